@@ -1,0 +1,29 @@
+/*
+ * log.h - one logfmt line on stderr per event, with a <N> priority for the journal.
+ *
+ *	log_info("lease granted", "lease=%u tag=%s", id, tag);
+ *	-> <6>level=info prog=browser-pool msg="lease granted" lease=7 tag=3f… job=3f…
+ *
+ * Libraries do not log; the program logs each failure once, where it decides what to do about it.
+ * No payload, cookie, token or password is ever given to these calls. Control characters are
+ * replaced, and a line is cut at 1 KiB, so outside text cannot forge a line.
+ */
+#pragma once
+
+enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO,
+		 LOG_LEVEL_DEBUG };
+
+void log_open(const char *prog, enum log_level level);
+void log_set_level(enum log_level level);
+
+/* Appended to every line until changed, e.g. "job=3f…"; "" for none. Copied. */
+void log_set_context(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+void log_write(enum log_level level, const char *msg, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#define log_error(msg, ...)   log_write(LOG_LEVEL_ERROR, msg, __VA_ARGS__)
+#define log_warning(msg, ...) log_write(LOG_LEVEL_WARNING, msg, __VA_ARGS__)
+#define log_notice(msg, ...)  log_write(LOG_LEVEL_NOTICE, msg, __VA_ARGS__)
+#define log_info(msg, ...)    log_write(LOG_LEVEL_INFO, msg, __VA_ARGS__)
+#define log_debug(msg, ...)   log_write(LOG_LEVEL_DEBUG, msg, __VA_ARGS__)

@@ -1,0 +1,62 @@
+#include "mem.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+static void *must(void *ptr)
+{
+	if (ptr == NULL) {
+		static const char text[] = "<0>level=emerg msg=\"out of memory\"\n";
+		fwrite(text, 1, sizeof(text) - 1, stderr);
+		abort();
+	}
+	return ptr;
+}
+
+void *mem_zalloc(size_t size)
+{
+	return must(calloc(1, size ? size : 1));
+}
+
+void *mem_zalloc_array(size_t count, size_t size)
+{
+	return must(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *mem_realloc(void *ptr, size_t size)
+{
+	return must(realloc(ptr, size ? size : 1));
+}
+
+char *mem_strdup(const char *text)
+{
+	return must(strdup(text));
+}
+
+char *mem_strndup(const char *text, size_t len)
+{
+	return must(strndup(text, len));
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	return must(text);
+}
+
+void mem_wipe(void *ptr, size_t len)
+{
+	explicit_bzero(ptr, len);
+}
+
+void mem_free_ptr(void *ptr_to_ptr)
+{
+	free(*(void **)ptr_to_ptr);
+}

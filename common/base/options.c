@@ -1,0 +1,99 @@
+#include "options.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define EXIT_USAGE 2
+
+struct common {
+	const char *config;
+	bool check, print, markdown, version, help;
+};
+
+static void print_help(const struct program *p, FILE *out)
+{
+	fprintf(out,
+		"%s - %s\n\n"
+		"usage: %s [options]\n"
+		"  --config FILE    settings (default " SETTINGS_DEFAULT_PATH ");\n"
+		"                   PENSUM_<KEY> in the environment wins over it\n"
+		"  --check-config   read the settings, say what is wrong, exit\n"
+		"  --print-config   print the settings in force with their help, exit\n"
+		"  --print-settings-table  print the table of settings as Markdown, exit\n"
+		"  --version        print the version, exit\n"
+		"  --help           print this, exit\n",
+		p->name, p->summary, p->name);
+	for (size_t i = 0; i < p->flag_count; i++)
+		fprintf(out, "  %-16s %s\n", p->flags[i].name, p->flags[i].help);
+}
+
+static bool set_flag(const struct program *p, const char *arg)
+{
+	for (size_t i = 0; i < p->flag_count; i++) {
+		if (strcmp(arg, p->flags[i].name) == 0) {
+			*p->flags[i].value = true;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int parse(const struct program *p, int argc, char **argv, struct common *c)
+{
+	const struct option_flag shared[] = {
+		{ "--check-config", &c->check, "" },
+		{ "--print-config", &c->print, "" },
+		{ "--print-settings-table", &c->markdown, "" },
+		{ "--version", &c->version, "" },
+		{ "--help", &c->help, "" },
+	};
+	const struct program common = { .flags = shared,
+					.flag_count = sizeof(shared) / sizeof(shared[0]) };
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
+			c->config = argv[++i];
+		} else if (strncmp(argv[i], "--config=", 9) == 0) {
+			c->config = argv[i] + 9;
+		} else if (!set_flag(&common, argv[i]) && !set_flag(p, argv[i])) {
+			fprintf(stderr, "%s: unknown option %s (see --help)\n", p->name, argv[i]);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int options_start(const struct program *p, int argc, char **argv, struct settings *s)
+{
+	struct common c = { 0 };
+	struct error err = { 0 };
+	int done = -1;
+
+	if (parse(p, argc, argv, &c) < 0)
+		return EXIT_USAGE;
+	if (c.help || c.version) {
+		if (c.help)
+			print_help(p, stdout);
+		else
+			printf("%s %s\n", p->name, pensum_version);
+		return 0;
+	}
+	if (c.markdown) {
+		settings_print_markdown(stdout);
+		return 0;
+	}
+	settings_init(s);
+	if (settings_load(s, c.config, &err) < 0) {
+		fprintf(stderr, "<3>%s: %s\n", p->name, err.text);
+		done = EXIT_USAGE;
+	} else if (c.print) {
+		settings_print(s, stdout);
+		done = 0;
+	} else if (c.check) {
+		printf("%s: settings are valid\n", p->name);
+		done = 0;
+	}
+	if (done >= 0)
+		settings_done(s);
+	return done;
+}

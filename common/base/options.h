@@ -1,0 +1,38 @@
+/*
+ * options.h - the command line that all programs share.
+ *
+ *	--config FILE  --check-config  --print-config  --version  --help
+ *
+ * and a program's own flags. options_start() reads the command line and the settings:
+ *
+ *	struct settings s;
+ *	int done = options_start(&program, argc, argv, &s);
+ *	if (done >= 0)
+ *		return done;	(nothing left to free)
+ *
+ * Exit codes: 0 done, 2 wrong command line or settings (the sentence is on stderr).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "settings.h"
+
+extern const char pensum_version[]; /* from git describe */
+
+struct option_flag {
+	const char *name; /* "--migrate" */
+	bool *value;
+	const char *help;
+};
+
+struct program {
+	const char *name;    /* "pensum-gateway" */
+	const char *summary; /* one sentence */
+	const struct option_flag *flags;
+	size_t flag_count;
+};
+
+/* -1: go on, s is loaded and yours to settings_done(); else the exit code. */
+int options_start(const struct program *p, int argc, char **argv, struct settings *s);

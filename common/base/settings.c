@@ -1,0 +1,258 @@
+#include "settings.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "file.h"
+#include "mem.h"
+#include "text.h"
+
+#define ENV_PREFIX     "PENSUM_"
+#define MAX_FILE_BYTES (256 * 1024)
+
+static char **text_field(const struct setting *row, struct settings *s)
+{
+	return (char **)(void *)((char *)s + row->offset);
+}
+
+static int64_t *int_field(const struct setting *row, struct settings *s)
+{
+	return (int64_t *)(void *)((char *)s + row->offset);
+}
+
+static void allowed_choices(const struct setting *row, struct buf *b)
+{
+	for (const char *const *c = row->choices; *c != NULL; c++)
+		buf_printf(b, "%s%s", c == row->choices ? "" : ", ", *c);
+}
+
+static int set_choice(const struct setting *row, struct settings *s, const char *value,
+		      struct error *err)
+{
+	CLEANUP(buf_done) struct buf allowed = BUF_INIT;
+
+	for (int i = 0; row->choices[i] != NULL; i++) {
+		if (strcmp(row->choices[i], value) == 0) {
+			*int_field(row, s) = i + row->choice_base;
+			return 0;
+		}
+	}
+	allowed_choices(row, &allowed);
+	return error_set(err, -EINVAL, "%s = \"%s\": allowed are %s", row->key, value,
+			 allowed.data);
+}
+
+static int set_value(const struct setting *row, struct settings *s, const char *value,
+		     struct error *err)
+{
+	struct error why;
+	char **field;
+
+	switch (row->type) {
+	case SETTING_CHOICE:
+		return set_choice(row, s, value, err);
+	case SETTING_INT:
+		if (text_parse_i64(value, row->min, row->max, int_field(row, s), &why) < 0)
+			return error_set(err, -EINVAL,
+					 "%s = \"%s\": %s (allowed: %lld to %lld)", row->key, value,
+					 why.text, (long long)row->min, (long long)row->max);
+		return 0;
+	case SETTING_TEXT:
+		if (text_has_control(value, strlen(value)) || !text_is_utf8(value, strlen(value)))
+			return error_set(err, -EINVAL,
+					 "%s: control characters or bad UTF-8 in the value",
+					 row->key);
+		field = text_field(row, s);
+		free(*field);
+		*field = mem_strdup(value);
+		return 0;
+	}
+	return error_set(err, -EINVAL, "%s: unknown type", row->key);
+}
+
+static const struct setting *find_row(const char *key)
+{
+	for (size_t i = 0; i < settings_count; i++)
+		if (strcmp(settings_table[i].key, key) == 0)
+			return &settings_table[i];
+	return NULL;
+}
+
+static bool env_name_is(const struct setting *row, const char *name, size_t len)
+{
+	if (strlen(row->key) != len)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		char c = row->key[i] == '.' ? '_' : (char)toupper((unsigned char)row->key[i]);
+
+		if (c != name[i])
+			return false;
+	}
+	return true;
+}
+
+void settings_init(struct settings *s)
+{
+	struct error err = { 0 };
+
+	memset(s, 0, sizeof(*s));
+	for (size_t i = 0; i < settings_count; i++) {
+		if (set_value(&settings_table[i], s, settings_table[i].def, &err) < 0) {
+			fprintf(stderr, "<2>bad default: %s\n", err.text);
+			abort();
+		}
+	}
+}
+
+void settings_done(struct settings *s)
+{
+	for (size_t i = 0; i < settings_count; i++) {
+		char **field;
+
+		if (settings_table[i].type != SETTING_TEXT)
+			continue;
+		field = text_field(&settings_table[i], s);
+		free(*field);
+		*field = NULL;
+	}
+}
+
+static char *trim(char *text)
+{
+	size_t len;
+
+	while (*text == ' ' || *text == '\t')
+		text++;
+	len = strlen(text);
+	while (len > 0 && strchr(" \t\r", text[len - 1]) != NULL)
+		text[--len] = '\0';
+	return text;
+}
+
+static int load_line(struct settings *s, char *line, struct error *err)
+{
+	const struct setting *row;
+	char *equals, *key;
+
+	line = trim(line);
+	if (line[0] == '\0' || line[0] == '#')
+		return 0;
+	equals = strchr(line, '=');
+	if (equals == NULL)
+		return error_set(err, -EINVAL, "expected `key = value`");
+	*equals = '\0';
+	key = trim(line);
+	row = find_row(key);
+	if (row == NULL)
+		return error_set(err, -EINVAL,
+				 "unknown key \"%s\" (--print-config lists the known ones)", key);
+	return set_value(row, s, trim(equals + 1), err);
+}
+
+int settings_load_text(struct settings *s, const char *name, const char *text, struct error *err)
+{
+	CLEANUP_FREE char *copy = mem_strdup(text);
+	char *line = copy;
+
+	for (int number = 1; line != NULL; number++) {
+		char *next = strchr(line, '\n');
+
+		if (next != NULL)
+			*next++ = '\0';
+		if (load_line(s, line, err) < 0)
+			return error_prefix(err, "%s:%d", name, number);
+		line = next;
+	}
+	return 0;
+}
+
+int settings_load_env(struct settings *s, char **environ_list, struct error *err)
+{
+	for (char **e = environ_list; *e != NULL; e++) {
+		const char *name = *e + strlen(ENV_PREFIX), *equals;
+		const struct setting *row = NULL;
+
+		if (!text_starts_with(*e, ENV_PREFIX) || (equals = strchr(name, '=')) == NULL)
+			continue;
+		for (size_t i = 0; i < settings_count && row == NULL; i++)
+			if (env_name_is(&settings_table[i], name, (size_t)(equals - name)))
+				row = &settings_table[i];
+		if (row == NULL)
+			return error_set(err, -EINVAL,
+					 "environment: unknown setting " ENV_PREFIX "%.*s",
+					 (int)(equals - name), name);
+		if (set_value(row, s, equals + 1, err) < 0)
+			return error_prefix(err, "environment: " ENV_PREFIX "%.*s",
+					    (int)(equals - name), name);
+	}
+	return 0;
+}
+
+int settings_load(struct settings *s, const char *path, struct error *err)
+{
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
+	const char *from = path ? path : SETTINGS_DEFAULT_PATH;
+	struct error why;
+	int r = file_read(from, MAX_FILE_BYTES, &text, &why);
+
+	if (r < 0 && !(r == -ENOENT && path == NULL))
+		return error_set(err, r, "%s", why.text);
+	if (strlen(text.data) != text.len)
+		return error_set(err, -EINVAL, "%s: NUL byte in the file", from);
+	r = settings_load_text(s, from, text.data, err);
+	if (r < 0)
+		return r;
+	return settings_load_env(s, environ, err);
+}
+
+static void print_value(const struct setting *row, const struct settings *s, FILE *out)
+{
+	const void *field = (const char *)s + row->offset;
+
+	if (row->type == SETTING_TEXT)
+		fputs(*(char *const *)field, out);
+	else if (row->type == SETTING_INT)
+		fprintf(out, "%lld", (long long)*(const int64_t *)field);
+	else
+		fputs(row->choices[*(const int64_t *)field - row->choice_base], out);
+}
+
+static void describe_allowed(const struct setting *row, struct buf *b)
+{
+	if (row->type == SETTING_INT)
+		buf_printf(b, "%lld to %lld", (long long)row->min, (long long)row->max);
+	else if (row->type == SETTING_CHOICE)
+		allowed_choices(row, b);
+	else
+		buf_add_str(b, "text");
+}
+
+void settings_print(const struct settings *s, FILE *out)
+{
+	for (size_t i = 0; i < settings_count; i++) {
+		const struct setting *row = &settings_table[i];
+		CLEANUP(buf_done) struct buf allowed = BUF_INIT;
+
+		describe_allowed(row, &allowed);
+		fprintf(out, "# %s\n# allowed: %s; default: %s\n%s = ", row->help, allowed.data,
+			row->def[0] ? row->def : "(empty)", row->key);
+		print_value(row, s, out);
+		fputs("\n\n", out);
+	}
+}
+
+void settings_print_markdown(FILE *out)
+{
+	fputs("| key | default | allowed | what it is |\n| --- | --- | --- | --- |\n", out);
+	for (size_t i = 0; i < settings_count; i++) {
+		const struct setting *row = &settings_table[i];
+		CLEANUP(buf_done) struct buf allowed = BUF_INIT;
+
+		describe_allowed(row, &allowed);
+		fprintf(out, "| `%s` | %s%s%s | %s | %s |\n", row->key, row->def[0] ? "`" : "",
+			row->def, row->def[0] ? "`" : "", allowed.data, row->help);
+	}
+}

@@ -1,0 +1,116 @@
+#include "settings.h"
+
+#include <stddef.h>
+
+#include "log.h"
+#include "mem.h"
+
+static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const sandbox_modes[] = { "on", "off", NULL };
+
+#define TEXT(KEY, FIELD, DEF, HELP) \
+	{ .key = KEY, .type = SETTING_TEXT, .offset = offsetof(struct settings, FIELD), \
+	  .def = DEF, .help = HELP }
+#define INT(KEY, FIELD, DEF, MIN, MAX, HELP) \
+	{ .key = KEY, .type = SETTING_INT, .offset = offsetof(struct settings, FIELD), \
+	  .def = DEF, .min = MIN, .max = MAX, .help = HELP }
+#define CHOICE(KEY, FIELD, DEF, CHOICES, BASE, HELP) \
+	{ .key = KEY, .type = SETTING_CHOICE, .offset = offsetof(struct settings, FIELD), \
+	  .def = DEF, .choices = CHOICES, .choice_base = BASE, .help = HELP }
+
+const struct setting settings_table[] = {
+	CHOICE("log.level", log_level, "info", log_levels, LOG_LEVEL_ERROR,
+	       "Least important kind of line that is still logged."),
+
+	TEXT("site.name", site_name, "Moodle", "The Moodle site's name, as the page shows it."),
+	TEXT("site.url", site_url, "",
+	     "The Moodle site's address (its wwwroot), e.g. https://moodle.example.edu."),
+
+	TEXT("redis.address", redis_address, "unix:/run/redis/redis-server.sock",
+	     "Redis: unix:/path, or address:port with a literal address."),
+	TEXT("redis.password_file", redis_password_file, "",
+	     "File with the Redis password; the credential pensum-redis wins over it."),
+	TEXT("postgres.conninfo", postgres_conninfo, "dbname=pensum",
+	     "PostgreSQL connection string of libpq, without a password."),
+	TEXT("postgres.password_file", postgres_password_file, "",
+	     "File with the PostgreSQL password; the credential pensum-postgres wins over it."),
+	TEXT("secrets.key_file", key_file, "/etc/pensum/key",
+	     "File with the 64 hex digits that seal passwords and cookies; the credential "
+	     "pensum-key wins over it."),
+
+	TEXT("gateway.listen", gateway_listen, "127.0.0.1:8080",
+	     "Address and port of the page and the API."),
+	TEXT("gateway.admin_listen", gateway_admin_listen, "127.0.0.1:8081",
+	     "Address and port for operators (health, admin); keep it on loopback."),
+	TEXT("gateway.public_url", gateway_public_url, "",
+	     "What students type, e.g. https://pensum.example.edu: decides the allowed Origin and "
+	     "Secure cookies. Empty: http:// and the Host of each request."),
+	TEXT("gateway.web_dir", gateway_web_dir, "/usr/share/pensum/web",
+	     "Folder of the page's files."),
+	TEXT("gateway.sql_dir", gateway_sql_dir, "/usr/share/pensum/sql",
+	     "Folder of the migrations that pensum-gateway --migrate applies."),
+	INT("gateway.max_connections", gateway_max_connections, "1024", 8, 100000,
+	    "HTTP connections at one time; more wait in the kernel."),
+	INT("gateway.max_live", gateway_max_live, "1000", 1, 100000,
+	    "Live channels (WebSockets) at one time; more get 503."),
+	INT("gateway.max_body_bytes", gateway_max_body_bytes, "65536", 1024, 1048576,
+	    "Largest request body, bytes; more gets 413."),
+
+	INT("session.ttl_s", session_ttl_s, "28800", 60, 2592000,
+	    "A browser's sign-in to Pensum lasts this long, seconds."),
+	INT("cache.moodle_session_s", cache_moodle_session_s, "14400", 1, 604800,
+	    "Moodle cookies and the password verifier are kept this long, seconds."),
+	INT("cache.courses_s", cache_courses_s, "43200", 1, 604800,
+	    "The course list is kept this long, seconds; a refresh drops it sooner."),
+
+	INT("jobs.max_attempts", jobs_max_attempts, "3", 1, 20,
+	    "A job that keeps failing for passing reasons is tried this often."),
+	INT("jobs.retry_base_ms", jobs_retry_base_ms, "1000", 10, 600000,
+	    "Pause before the second attempt, milliseconds; doubles each time, with jitter."),
+	INT("jobs.per_user", jobs_per_user, "20", 1, 1000,
+	    "Jobs that one student may have queued or running."),
+	INT("jobs.keep_s", jobs_keep_s, "604800", 3600, 31536000,
+	    "Finished jobs stay in PostgreSQL this long, seconds."),
+
+	TEXT("worker.host", worker_host, "",
+	     "Name of this host in consumer names and in the workers table. Empty: the host name."),
+	INT("checker.slots", checker_slots, "2", 1, 64,
+	    "Jobs that pensum-checker-worker runs at one time, one process each."),
+	INT("checker.time_limit_s", checker_time_limit_s, "120", 5, 3600,
+	    "A checker job may take this long, seconds."),
+	INT("docgen.slots", docgen_slots, "2", 1, 64,
+	    "Jobs that pensum-docgen-worker runs at one time, one process each."),
+	INT("docgen.time_limit_s", docgen_time_limit_s, "60", 5, 3600,
+	    "A document job may take this long, seconds."),
+
+	TEXT("documents.dir", documents_dir, "/var/lib/pensum/documents",
+	     "Folder of the finished documents; gateway and docgen-worker share it."),
+	INT("documents.ttl_s", documents_ttl_s, "21600", 60, 31536000,
+	    "A document is kept, and linked again for the same content, this long, seconds."),
+	INT("documents.link_s", documents_link_s, "900", 10, 86400,
+	    "A download link works this long, seconds."),
+
+	TEXT("pool.socket", pool_socket, "/run/pensum/pensum-pool.sock",
+	     "Unix socket on which browser-pool lends pages."),
+	TEXT("pool.browser", pool_browser, "/usr/lib/chromium/chromium-headless-shell",
+	     "The browser's binary (not a wrapper script); any that speaks CDP on a pipe."),
+	TEXT("pool.run_dir", pool_run_dir, "/run/pensum/browsers",
+	     "Folder for browser profiles; emptied at start."),
+	CHOICE("pool.sandbox", pool_sandbox, "on", sandbox_modes, POOL_SANDBOX_ON,
+	       "Chromium's sandbox. off is for tests run by root, never for other people's pages."),
+	INT("pool.max_browsers", pool_max_browsers, "1", 1, 64,
+	    "Chromium processes (leaders) at one time, dying ones counted."),
+	INT("pool.max_pages", pool_max_pages, "6", 1, 256,
+	    "Pages lent at one time, over all browsers."),
+	INT("pool.max_waiting", pool_max_waiting, "64", 0, 10000,
+	    "Workers that may wait for a page; more are refused."),
+	INT("pool.wait_s", pool_wait_s, "60", 1, 3600, "Longest wait for a page, seconds."),
+	INT("pool.lease_s", pool_lease_s, "180", 1, 3600,
+	    "Longest lease, seconds; a worker may ask for less."),
+	INT("pool.page_memory_mb", pool_page_memory_mb, "512", 128, 16384,
+	    "Data limit of each browser process, MiB: a page that wants more crashes alone."),
+	INT("pool.recycle_leases", pool_recycle_leases, "5000", 1, 1000000,
+	    "A browser is replaced after this many leases."),
+};
+
+const size_t settings_count = ARRAY_LEN(settings_table);

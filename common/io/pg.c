@@ -1,0 +1,3 @@
+#include "pg.h"
+
+#include <stddef.h>

@@ -1,0 +1,3 @@
+#include "pgloop.h"
+
+#include <stddef.h>

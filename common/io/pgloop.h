@@ -1,0 +1,36 @@
+/*
+ * pgloop.h - PostgreSQL for loop processes: a small pool of connections on a libevent base.
+ *
+ * Queries wait in a bounded queue and each runs on the first free connection, one in flight per
+ * connection, unnamed statements only (a transaction pooler works). A lost connection fails its
+ * query and is opened again with back-off; queries that wait meanwhile wait until their deadline.
+ *
+ * Exactly once: pgloop_query() that returns 0 calls its callback once, with a result or an error,
+ * also at pgloop_free(). One that returns an error never calls back.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+
+#include "error.h"
+#include "settings.h"
+
+struct pgloop;
+struct pgloop_result; /* borrowed, for the time of the callback */
+
+/* result is NULL when err tells why not: -EIO, -ETIMEDOUT, -EAGAIN (queue full), -EPROTO (refused by
+ * the server; err->text holds "SQLSTATE: message"). */
+typedef void pgloop_fn(const struct pgloop_result *result, const struct error *err, void *arg);
+
+int pgloop_new(struct event_base *base, const struct settings *s, int connections,
+	       struct pgloop **ret, struct error *err);
+void pgloop_free(struct pgloop *p);
+bool pgloop_is_up(const struct pgloop *p);
+
+/* Copies sql's pointer (a literal) and the params. timeout_ms covers waiting and running. */
+int pgloop_query(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
+		 const char *const *params, pgloop_fn *fn, void *arg, struct error *err);
+
+size_t pgloop_rows(const struct pgloop_result *r);
+const char *pgloop_value(const struct pgloop_result *r, size_t row, size_t column);

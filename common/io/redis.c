@@ -1,0 +1,3 @@
+#include "redis.h"
+
+#include <stddef.h>

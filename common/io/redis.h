@@ -1,0 +1,48 @@
+/*
+ * redis.h - Redis for straight-line processes: one connection, blocking, with deadlines.
+ *
+ * Connects on first use and again after any loss, at most once per second: while Redis is away,
+ * calls fail at once. A timed-out connection is closed, so that a late answer can never be taken
+ * for the next one's. Arguments are length-prefixed: nothing in a value is ever a command.
+ *
+ * Errors: -EIO away or lost, -ETIMEDOUT, -EPROTO an error reply (its text is in err).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "clock.h"
+#include "error.h"
+#include "settings.h"
+
+struct redis;
+
+/* A reply as a tree. Borrowed pointers live as long as the reply. */
+struct redis_reply;
+
+int redis_new(const struct settings *s, struct redis **ret, struct error *err);
+void redis_free(struct redis *r);
+void redis_disconnect(struct redis *r);
+/* Grows by one at each new connection: a reader then looks at its own pending entries again. */
+unsigned redis_generation(const struct redis *r);
+
+/* argv are NUL-ended strings; wait_ms bounds the answer. *ret (may be NULL) is yours. */
+int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *argv,
+		  struct redis_reply **ret, struct error *err);
+/* redis_call(r, 1000, &reply, err, "GET", key, NULL) */
+int redis_call(struct redis *r, int wait_ms, struct redis_reply **ret, struct error *err, ...)
+	__attribute__((sentinel));
+
+void redis_reply_free(struct redis_reply *reply);
+void redis_reply_cleanup(struct redis_reply **reply); /* for CLEANUP() */
+
+bool redis_is_nil(const struct redis_reply *reply); /* also for NULL */
+size_t redis_count(const struct redis_reply *reply); /* elements of an array, else 0 */
+const struct redis_reply *redis_at(const struct redis_reply *reply, size_t i);
+/* Text of a string or status, NUL-ended; NULL for other types. len may be NULL. */
+const char *redis_text(const struct redis_reply *reply, size_t *len);
+long long redis_integer(const struct redis_reply *reply); /* 0 for other types */
+
+/* Splits redis.address. host is NULL for a Unix socket; both strings are yours. */
+int redis_parse_address(const char *address, char **host_or_path, int *port, struct error *err);

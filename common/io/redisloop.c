@@ -1,0 +1,3 @@
+#include "redisloop.h"
+
+#include <stddef.h>

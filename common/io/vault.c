@@ -1,0 +1,3 @@
+#include "vault.h"
+
+#include <stddef.h>

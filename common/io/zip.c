@@ -1,0 +1,3 @@
+#include "zip.h"
+
+#include <stddef.h>

@@ -1,0 +1,3 @@
+#include "cdpmsg.h"
+
+#include <stddef.h>

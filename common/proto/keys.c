@@ -1,0 +1,29 @@
+#include "keys.h"
+
+#include <stdio.h>
+
+void key_job_stream(char out[KEY_SIZE], enum job_queue queue, enum job_priority priority)
+{
+	snprintf(out, KEY_SIZE, "pensum:jobs:%s:%s", job_queue_name(queue),
+		 job_priority_name(priority));
+}
+
+void key_job(char out[KEY_SIZE], const char *job_id)
+{
+	snprintf(out, KEY_SIZE, "pensum:job:%s", job_id);
+}
+
+void key_session(char out[KEY_SIZE], const char *token_hash)
+{
+	snprintf(out, KEY_SIZE, "pensum:session:%s", token_hash);
+}
+
+void key_moodle(char out[KEY_SIZE], const char *user_id)
+{
+	snprintf(out, KEY_SIZE, "pensum:moodle:%s", user_id);
+}
+
+void key_courses(char out[KEY_SIZE], const char *user_id)
+{
+	snprintf(out, KEY_SIZE, "pensum:courses:%s", user_id);
+}

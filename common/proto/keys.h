@@ -1,0 +1,26 @@
+/*
+ * keys.h - every name that Pensum uses in Redis. All other keys there are somebody else's.
+ *
+ *	pensum:jobs:<queue>:<priority>	stream, group "workers"; entries {j: job id, a: attempt}; no TTL
+ *	pensum:events			stream, capped; entries are job events (jobmsg.h); no TTL
+ *	pensum:job:<id>			hash, the newest event of a live job; TTL
+ *	pensum:session:<hash>		string, JSON of a signed-in browser; expires with it
+ *	pensum:moodle:<user>		string, sealed Moodle session with its verifier; expires with it
+ *	pensum:courses:<user>		string, JSON of the course list; expires with it
+ */
+#pragma once
+
+#include "buf.h"
+#include "jobmsg.h"
+
+#define KEY_EVENTS	   "pensum:events"
+#define KEY_GROUP	   "workers"
+#define KEY_EVENTS_MAXLEN  20000
+#define KEY_JOB_TTL_S	   600
+#define KEY_SIZE	   128 /* every key fits */
+
+void key_job_stream(char out[KEY_SIZE], enum job_queue queue, enum job_priority priority);
+void key_job(char out[KEY_SIZE], const char *job_id);
+void key_session(char out[KEY_SIZE], const char *token_hash);
+void key_moodle(char out[KEY_SIZE], const char *user_id);
+void key_courses(char out[KEY_SIZE], const char *user_id);

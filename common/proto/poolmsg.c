@@ -1,0 +1,3 @@
+#include "poolmsg.h"
+
+#include <stddef.h>

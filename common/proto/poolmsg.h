@@ -1,0 +1,65 @@
+/*
+ * poolmsg.h - the words on browser-pool's socket.
+ *
+ * A client's first message asks for something; it ends with NUL (programs) or newline (people, with
+ * socat), and the answers end the same way:
+ *
+ *	{"op":"lease","class":"interactive|check|document","wait_ms":n,"ttl_ms":n,"tag":"…"}
+ *	  -> {"type":"queued","position":n}		each time the place changes
+ *	  -> {"type":"leased","lease":n,"ttl_ms":n,"browser":"…"}	and from here CDP, below
+ *	  -> {"type":"refused","reason":"…","retry_after_ms":n}	then the pool closes
+ *	{"op":"status"}  -> one JSON object: browsers, leases, waiting, totals; then the pool closes
+ *	{"op":"drain"} {"op":"recycle"} -> {"type":"ok"}
+ *
+ * After "leased" each side speaks CDP in NUL-ended JSON. A message without sessionId is for the
+ * leased page. The pool rewrites ids, refuses methods that are not on its list
+ * ({"id":n,"error":{"code":-32601,"message":"pool: method not allowed: X"}}), and says how the lease
+ * ended before it closes: {"method":"Pool.ended","params":{"reason":"browser_gone"}}.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "error.h"
+
+#define POOL_TAG_SIZE	  64
+#define POOL_MAX_REQUEST  4096		     /* bytes of a first message */
+#define POOL_MAX_CDP_IN	  (8 * 1024 * 1024)  /* bytes of one CDP message from a client */
+#define POOL_MAX_CDP_OUT  (64 * 1024 * 1024) /* bytes of one CDP message to a client */
+
+enum pool_class { POOL_INTERACTIVE, POOL_CHECK, POOL_DOCUMENT, POOL_CLASS_COUNT };
+enum pool_op { POOL_OP_LEASE, POOL_OP_STATUS, POOL_OP_DRAIN, POOL_OP_RECYCLE, POOL_OP_COUNT };
+
+/* Why a lease ended or was refused: the same word in the message, the log and the metrics. */
+enum pool_reason {
+	POOL_REASON_CLIENT_GONE,   /* the worker closed: the usual end */
+	POOL_REASON_EXPIRED,	   /* ttl over */
+	POOL_REASON_BROWSER_GONE,  /* the browser died or hung */
+	POOL_REASON_PAGE_CRASHED,  /* its renderer died */
+	POOL_REASON_SETUP_FAILED,  /* no page could be made in time */
+	POOL_REASON_SLOW_CONSUMER, /* the client did not read */
+	POOL_REASON_TOO_LARGE,	   /* a message over its limit */
+	POOL_REASON_BAD_MESSAGE,   /* not JSON, bad UTF-8, no id, … */
+	POOL_REASON_QUEUE_FULL,	   /* refused: too many wait already */
+	POOL_REASON_WAIT_OVER,	   /* refused: no page within wait_ms */
+	POOL_REASON_NO_BROWSER,	   /* refused: none can be started now */
+	POOL_REASON_SHUTTING_DOWN, /* the pool drains or stops */
+	POOL_REASON_COUNT
+};
+
+const char *pool_class_name(enum pool_class cls);
+int pool_class_parse(const char *name);
+const char *pool_reason_name(enum pool_reason reason); /* "client_gone", … */
+int pool_reason_parse(const char *name);
+
+struct pool_request {
+	enum pool_op op;
+	enum pool_class cls;
+	int64_t wait_ms, ttl_ms; /* lease only; bounded by the pool's settings, 0 = its default */
+	char tag[POOL_TAG_SIZE]; /* printable ASCII, may be empty */
+};
+
+/* From one message's bytes (without the end mark). -EBADMSG with a sentence for the client. */
+int pool_request_parse(const char *text, size_t len, struct pool_request *ret, struct error *err);
+json_t *pool_request_format(const struct pool_request *req); /* a new reference */

@@ -1,0 +1,3 @@
+#include "jobs.h"
+
+#include <stddef.h>

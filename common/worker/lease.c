@@ -1,0 +1,3 @@
+#include "lease.h"
+
+#include <stddef.h>

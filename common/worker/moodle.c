@@ -1,0 +1,3 @@
+#include "moodle.h"
+
+#include <stddef.h>

@@ -1,0 +1,3 @@
+#include "page.h"
+
+#include <stddef.h>

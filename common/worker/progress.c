@@ -1,0 +1,3 @@
+#include "progress.h"
+
+#include <stddef.h>

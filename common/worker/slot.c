@@ -1,0 +1,3 @@
+#include "slot.h"
+
+#include <stddef.h>

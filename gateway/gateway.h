@@ -1,0 +1,26 @@
+/*
+ * gateway.h - the gateway's parts, built once in main.c and borrowed by everything else.
+ */
+#pragma once
+
+#include <event2/event.h>
+
+#include "pgloop.h"
+#include "redisloop.h"
+#include "settings.h"
+#include "vault.h"
+
+struct hub;    /* hub.h: live subscriptions and the newest events */
+struct hasher; /* hasher.h: the helper thread that checks passwords */
+
+struct gateway {
+	const struct settings *settings;
+	struct event_base *base;
+	struct pgloop *pg;
+	struct redisloop *redis;	/* commands */
+	struct redisloop *redis_events; /* the blocking XREAD of pensum:events */
+	struct vault *vault;
+	struct hub *hub;
+	struct hasher *hasher;
+	int64_t started_ms; /* monotonic */
+};

@@ -1,0 +1,123 @@
+// The assignments of a course: mod/assign/index.php up to 4.5, course/overview.php from 5.0.
+import { redirect } from './http.mjs';
+import { courseOfQuery, courseStop } from './courses.mjs';
+import { stateOf, viewUrl, visibleAssigns } from './assignments.mjs';
+import { MoodleError, checkArgs } from './errors.mjs';
+import { stopFor, toLogin } from './login.mjs';
+import { page } from './page.mjs';
+import { dateText, escapeHtml, formatString, text } from './strings.mjs';
+
+function statusText(ctx, assign, state) {
+	if (ctx.site.isTeacher(ctx.session.user, assign.course)) return text(ctx.lang, 'numberofsubmissionsneedgradinglabel', '2');
+	return text(ctx.lang, `submissionstatus_${state.status === 'none' ? '' : state.status}`);
+}
+
+function gradeText(ctx, state) {
+	if (!state.isGraded) return '-';
+	return state.grade.toFixed(2).replace('.', ctx.lang === 'de' ? ',' : '.');
+}
+
+const dueText = (ctx, epoch) => (epoch === null ? '-' : dateText(epoch, ctx.lang, ctx.session.user.timezone));
+
+// 5.0 redirects before it looks at the session; only the overview does.
+export function listAssigns(ctx) {
+	if (ctx.generation === '5.0') {
+		const id = encodeURIComponent(ctx.query.get('id') ?? '');
+		return redirect(ctx, `/course/overview.php?id=${id}&expand%5B%5D=assign#assign_overview_collapsible`);
+	}
+	if (!ctx.session.user) return toLogin(ctx);
+	const stopped = stopFor(ctx);
+	if (stopped) return stopped;
+
+	const course = courseOfQuery(ctx);
+	const options = { id: 'page-mod-assign-index', title: course?.fullname ?? 'Error', layout: 'incourse', course };
+	const stop = courseStop(ctx, course, options);
+	if (stop) return stop;
+	ctx.control.count('lists');
+	const assigns = visibleAssigns(ctx, course);
+	const none = `<div class="alert alert-info">${text(ctx.lang, 'noassignments')}</div>`;
+	return page(ctx, { ...options, main: assigns.length ? listTable(ctx, course, assigns) : none });
+}
+
+function listTable(ctx, course, assigns) {
+	const hasSections = course.format !== 'singleactivity';
+	const heads = ['assignments', 'duedate', 'submission', 'grade'].map((key) => text(ctx.lang, key));
+	if (hasSections) heads.unshift(text(ctx.lang, 'section'));
+	let section = null;
+	const rows = assigns.map((assign) => {
+		const state = stateOf(ctx, assign);
+		const cells = [
+			`<a href="${viewUrl(ctx, assign)}">${formatString(assign.name)}</a>`,
+			dueText(ctx, state.due),
+			statusText(ctx, assign, state),
+			gradeText(ctx, state),
+		];
+		// The section is named in the first row of its group only.
+		if (hasSections) cells.unshift(assign.section === section ? '' : formatString(assign.section));
+		section = assign.section;
+		return `<tr class="">${cells.map((cell, i) => tableCell(cell, i, cells.length)).join('')}</tr>`;
+	});
+	const header = heads.map((head, i) => `<th class="header c${i}${i === heads.length - 1 ? ' lastcol' : ''}" style="" scope="col">${head}</th>`);
+	return `<h2>${text(ctx.lang, 'modulenameplural')}</h2>
+<table class="generaltable table">
+<thead><tr>${header.join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody>
+</table>`;
+}
+
+function tableCell(content, index, count) {
+	return `<td class="cell c${index}${index === count - 1 ? ' lastcol' : ''}" style="">${content}</td>`;
+}
+
+export function overview(ctx) {
+	const course = courseOfQuery(ctx);
+	const options = { id: 'page-course-overview', title: course?.fullname ?? 'Error', layout: 'incourse', course };
+	const stop = courseStop(ctx, course, options);
+	if (stop) return stop;
+	// Without expand[]=assign a script fetches the table when the reader opens the part.
+	const isExpanded = ctx.query.getAll('expand[]').includes('assign');
+	const content = isExpanded ? overviewTable(ctx, course) : '';
+	if (isExpanded) ctx.control.count('lists');
+	return page(ctx, {
+		...options,
+		main: `<div class="course-overview-section"><div id="assign_overview_title">${text(ctx.lang, 'modulenameplural')}</div>
+<div id="assign_overview_collapsible" class="collapse${isExpanded ? ' show' : ''}">${content}</div></div>`,
+	});
+}
+
+export function overviewTable(ctx, course) {
+	const rows = visibleAssigns(ctx, course).map((assign) => {
+		const state = stateOf(ctx, assign);
+		const grade = gradeText(ctx, state);
+		const status = statusText(ctx, assign, state);
+		return `<tr data-mdl-overview-cmid="${assign.cmid}">
+${overviewCell('name', assign.name, `<a class="activityname" href="${viewUrl(ctx, assign)}">${formatString(assign.name)}</a>`)}
+${overviewCell('duedate', state.due ?? '', dueText(ctx, state.due))}
+${overviewCell('submissionstatus', status, status)}
+${overviewCell(text(ctx.lang, 'grade'), grade, grade)}
+</tr>`;
+	});
+	const heads = ['name', 'duedate', 'submissionstatus'].map((key) => [key, text(ctx.lang, key)]);
+	heads.push([text(ctx.lang, 'grade'), text(ctx.lang, 'grade')]);
+	return `<table class="course-overview-table table generaltable">
+<thead><tr>${heads.map(([key, label]) => `<th data-mdl-overview-column="${key}">${label}</th>`).join('')}</tr></thead>
+<tbody>${rows.join('\n')}</tbody></table>`;
+}
+
+function overviewCell(item, value, content) {
+	return `<td data-mdl-overview-item="${escapeHtml(item)}" data-mdl-overview-value="${escapeHtml(value)}">${content}</td>`;
+}
+
+// core_get_fragment, for the overview's lazy table: 5.0 only, and one in a request.
+export function readFragment(ctx, args) {
+	checkArgs(args, ['component', 'callback', 'contextid'], ['args']);
+	const values = Object.fromEntries((args.args ?? []).map(({ name, value }) => [name, value]));
+	const isOverview = args.component === 'core_course' && args.callback === 'course_overview';
+	ctx.batch.fragments += 1;
+	if (ctx.generation !== '5.0' || !isOverview || ctx.batch.fragments > 1) throw new MoodleError('codingerror');
+	const course = ctx.site.courses.get(Number(values.courseid));
+	if (!course || values.modname !== 'assign') throw new MoodleError('invalidparameter');
+	if (!ctx.site.coursesOf(ctx.session.user).includes(course)) throw new MoodleError('requireloginerror');
+	ctx.control.count('lists');
+	return { html: overviewTable(ctx, course), javascript: '' };
+}

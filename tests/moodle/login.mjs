@@ -1,0 +1,174 @@
+// Sign-in, sign-out, and the stops on the way to a page (password change, policy, ...).
+import { redirect } from './http.mjs';
+import { escapeHtml, text } from './strings.mjs';
+import { fatalPage, fullName, hiddenField, logoutUrl, page } from './page.mjs';
+import { GUEST, randomText } from './sessions.mjs';
+
+// Where a half signed-in student is sent, and what the ajax calls that need more then say.
+export const DETOURS = {
+	change_password: { path: '/login/change_password.php', id: 'page-login-change_password', errorcode: 'forcepasswordchangenotice' },
+	policy: { path: '/user/policy.php', id: 'page-user-policy', errorcode: 'sitepolicynotagreed' },
+	profile: { path: '/user/edit.php', id: 'page-user-edit', errorcode: 'usernotfullysetup' },
+	mfa: { path: '/admin/tool/mfa/auth.php', id: 'page-admin-tool-mfa-auth', errorcode: 'redirecterrordetected' },
+};
+
+const DETOUR_FIELDS = {
+	change_password: ['password', 'newpassword1', 'newpassword2', 'logoutothersessions'],
+	policy: ['agree'],
+	profile: ['firstname', 'lastname', 'email'],
+	mfa: ['factor', 'verificationcode'],
+};
+
+export function toLogin(ctx) {
+	ctx.session.wantsUrl ??= ctx.wwwroot + ctx.target;
+	return redirect(ctx, '/login/index.php');
+}
+
+// A signed-in student may still not reach the page: a reply that says why, or null.
+export function stopFor(ctx) {
+	if (ctx.control.knobs.maintenance) return maintenancePage(ctx);
+	const detour = DETOURS[ctx.session.user.detour];
+	return detour ? redirect(ctx, detour.path) : null;
+}
+
+function maintenancePage(ctx) {
+	return page(ctx, {
+		id: 'page-maintenance-message', title: 'Maintenance', layout: 'maintenance', status: 503,
+		main: `<p>${text(ctx.lang, 'maintenance')}</p>`,
+	});
+}
+
+export function loginPage(ctx) {
+	const { session, query } = ctx;
+	if (ctx.method === 'POST') return signIn(ctx, new URLSearchParams(ctx.body));
+	if (query.has('testsession')) return testSession(ctx);
+	if (session.user && !session.user.isGuest) return alreadySignedIn(ctx);
+	return loginForm(ctx);
+}
+
+function errorElement(ctx, message) {
+	if (!message) return '';
+	const words = escapeHtml(message);
+	if (ctx.generation === '5.0') return `<div id="loginerrormessage" class="alert alert-danger" role="alert">${words}</div>`;
+	return `<a href="#" id="loginerrormessage" class="sr-only">${words}</a>
+<div class="alert alert-danger" role="alert">${words}</div>`;
+}
+
+function loginForm(ctx, now = null) {
+	const { session, wwwroot, lang } = ctx;
+	const notice = now ?? session.notice;
+	session.notice = null;
+	const maintenance = ctx.control.knobs.maintenance
+		? `<div class="alert alert-danger login-maintenance">${text(lang, 'maintenance')}</div>` : '';
+	const main = `<div class="loginform">${errorElement(ctx, notice && text(lang, notice))}${maintenance}
+<form class="login-form" action="${wwwroot}/login/index.php" method="post" id="login">
+<input id="anchor" type="hidden" name="anchor" value="">
+<script>document.getElementById('anchor').value = location.hash;</script>
+${hiddenField('logintoken', session.logintoken)}
+<label for="username" class="sr-only">${text(lang, 'username')}</label>
+<input type="text" name="username" id="username" class="form-control" value="" placeholder="${text(lang, 'username')}" autocomplete="username">
+<label for="password" class="sr-only">${text(lang, 'password')}</label>
+<input type="password" name="password" id="password" value="" class="form-control" placeholder="${text(lang, 'password')}" autocomplete="current-password">
+<button class="btn btn-primary btn-lg" type="submit" id="loginbtn">${text(lang, 'login')}</button>
+</form>
+<form action="${wwwroot}/login/index.php" method="post" id="guestlogin">
+${hiddenField('logintoken', session.guesttoken)}
+<input type="hidden" name="username" value="guest"><input type="hidden" name="password" value="guest">
+<button class="btn btn-secondary" type="submit" id="loginguestbtn">${text(lang, 'loginguest')}</button>
+</form></div>`;
+	return page(ctx, { id: 'page-login-index', title: text(lang, 'login'), layout: 'login', main });
+}
+
+function alreadySignedIn(ctx) {
+	const { wwwroot, lang, session } = ctx;
+	const main = `<div id="modal-body"><p>${text(lang, 'alreadyloggedin', escapeHtml(fullName(session.user)))}</p>
+<form method="post" action="${wwwroot}/login/logout.php">${hiddenField('sesskey', session.sesskey)}${hiddenField('loginpage', 1)}<button type="submit">${text(lang, 'logout')}</button></form>
+<form method="get" action="${wwwroot}/"><button type="submit">${text(lang, 'cancel')}</button></form></div>`;
+	return page(ctx, { id: 'page-login-index', title: text(lang, 'login'), layout: 'login', main });
+}
+
+function testSession(ctx) {
+	const { session, query } = ctx;
+	if (session.user && String(session.user.id) === query.get('testsession')) {
+		const wanted = session.wantsUrl ?? `${ctx.wwwroot}/my/`;
+		session.wantsUrl = null;
+		return redirect(ctx, wanted);
+	}
+	return loginForm(ctx, 'cookiesnotenabled');
+}
+
+function signIn(ctx, form) {
+	const { session } = ctx;
+	const name = (form.get('username') ?? '').trim().toLowerCase();
+	const token = form.get('logintoken');
+	const tokenFits = token === session.logintoken || token === session.guesttoken;
+	session.logintoken = randomText(32);
+	session.guesttoken = randomText(32);
+	if (!tokenFits) return refuse(ctx);
+	if (name === 'guest' && form.get('password') === 'guest') return admit(ctx, GUEST);
+
+	const user = ctx.site.users.get(name);
+	const locked = user && (user.locked || ctx.control.knobs.lock[name]);
+	if (locked) {
+		ctx.control.count('failed_logins');
+		return loginForm(ctx, 'lockedout');
+	}
+	if (!user || user.suspended || user.password !== form.get('password')) return refuse(ctx);
+	if (user.detour === 'unconfirmed') {
+		return page(ctx, { id: 'page-login-index', title: text(ctx.lang, 'unconfirmed'), layout: 'login', main: `<p>${text(ctx.lang, 'unconfirmed')}</p>` });
+	}
+	return admit(ctx, user);
+}
+
+function refuse(ctx) {
+	ctx.control.count('failed_logins');
+	ctx.session.notice = 'invalidlogin';
+	return redirect(ctx, '/login/index.php?loginredirect=1');
+}
+
+function admit(ctx, user) {
+	ctx.control.count('logins');
+	ctx.moveTo(ctx.sessions.renew(ctx.session, user));
+	const to = user.detour === 'change_password'
+		? DETOURS.change_password.path : `/login/index.php?testsession=${user.id}`;
+	return { ...redirect(ctx, to), cookies: rememberedName(ctx) };
+}
+
+// Moodle first deletes the cookie that remembers the name, and then sets it, in one answer.
+function rememberedName(ctx) {
+	const rest = `path=${ctx.base}/`;
+	return [
+		`MOODLEID1_=deleted; expires=Thu, 01-Jan-1970 00:00:01 GMT; Max-Age=0; ${rest}`,
+		`MOODLEID1_=%25${randomText(16)}; Max-Age=5184000; ${rest}; HttpOnly`,
+	];
+}
+
+export function logout(ctx) {
+	const { session, wwwroot } = ctx;
+	const key = ctx.query.get('sesskey') ?? new URLSearchParams(ctx.body).get('sesskey');
+	if (!session.user) return redirect(ctx, '/login/index.php');
+	if (key !== session.sesskey) {
+		return page(ctx, {
+			id: 'page-login-logout', title: text(ctx.lang, 'logout'),
+			main: `<form method="post" action="${wwwroot}/login/logout.php">${hiddenField('sesskey', session.sesskey)}<button>${text(ctx.lang, 'logout')}</button></form>`,
+		});
+	}
+	ctx.sessions.end(session);
+	ctx.moveTo(ctx.sessions.create());
+	return redirect(ctx, '/');
+}
+
+// The page of a stop, shown until it is dealt with (which the stand-in cannot do).
+export function detourPage(ctx) {
+	const { session } = ctx;
+	if (!session.user) return toLogin(ctx);
+	const [kind, detour] = Object.entries(DETOURS).find(([, d]) => d.path === ctx.path);
+	if (session.user.detour !== kind) return fatalPage(ctx, 'Nothing to do here');
+	const fields = DETOUR_FIELDS[kind].map((name) => `<label>${name} <input name="${name}"></label>`);
+	const cancel = kind === 'mfa' ? `<form id="cancelmfa" action="${logoutUrl(ctx)}" method="post"><button>${text(ctx.lang, 'cancel')}</button></form>` : '';
+	return page(ctx, {
+		id: detour.id, title: kind.replace('_', ' '),
+		main: `<form class="mform" method="post" action="${ctx.wwwroot}${detour.path}">${hiddenField('sesskey', session.sesskey)}
+${fields.join('\n')}<input type="submit" name="submitbutton" value="OK"></form>${cancel}`,
+	});
+}
