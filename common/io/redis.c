@@ -1,3 +1,240 @@
 #include "redis.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <hiredis/hiredis.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+#include "buf.h"
+#include "file.h"
+#include "mem.h"
+#include "text.h"
+
+#define CONNECT_MS   1000
+#define RECONNECT_MS 1000
+#define MAX_ARGS     64
+
+struct redis {
+	char *host_or_path;
+	int port; /* 0: Unix socket */
+	char *password; /* NULL: none */
+	redisContext *ctx;
+	struct deadline next_try;
+	unsigned generation;
+};
+
+int redis_parse_address(const char *address, char **host_or_path, int *port, struct error *err)
+{
+	const char *colon = strrchr(address, ':');
+	int64_t number;
+
+	if (text_starts_with(address, "unix:")) {
+		*host_or_path = mem_strdup(address + 5);
+		*port = 0;
+		return 0;
+	}
+	if (colon == NULL || text_parse_i64(colon + 1, 1, 65535, &number, NULL) < 0)
+		return error_set(err, -EINVAL,
+				 "redis.address = \"%s\": expected unix:/path or address:port", address);
+	*host_or_path = mem_strndup(address, (size_t)(colon - address));
+	*port = (int)number;
+	return 0;
+}
+
+int redis_new(const struct settings *s, struct redis **ret, struct error *err)
+{
+	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
+	struct redis *r;
+	char *host;
+	int port, e = file_read_secret("pensum-redis", s->redis_password_file, &password, err);
+
+	if (e < 0 && (e != -ENOENT || s->redis_password_file[0] != '\0'))
+		return e;
+	e = redis_parse_address(s->redis_address, &host, &port, err);
+	if (e < 0)
+		return e;
+	r = mem_zalloc(sizeof(*r));
+	r->host_or_path = host;
+	r->port = port;
+	r->password = password.len > 0 ? mem_strdup(password.data) : NULL;
+	*ret = r;
+	return 0;
+}
+
+void redis_disconnect(struct redis *r)
+{
+	if (r->ctx != NULL)
+		redisFree(r->ctx);
+	r->ctx = NULL;
+}
+
+void redis_free(struct redis *r)
+{
+	if (r == NULL)
+		return;
+	redis_disconnect(r);
+	if (r->password != NULL)
+		mem_wipe(r->password, strlen(r->password));
+	free(r->password);
+	free(r->host_or_path);
+	free(r);
+}
+
+unsigned redis_generation(const struct redis *r)
+{
+	return r->generation;
+}
+
+static struct timeval timeval_of(int ms)
+{
+	return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
+}
+
+static int lost(struct redis *r, struct error *err)
+{
+	bool timed_out = r->ctx->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
+	int e = timed_out ? -ETIMEDOUT : -EIO;
+
+	error_set(err, e, "redis: %s", timed_out ? "no answer in time" : r->ctx->errstr);
+	redis_disconnect(r);
+	return e;
+}
+
+static int authenticate(struct redis *r, struct error *err)
+{
+	redisReply *reply;
+	bool ok;
+
+	if (r->password == NULL)
+		return 0;
+	reply = redisCommand(r->ctx, "AUTH %s", r->password);
+	if (reply == NULL)
+		return lost(r, err);
+	ok = reply->type != REDIS_REPLY_ERROR;
+	freeReplyObject(reply);
+	if (ok)
+		return 0;
+	redis_disconnect(r);
+	return error_set(err, -EIO, "redis: the password was refused");
+}
+
+static int connect_now(struct redis *r, struct error *err)
+{
+	struct timeval limit = timeval_of(CONNECT_MS);
+
+	if (!deadline_is_over(r->next_try))
+		return error_set(err, -EIO, "redis: away, next try in a moment");
+	r->next_try = deadline_in(RECONNECT_MS);
+	r->ctx = r->port ? redisConnectWithTimeout(r->host_or_path, r->port, limit)
+			 : redisConnectUnixWithTimeout(r->host_or_path, limit);
+	if (r->ctx == NULL)
+		return error_set(err, -EIO, "redis: no memory for a connection");
+	if (r->ctx->err != 0)
+		return lost(r, err);
+	redisSetTimeout(r->ctx, limit);
+	if (r->port)
+		redisEnableKeepAlive(r->ctx);
+	r->generation++;
+	return authenticate(r, err);
+}
+
+int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *argv,
+		  struct redis_reply **ret, struct error *err)
+{
+	redisReply *reply;
+	const char *args[MAX_ARGS];
+	size_t lens[MAX_ARGS];
+	int e = r->ctx ? 0 : connect_now(r, err);
+
+	if (e < 0)
+		return e;
+	if (argc > MAX_ARGS)
+		return error_set(err, -E2BIG, "redis: too many arguments");
+	for (size_t i = 0; i < argc; i++) {
+		args[i] = argv[i];
+		lens[i] = strlen(argv[i]);
+	}
+	redisSetTimeout(r->ctx, timeval_of(wait_ms));
+	errno = 0;
+	reply = redisCommandArgv(r->ctx, (int)argc, args, lens);
+	if (reply == NULL)
+		return lost(r, err);
+	if (reply->type == REDIS_REPLY_ERROR) {
+		e = error_set(err, -EPROTO, "redis: %s", reply->str);
+		freeReplyObject(reply);
+		return e;
+	}
+	if (ret != NULL)
+		*ret = (struct redis_reply *)reply;
+	else
+		freeReplyObject(reply);
+	return 0;
+}
+
+int redis_call(struct redis *r, int wait_ms, struct redis_reply **ret, struct error *err, ...)
+{
+	const char *argv[MAX_ARGS];
+	size_t argc = 0;
+	const char *arg;
+	va_list ap;
+
+	va_start(ap, err);
+	while ((arg = va_arg(ap, const char *)) != NULL && argc < MAX_ARGS)
+		argv[argc++] = arg;
+	va_end(ap);
+	return redis_command(r, wait_ms, argc, argv, ret, err);
+}
+
+static const redisReply *real(const struct redis_reply *reply)
+{
+	return (const redisReply *)(const void *)reply;
+}
+
+void redis_reply_free(struct redis_reply *reply)
+{
+	if (reply != NULL)
+		freeReplyObject(reply);
+}
+
+void redis_reply_cleanup(struct redis_reply **reply)
+{
+	redis_reply_free(*reply);
+}
+
+bool redis_is_nil(const struct redis_reply *reply)
+{
+	return reply == NULL || real(reply)->type == REDIS_REPLY_NIL;
+}
+
+size_t redis_count(const struct redis_reply *reply)
+{
+	if (reply == NULL || real(reply)->type != REDIS_REPLY_ARRAY)
+		return 0;
+	return real(reply)->elements;
+}
+
+const struct redis_reply *redis_at(const struct redis_reply *reply, size_t i)
+{
+	if (i >= redis_count(reply))
+		return NULL;
+	return (const struct redis_reply *)(const void *)real(reply)->element[i];
+}
+
+const char *redis_text(const struct redis_reply *reply, size_t *len)
+{
+	if (reply == NULL ||
+	    (real(reply)->type != REDIS_REPLY_STRING && real(reply)->type != REDIS_REPLY_STATUS))
+		return NULL;
+	if (len != NULL)
+		*len = (size_t)real(reply)->len;
+	return real(reply)->str;
+}
+
+long long redis_integer(const struct redis_reply *reply)
+{
+	if (reply == NULL || real(reply)->type != REDIS_REPLY_INTEGER)
+		return 0;
+	return real(reply)->integer;
+}
