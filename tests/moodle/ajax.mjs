@@ -104,12 +104,15 @@ function serveBatch(ctx, source, functions) {
 function checkCall(ctx, method, functions) {
 	if (!Object.hasOwn(functions, method)) throw new MoodleError('servicenotavailable');
 	const { login, bare } = functions[method];
+	const ordered = ctx.control.knobs.ajax_errors[method];
+	if (login === false && ordered) throw new MoodleError(ordered);
 	if (login === false) return;
 	const { user, sesskey } = ctx.session;
 	if (!user) throw new MoodleError('servicerequireslogin');
 	const key = ctx.query.get('sesskey');
 	if (key === null) throw new MoodleError('missingparam');
 	if (key !== sesskey) throw new MoodleError('invalidsesskey');
+	if (ordered) throw new MoodleError(ordered);
 	if (bare) return;
 	if (ctx.control.knobs.maintenance) throw new MoodleError('requireloginerror', text(ctx.lang, 'maintenance'));
 	const detour = DETOURS[user.detour];

@@ -43,8 +43,8 @@ function listTable(ctx, course, assigns) {
 	const hasSections = course.format !== 'singleactivity';
 	const heads = ['assignments', 'duedate', 'submission', 'grade'].map((key) => text(ctx.lang, key));
 	if (hasSections) heads.unshift(text(ctx.lang, 'section'));
-	let section = null;
-	const rows = assigns.map((assign) => {
+	let section = '';
+	const rows = assigns.flatMap((assign) => {
 		const state = stateOf(ctx, assign);
 		const cells = [
 			`<a href="${viewUrl(ctx, assign)}">${formatString(assign.name)}</a>`,
@@ -52,10 +52,12 @@ function listTable(ctx, course, assigns) {
 			statusText(ctx, assign, state),
 			gradeText(ctx, state),
 		];
-		// The section is named in the first row of its group only.
-		if (hasSections) cells.unshift(assign.section === section ? '' : formatString(assign.section));
+		// A section is named in the first row of its group only, and a ruled row comes before it.
+		const isNewSection = hasSections && assign.section !== section;
+		const rule = isNewSection && section !== '' ? [`<tr class=""><td colspan="${heads.length}"><div class="tabledivider"></div></td></tr>`] : [];
+		if (hasSections) cells.unshift(isNewSection ? formatString(assign.section) : '');
 		section = assign.section;
-		return `<tr class="">${cells.map((cell, i) => tableCell(cell, i, cells.length)).join('')}</tr>`;
+		return [...rule, `<tr class="">${cells.map((cell, i) => tableCell(cell, i, cells.length)).join('')}</tr>`];
 	});
 	const header = heads.map((head, i) => `<th class="header c${i}${i === heads.length - 1 ? ' lastcol' : ''}" style="" scope="col">${head}</th>`);
 	return `<h2>${text(ctx.lang, 'modulenameplural')}</h2>

@@ -2,11 +2,12 @@
 
 const NOTHING = { status: 'none' };
 
+// What page() wants to know of an assignment.
 export function courseOptions(assign) {
 	return { course: assign.course, assign };
 }
 
-// 'open', 'hidden' (also restricted), or 'stealth': may be opened, though the course page hides it.
+// 'hidden' (or restricted), or 'open': also what the course page hides but a link may open.
 export function accessOf(ctx, assign) {
 	if (ctx.site.isTeacher(ctx.session.user, assign.course)) return 'open';
 	return assign.visible && !assign.restricted ? 'open' : 'hidden';
@@ -21,7 +22,8 @@ export function visibleAssigns(ctx, course) {
 export function stateOf(ctx, assign) {
 	const { username } = ctx.session.user;
 	const ordered = ctx.control.knobs.status[username]?.[assign.cmid];
-	const state = { ...NOTHING, ...assign.students[username], ...(ordered && { status: ordered }) };
+	const changes = typeof ordered === 'string' ? { status: ordered } : ordered;
+	const state = { ...NOTHING, ...assign.students[username], ...changes };
 	if (state.status === 'graded') {
 		state.status = 'submitted';
 		state.grade ??= Math.round(assign.max_grade * 0.8);

@@ -35,6 +35,9 @@ export class Control {
 			hang: [],
 			maintenance: false,
 			not_moodle: false,
+			single_session: false,
+			login_form: true,
+			ajax_errors: {},
 			lock: {},
 			status: {},
 			generation: this.#initial.generation,
@@ -45,12 +48,13 @@ export class Control {
 
 	apply(patch) {
 		if (patch === null || typeof patch !== 'object') throw new Error('a patch is an object');
-		const { reset, expire_sessions: expire, ...rest } = patch;
+		const { reset, expire_sessions: expire, rotate_sesskeys: rotate, ...rest } = patch;
 		for (const key of Object.keys(rest)) {
 			if (!(key in this.knobs)) throw new Error(`no knob ${key}`);
 		}
 		if (reset) this.#reset();
-		if (expire) this.#sessions.expireAll();
+		if (expire) this.#sessions.expire(expire === true ? null : expire);
+		if (rotate) this.#sessions.rotateSesskeys();
 		for (const [key, value] of Object.entries(rest)) this.#turn(key, value);
 		return this.state();
 	}
@@ -104,9 +108,9 @@ export class Control {
 	}
 
 	// The failure ordered for this request, if any; it is used up here.
-	takeFailure(target) {
-		const rule = this.knobs.fail.find(
-			(r) => target.startsWith(r.path_prefix) && (r.times === undefined || r.times > 0));
+	takeFailure(method, target) {
+		const rule = this.knobs.fail.find((r) => target.startsWith(r.path_prefix)
+			&& (r.method ?? method) === method && (r.times === undefined || r.times > 0));
 		if (rule?.times !== undefined) rule.times -= 1;
 		return rule ?? null;
 	}

@@ -20,7 +20,7 @@ const DETOUR_FIELDS = {
 };
 
 export function toLogin(ctx) {
-	ctx.session.wantsUrl ??= ctx.wwwroot + ctx.target;
+	ctx.session.wantsUrl = ctx.wwwroot + ctx.target;
 	return redirect(ctx, '/login/index.php');
 }
 
@@ -60,8 +60,23 @@ function loginForm(ctx, now = null) {
 	session.notice = null;
 	const maintenance = ctx.control.knobs.maintenance
 		? `<div class="alert alert-danger login-maintenance">${text(lang, 'maintenance')}</div>` : '';
+	const form = ctx.control.knobs.login_form ? passwordForm(ctx) : identityProviders(ctx);
 	const main = `<div class="loginform">${errorElement(ctx, notice && text(lang, notice))}${maintenance}
-<form class="login-form" action="${wwwroot}/login/index.php" method="post" id="login">
+${form}
+<form action="${wwwroot}/login/index.php" method="post" id="guestlogin">
+${hiddenField('logintoken', session.guesttoken)}
+<input type="hidden" name="username" value="guest"><input type="hidden" name="password" value="guest">
+<button class="btn btn-secondary" type="submit" id="loginguestbtn">${text(lang, 'loginguest')}</button>
+</form></div>`;
+	return page(ctx, { id: 'page-login-index', title: text(lang, 'login'), layout: 'login', main });
+}
+
+function identityProviders({ wwwroot, session }) {
+	return `<div class="login-identityproviders"><a class="btn login-identityprovider-btn" href="${wwwroot}/auth/oauth2/login.php?id=1&amp;wantsurl=%2F&amp;sesskey=${session.sesskey}">University account</a></div>`;
+}
+
+function passwordForm({ wwwroot, lang, session }) {
+	return `<form class="login-form" action="${wwwroot}/login/index.php" method="post" id="login">
 <input id="anchor" type="hidden" name="anchor" value="">
 <script>document.getElementById('anchor').value = location.hash;</script>
 ${hiddenField('logintoken', session.logintoken)}
@@ -70,13 +85,7 @@ ${hiddenField('logintoken', session.logintoken)}
 <label for="password" class="sr-only">${text(lang, 'password')}</label>
 <input type="password" name="password" id="password" value="" class="form-control" placeholder="${text(lang, 'password')}" autocomplete="current-password">
 <button class="btn btn-primary btn-lg" type="submit" id="loginbtn">${text(lang, 'login')}</button>
-</form>
-<form action="${wwwroot}/login/index.php" method="post" id="guestlogin">
-${hiddenField('logintoken', session.guesttoken)}
-<input type="hidden" name="username" value="guest"><input type="hidden" name="password" value="guest">
-<button class="btn btn-secondary" type="submit" id="loginguestbtn">${text(lang, 'loginguest')}</button>
-</form></div>`;
-	return page(ctx, { id: 'page-login-index', title: text(lang, 'login'), layout: 'login', main });
+</form>`;
 }
 
 function alreadySignedIn(ctx) {
@@ -128,6 +137,7 @@ function refuse(ctx) {
 
 function admit(ctx, user) {
 	ctx.control.count('logins');
+	if (ctx.control.knobs.single_session) ctx.sessions.endOlder(user);
 	ctx.moveTo(ctx.sessions.renew(ctx.session, user));
 	const to = user.detour === 'change_password'
 		? DETOURS.change_password.path : `/login/index.php?testsession=${user.id}`;

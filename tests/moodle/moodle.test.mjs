@@ -215,7 +215,8 @@ describe('ajax', () => {
 
 describe('assignments', () => {
 	const rowsOf = (page) => [...page.matchAll(/<tr class="">(.*?)<\/tr>/gs)]
-		.map(([, row]) => [...row.matchAll(/<td[^>]*>(.*?)<\/td>/gs)].map(([, cell]) => cell));
+		.map(([, row]) => [...row.matchAll(/<td[^>]*>(.*?)<\/td>/gs)].map(([, cell]) => cell))
+		.filter((cells) => cells.length > 1);
 	const actionsIn = (page) => [...page.matchAll(/name="action" value="(\w+)"/g)].map(([, a]) => a);
 
 	test('the list of a course has links, dates and localised states', async () => {
@@ -342,6 +343,39 @@ describe('control', () => {
 		assert.equal((await client.get('/user/preferences.php')).status, 200);
 		assert.ok(performance.now() - started >= 55);
 		assert.throws(() => moodle.control({ latency: 1 }), /no knob/);
+	});
+
+	test('failures can be of one method, have headers, or cut the connection', async () => {
+		const client = await signedIn();
+		moodle.control({ fail: [
+			{ path_prefix: '/user/', status: 429, method: 'POST', headers: { 'Retry-After': '7' } },
+			{ path_prefix: '/my/', status: 0 },
+		] });
+		assert.equal((await client.get('/user/preferences.php')).status, 200);
+		const refused = await client.post('/user/preferences.php', {});
+		assert.deepEqual([refused.status, refused.headers.get('retry-after')], [429, '7']);
+		await assert.rejects(client.get('/my/courses.php'));
+	});
+
+	test('sesskeys go stale, sessions end one by one, ajax functions fail as ordered', async () => {
+		const [maya, dieter] = [await signedIn(), await signedIn('dieter')];
+		moodle.control({ rotate_sesskeys: true, expire_sessions: 'dieter' });
+		const code = async (client) => (await client.ajax(COURSES, { classification: 'all' })).exception?.errorcode;
+		assert.equal(await code(maya), 'invalidsesskey');
+		assert.equal(await code(dieter), 'servicerequireslogin');
+		maya.sesskey = sesskeyOf(await maya.text('/my/courses.php'));
+		moodle.control({ ajax_errors: { [COURSES]: 'invalidresponse' } });
+		assert.equal(await code(maya), 'invalidresponse');
+		moodle.control({ ajax_errors: null, single_session: true });
+		assert.equal(await code(maya), undefined);
+		await signedIn();
+		assert.equal(await code(maya), 'servicerequireslogin');
+	});
+
+	test('a site that signs in elsewhere has no form', async () => {
+		moodle.control({ login_form: false });
+		const text = await new Client(moodle).text('/login/index.php');
+		assert.ok(!text.includes('id="login"') && text.includes('login-identityprovider-btn'));
 	});
 
 	test('one session answers one request at a time, two sessions do not wait for each other', async () => {

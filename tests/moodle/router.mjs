@@ -85,10 +85,15 @@ async function takeSession(ctx) {
 	return release;
 }
 
+function failureReply({ status, body = `<h1>${status}</h1>`, headers = {} }) {
+	const reply = html(body, status);
+	return { ...reply, headers: { ...reply.headers, ...headers } };
+}
+
 function answer(ctx) {
 	const { knobs } = ctx.control;
-	const failure = ctx.control.takeFailure(ctx.target);
-	if (failure) return html(failure.body ?? `<h1>${failure.status}</h1>`, failure.status);
+	const failure = ctx.control.takeFailure(ctx.method, ctx.target);
+	if (failure) return failureReply(failure);
 	if (knobs.not_moodle) return html(NOT_MOODLE);
 	const route = routeOf(ctx.path);
 	if (!route) return fatalPage(ctx, 'Sorry, the requested page could not be found');
@@ -131,7 +136,8 @@ async function serve(moodle, req, res, url) {
 		if (wait > 0) await sleep(wait);
 		const reply = await answer(ctx);
 		end(reply.status);
-		send(req, res, { ...reply, cookies: [...ctx.cookies, ...(reply.cookies ?? [])] });
+		if (reply.status === 0) res.destroy();
+		else send(req, res, { ...reply, cookies: [...ctx.cookies, ...(reply.cookies ?? [])] });
 	} finally {
 		end(500);
 	}

@@ -23,13 +23,20 @@
 // merged (a null, false or 0 removes the entry), null empties a whole list or object:
 //   latency_ms: 20                          every answer waits this long, inside the session lock
 //   latency_by_path: {"/my/": 4700}         the longest matching prefix replaces latency_ms
-//   fail: [{path_prefix, status, times?, body?}]   answer this instead, `times` times (or always)
+//   fail: [{path_prefix, status, times?, method?, body?, headers?}]
+//                                           answer this instead, `times` times (or always);
+//                                           status 0 cuts the connection
 //   hang: ["/mod/assign/"]                  these are never answered
 //   maintenance: true                       Moodle's maintenance mode
 //   not_moodle: true                        every page is a plain page of something else
-//   expire_sessions: true                   drops all sessions, once
+//   expire_sessions: true                   drops all sessions, once (or "maya": only hers)
+//   rotate_sesskeys: true                   every session gets a new sesskey, once
+//   single_session: true                    a sign-in ends the student's older sessions, silently
+//   login_form: false                       sign-in through another site only: no form#login
+//   ajax_errors: {methodname: errorcode}    this ajax function fails with that errorcode
 //   lock: {"maya": true}                    the account is locked out at sign-in
-//   status: {"maya": {"301": "submitted"}}  changes what a student has done (null: as in the data)
+//   status: {"maya": {"301": "submitted"}}  changes what a student has done (null: as in the data);
+//                                           also an object, like in site.json, with epochs as dates
 //   generation: "5.0"                       changes the markup from now on
 //   reset: true                             all knobs, counts and the request log as at the start
 // Prefixes are compared with path and query, without the base path. The state also has `counts`:
@@ -59,8 +66,7 @@ export async function startMoodle(options = {}) {
 	const server = http.createServer(makeHandler(moodle));
 	server.keepAliveTimeout = 60_000;
 	await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
-	const name = host.includes(':') ? `[${host}]` : host;
-	moodle.wwwroot = `http://${name}:${server.address().port}${base}`;
+	moodle.wwwroot = `http://${hostName(host)}:${server.address().port}${base}`;
 
 	return {
 		url: moodle.wwwroot,
@@ -73,6 +79,13 @@ export async function startMoodle(options = {}) {
 			server.closeAllConnections();
 		}),
 	};
+}
+
+// A site listening on all addresses is still known by one of them.
+function hostName(host) {
+	if (host === '0.0.0.0') return '127.0.0.1';
+	if (host === '::') return '[::1]';
+	return host.includes(':') ? `[${host}]` : host;
 }
 
 function readOptions() {

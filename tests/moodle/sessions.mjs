@@ -72,9 +72,22 @@ export class Sessions {
 		this.#live.delete(session.id);
 	}
 
-	expireAll() {
-		for (const [id, session] of this.#live) if (session.user) this.#expired.add(id);
-		this.#live.clear();
+	// Ends the sessions of one student, or all. The next visit is told that its session timed out.
+	expire(username = null) {
+		for (const [id, session] of this.#live) {
+			if (username && session.user?.username !== username) continue;
+			if (session.user) this.#expired.add(id);
+			this.#live.delete(id);
+		}
+	}
+
+	// Ends them as a newer sign-in does: without a notice.
+	endOlder(user) {
+		for (const [id, session] of this.#live) if (session.user === user) this.#live.delete(id);
+	}
+
+	rotateSesskeys() {
+		for (const session of this.#live.values()) session.sesskey = randomText(10);
 	}
 
 	get signedIn() {
