@@ -83,7 +83,9 @@ function serveBatch(ctx, source, functions) {
 		const errorcode = ctx.generation === '5.0' ? 'invalidrecordunknown' : 'invalidrecord';
 		return fatal(errorcode, 'Can\'t find data record in database table external_functions.');
 	}
-	if (ctx.session.user?.detour === 'mfa') return fatal('redirecterrordetected', 'Unsupported redirect detected, script execution terminated');
+	if (ctx.session.user?.detour === 'mfa') {
+		return fatal('redirecterrordetected', 'Unsupported redirect detected, script execution terminated');
+	}
 
 	const answers = [];
 	ctx.batch = { fragments: 0 };

@@ -4,7 +4,7 @@ import { redirect } from './http.mjs';
 import { accessOf, actionsOf, courseOptions, introIsHidden, stateOf, viewUrl } from './assignments.mjs';
 import { attachmentUrl, introHtml, submissionUrl } from './files.mjs';
 import { fatalPage, hiddenField, page } from './page.mjs';
-import { dateText, durationText, escapeHtml, formatString, text } from './strings.mjs';
+import { dateText, durationText, escapeHtml, text } from './strings.mjs';
 
 const ACTION_LABELS = {
 	submit: 'submitassignment',
@@ -58,8 +58,11 @@ ${activityDescription(ctx, assign, state)}</div>
 
 function activityDates(ctx, assign, state) {
 	const dates = [];
-	const add = (key, epoch) => dates.push(
-		`<div><strong>${text(ctx.lang, `activitydate:${key}`)}</strong> ${dateText(epoch, ctx.lang, ctx.session.user.timezone)}</div>`);
+	const add = (key, epoch) => {
+		const label = text(ctx.lang, `activitydate:${key}`);
+		const date = dateText(epoch, ctx.lang, ctx.session.user.timezone);
+		dates.push(`<div><strong>${label}</strong> ${date}</div>`);
+	};
 	if (assign.opens !== null) add(state.notOpen ? 'submissionsopen' : 'submissionsopened', assign.opens);
 	if (state.due !== null) add('submissionsdue', state.due);
 	if (!dates.length) return '';
@@ -77,12 +80,14 @@ ${attachmentTree(ctx, assign)}</div>`;
 
 function attachmentTree(ctx, assign) {
 	if (!assign.attachments.length || assign.attachments_later) return '';
-	return fileTree(`assign_files_tree${assign.cmid}a`, assign.attachments.map((file) => [file.name, attachmentUrl(ctx, assign, file)]));
+	const files = assign.attachments.map((file) => [file.name, attachmentUrl(ctx, assign, file)]);
+	return fileTree(`assign_files_tree${assign.cmid}a`, files);
 }
 
 // Folders of a name ("data/a.csv") become nested lists, as in Moodle's tree of files.
 function fileTree(id, files) {
-	const item = ([name, url]) => `<li yuiConfig='{"type":"html"}'><div><div class="fileuploadsubmission"><span class="icon"></span> <a target="_blank" href="${url}">${escapeHtml(name)}</a></div></div></li>`;
+	const item = ([name, url]) => `<li yuiConfig='{"type":"html"}'><div><div class="fileuploadsubmission">
+<span class="icon"></span> <a target="_blank" href="${url}">${escapeHtml(name)}</a></div></div></li>`;
 	const top = files.filter(([name]) => !name.includes('/')).map(item);
 	for (const [folder, inside] of groupByFolder(files)) {
 		const nested = inside.map(([name, url]) => item([name.split('/').slice(1).join('/'), url]));
@@ -117,17 +122,20 @@ function controls(ctx, assign, state) {
 	const buttons = actions.map((action) => {
 		const key = isNew && action === 'editsubmission' ? 'addsubmission' : ACTION_LABELS[action];
 		if (isNew && assign.time_limit_s) {
-			return `<a class="btn btn-primary" href="${viewUrl(ctx, assign)}&amp;action=${action}">${text(ctx.lang, 'beginassignment')}</a>`;
+			const url = `${viewUrl(ctx, assign)}&amp;action=${action}`;
+			return `<a class="btn btn-primary" href="${url}">${text(ctx.lang, 'beginassignment')}</a>`;
 		}
 		return `<div class="singlebutton"><form method="get" action="${ctx.wwwroot}/mod/assign/view.php">
-${hiddenField('id', assign.cmid)}${hiddenField('action', action)}${hiddenField('sesskey', ctx.session.sesskey)}<button type="submit" class="btn btn-primary">${text(ctx.lang, key)}</button></form></div>`;
+${hiddenField('id', assign.cmid)}${hiddenField('action', action)}${hiddenField('sesskey', ctx.session.sesskey)}
+<button type="submit" class="btn btn-primary">${text(ctx.lang, key)}</button></form></div>`;
 	});
 	return `<div class="container-fluid tertiary-navigation"><div class="row">${buttons.join('\n')}</div></div>\n`;
 }
 
 function row(label, content, cssClass = '') {
 	const classes = [cssClass, 'cell', 'c1', 'lastcol'].filter(Boolean).join(' ');
-	return `<tr class=""><th class="cell c0" style="" scope="row">${label}</th><td class="${classes}" style="">${content}</td></tr>`;
+	const head = `<th class="cell c0" style="" scope="row">${label}</th>`;
+	return `<tr class="">${head}<td class="${classes}" style="">${content}</td></tr>`;
 }
 
 function statusRows(ctx, assign, state) {
@@ -137,7 +145,8 @@ function statusRows(ctx, assign, state) {
 	if (assign.team) rows.push(row(t('submissionteam'), state.no_team ? '-' : escapeHtml(assign.team)));
 	rows.push(statusRow(t, assign, state));
 	if (state.locked) rows.push(row('', t('submissionslocked'), 'submissionlocked'));
-	rows.push(row(t('gradingstatus'), state.isGraded ? t('graded') : t('notgraded'), state.isGraded ? 'submissiongraded' : 'submissionnotgraded'));
+	const grading = state.isGraded ? 'graded' : 'notgraded';
+	rows.push(row(t('gradingstatus'), t(grading), `submission${grading}`));
 	const date = (epoch) => dateText(epoch, ctx.lang, ctx.session.user.timezone);
 	if (state.extension && state.due !== null) rows.push(row(t('extensionduedate'), date(state.extension)));
 	rows.push(...timeRow(ctx, t, state));
@@ -177,5 +186,7 @@ function feedback(ctx, assign, state) {
 
 function attemptHistory(ctx, state) {
 	if (state.attempt < 2) return '';
-	return `\n<div class="attempthistory"><h3>${text(ctx.lang, 'attempthistory')}</h3><table class="generaltable"><tr class="submissionstatussubmittedold"><th>1</th><td>${formatString(text(ctx.lang, 'submissionstatus_submitted'))}</td></tr></table></div>`;
+	const before = text(ctx.lang, 'submissionstatus_submitted');
+	return `\n<div class="attempthistory"><h3>${text(ctx.lang, 'attempthistory')}</h3>
+<table class="generaltable"><tr><th>1</th><td>${before}</td></tr></table></div>`;
 }

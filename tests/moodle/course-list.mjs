@@ -9,7 +9,8 @@ const IMAGE_BYTES = 7600;
 function courseImage(course) {
 	const hue = (course.id * 47) % 360;
 	const circle = `<circle cx="10" cy="10" r="9" fill="hsl(${hue} 50% 60%)"/>`;
-	const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="100%">${circle.repeat(Math.ceil(IMAGE_BYTES / circle.length))}</svg>`;
+	const pattern = circle.repeat(Math.ceil(IMAGE_BYTES / circle.length));
+	const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="100%">${pattern}</svg>`;
 	return `data:image/svg+xml;base64,${Buffer.from(svg).toString('base64')}`;
 }
 
@@ -67,7 +68,10 @@ export function courseState(ctx, args) {
 	const assigns = visibleAssigns(ctx, course).filter((a) => !a.stealth);
 	const sections = [...new Set(assigns.map((a) => a.section))];
 	return JSON.stringify({
-		course: { id: String(course.id), numsections: sections.length, baseurl: `${ctx.wwwroot}/course/view.php?id=${course.id}` },
+		course: {
+			id: String(course.id), numsections: sections.length,
+			baseurl: `${ctx.wwwroot}/course/view.php?id=${course.id}`,
+		},
 		section: sections.map((title, i) => ({
 			id: String(course.id * 100 + i), section: i, number: i, title: formatString(title), visible: true,
 			cmlist: assigns.filter((a) => a.section === title).map((a) => String(a.cmid)),

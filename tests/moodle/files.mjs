@@ -15,16 +15,20 @@ const TYPES = {
 
 const encodePath = (name) => name.split('/').map(encodeURIComponent).join('/');
 
+const fileRoot = (ctx, assign) => `${ctx.wwwroot}/pluginfile.php/${assign.contextid}`;
+
 export function introHtml(ctx, assign) {
-	return assign.intro.replaceAll('@@PLUGINFILE@@', `${ctx.wwwroot}/pluginfile.php/${assign.contextid}/mod_assign/intro`);
+	return assign.intro.replaceAll('@@PLUGINFILE@@', `${fileRoot(ctx, assign)}/mod_assign/intro`);
 }
 
 export function attachmentUrl(ctx, assign, file) {
-	return `${ctx.wwwroot}/pluginfile.php/${assign.contextid}/mod_assign/introattachment/0/${encodePath(file.name)}?forcedownload=1`;
+	const path = `mod_assign/introattachment/0/${encodePath(file.name)}`;
+	return `${fileRoot(ctx, assign)}/${path}?forcedownload=1`;
 }
 
 export function submissionUrl(ctx, assign, name) {
-	return `${ctx.wwwroot}/pluginfile.php/${assign.contextid}/assignsubmission_file/submission_files/${assign.cmid}/${encodePath(name)}?forcedownload=1`;
+	const path = `assignsubmission_file/submission_files/${assign.cmid}/${encodePath(name)}`;
+	return `${fileRoot(ctx, assign)}/${path}?forcedownload=1`;
 }
 
 export function serveFile(ctx) {
@@ -151,5 +155,6 @@ function pdf(line) {
 	});
 	const entries = offsets.map((offset) => `${String(offset).padStart(10, '0')} 00000 n \n`).join('');
 	const xref = `xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${entries}`;
-	return Buffer.from(`${body}${xref}trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\nstartxref\n${body.length}\n%%EOF\n`, 'latin1');
+	const trailer = `trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\nstartxref\n${body.length}\n%%EOF\n`;
+	return Buffer.from(body + xref + trailer, 'latin1');
 }

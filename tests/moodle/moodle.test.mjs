@@ -225,8 +225,8 @@ describe('assignments', () => {
 		assert.deepEqual(rows.map((r) => r.length), [5, 5, 5, 5, 5]);
 		assert.match(rows[0][1], /mod\/assign\/view\.php\?id=301">Sorting/);
 		assert.match(rows[0][2], /^\w+day, \d+ \w+ \d{4}, 11:55 PM$/);
-		assert.deepEqual(rows.map((r) => r[3]), ['No submission', 'Draft (not submitted)', 'No submission', 'Submitted for grading', 'No submission']);
-		assert.deepEqual([rows[2][2], rows[3][4]], ['-', '87.50']);
+		assert.deepEqual(rows.map((r) => r[3]), ['No submission', 'Submitted for grading', 'Draft (not submitted)', 'No submission', 'No submission']);
+		assert.deepEqual([rows[3][2], rows[1][4]], ['-', '87.50']);
 		const german = rowsOf(await client.text('/mod/assign/index.php?id=11&lang=de'));
 		assert.match(german[0][2], /^\w+, \d+\. [\wä]+ \d{4}, 23:55$/);
 		assert.ok((await client.text('/user/preferences.php')).includes('lang="de"'), 'the language sticks');

@@ -26,7 +26,8 @@
 //   fail: [{path_prefix, status, times?, method?, body?, headers?}]
 //                                           answer this instead, `times` times (or always);
 //                                           status 0 cuts the connection
-//   hang: ["/mod/assign/"]                  these are never answered
+//   hang: ["/mod/assign/"]                  these are never answered, and hold their
+//                                           session's lock until the client leaves
 //   maintenance: true                       Moodle's maintenance mode
 //   not_moodle: true                        every page is a plain page of something else
 //   expire_sessions: true                   drops all sessions, once (or "maya": only hers)
