@@ -8,6 +8,7 @@
 #include "pgloop.h"
 #include "redisloop.h"
 #include "settings.h"
+#include "store.h"
 #include "vault.h"
 
 struct hub;    /* hub.h: live subscriptions and the newest events */
@@ -20,6 +21,7 @@ struct gateway {
 	struct redisloop *redis;	/* commands */
 	struct redisloop *redis_events; /* the blocking XREAD of pensum:events */
 	struct vault *vault;
+	struct store *store; /* finished documents */
 	struct hub *hub;
 	struct hasher *hasher;
 	int64_t started_ms; /* monotonic */

@@ -1,0 +1,29 @@
+#include "http.h"
+
+#include "api_handlers.h"
+#include "mem.h"
+
+/* The live channel's route (GET /api/v1/live) is the hub's: its row is here, its code in live.c. */
+const struct route routes[] = {
+	{ HTTP_GET, "/health", ROUTE_PUBLIC, api_health },
+	{ HTTP_GET, "/api/v1/site", ROUTE_PUBLIC, api_site },
+
+	{ HTTP_POST, "/api/v1/session", ROUTE_PUBLIC, api_session_create },
+	{ HTTP_GET, "/api/v1/session", ROUTE_PENDING, api_session_get },
+	{ HTTP_DELETE, "/api/v1/session", ROUTE_PENDING, api_session_delete },
+
+	{ HTTP_GET, "/api/v1/courses", ROUTE_USER, api_courses_get },
+	{ HTTP_POST, "/api/v1/courses/refresh", ROUTE_USER, api_courses_refresh },
+	{ HTTP_POST, "/api/v1/checks", ROUTE_USER, api_checks_create },
+	{ HTTP_GET, "/api/v1/assignments", ROUTE_USER, api_assignments_get },
+
+	{ HTTP_POST, "/api/v1/documents", ROUTE_USER, api_documents_create },
+	{ HTTP_GET, "/api/v1/documents", ROUTE_USER, api_documents_get },
+	{ HTTP_GET, "/api/v1/documents/{id}/file", ROUTE_USER, api_document_file },
+
+	{ HTTP_GET, "/api/v1/jobs", ROUTE_PENDING, api_jobs_get },
+	{ HTTP_GET, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_get },
+	{ HTTP_DELETE, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_cancel },
+};
+
+const size_t route_count = ARRAY_LEN(routes);

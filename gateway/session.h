@@ -1,0 +1,28 @@
+/*
+ * session.h - who asks: from the cookie to the session behind it.
+ *
+ *	cookie -> SHA-256 -> Redis pensum:session:<hash> -> PostgreSQL pensum.sessions
+ *
+ * Only active sessions are in Redis, and only for SESSION_CACHE_S, so that a sign-out that Redis did
+ * not hear of holds after a minute at the latest. A pending session is always read from PostgreSQL:
+ * it becomes active in the transaction that ends its sign-in job.
+ */
+#pragma once
+
+#include "http.h"
+
+#define SESSION_COOKIE	"pensum_session"
+#define SESSION_CACHE_S 60
+
+/*
+ * The check of a route. Calls then() at once or later, with request_session() set when the route
+ * wants one; or has answered: 401 signed_out, 403 signin_pending (a signed-in session is needed),
+ * 503 database_away.
+ */
+void session_check(struct gateway *g, struct request *r, enum route_access access, route_fn *then);
+
+/* Adds the Set-Cookie header, before the reply. token NULL: the browser forgets the cookie. */
+void session_send_cookie(struct gateway *g, struct request *r, const char *token);
+
+/* Redis forgets it; the caller has deleted the row. */
+void session_forget(struct gateway *g, const char *token_hash);
