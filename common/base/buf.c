@@ -23,7 +23,7 @@ void buf_clear(struct buf *b)
 
 void buf_wipe(struct buf *b)
 {
-	if (b->data != buf_empty)
+	if (b->cap > 0)
 		mem_wipe(b->data, b->cap);
 	buf_done(b);
 }

@@ -86,6 +86,13 @@ enum job_priority job_kind_priority(enum job_kind kind)
 	return kinds[kind].priority;
 }
 
+struct job_version job_version_of_row(enum job_state state, int attempt, int event_n)
+{
+	bool next = state == JOB_QUEUED || state == JOB_CANCELLED;
+
+	return (struct job_version){ attempt + next, event_n };
+}
+
 int job_version_compare(struct job_version a, struct job_version b)
 {
 	if (a.attempt != b.attempt)

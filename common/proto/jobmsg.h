@@ -56,6 +56,9 @@ struct job_version {
 	int attempt;
 	int n;
 };
+/* The version of a row's columns (view pensum.job_events): what waits for an attempt, or was cancelled
+ * before it, is newer than all of the attempt before. */
+struct job_version job_version_of_row(enum job_state state, int attempt, int event_n);
 /* <0, 0, >0 as a is older than, the same as, newer than b */
 int job_version_compare(struct job_version a, struct job_version b);
 

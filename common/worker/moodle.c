@@ -1,3 +1,285 @@
 #include "moodle.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "failure.h"
+#include "keys.h"
+#include "log.h"
+#include "mem.h"
+#include "page.h"
+#include "script_moodle.h"
+
+#define REDIS_MS      1000
+#define GOTO_MS	      30000
+#define CALL_MS	      10000
+#define POOL_BACK_MS  200 /* between two tries while browser-pool is away */
+#define MAX_LEASE_MS  30000 /* patience in the pool's queue */
+
+/*
+ * A light document of the site: JSON, no scripts, no session. The same address tells what kind of
+ * site this is (facts are in the scripts' own headers).
+ */
+#define LIGHT_PATH                                                                      \
+	"/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config&args="        \
+	"%5B%7B%22index%22%3A0%2C%22methodname%22%3A%22tool_mobile_get_public_config%22" \
+	"%2C%22args%22%3A%7B%7D%7D%5D"
+
+static struct deadline within(const struct work *w, int64_t ms)
+{
+	return deadline_min(w->deadline, deadline_in(ms));
+}
+
+/* The words of lease.h and page.h as a failure of the job. */
+static int fail_by_errno(struct work *w, int e, const struct error *err, const struct lease *l)
+{
+	log_warning("page failed", "err=\"%s\" end=%s", err->text, l ? lease_end_reason(l) : "");
+	switch (e) {
+	case -ECANCELED:
+		return work_fail(w, "cancelled", NULL);
+	case -EBUSY:
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return work_fail(w, "no_browser", NULL);
+	case -EPIPE:
+		return work_fail(w, "browser_lost", NULL);
+	case -EHOSTUNREACH:
+		return work_fail(w, "site_down", NULL);
+	case -ETIMEDOUT:
+		return work_fail(w, "timeout", NULL);
+	default:
+		return work_fail(w, "internal", NULL);
+	}
+}
+
+/* A pool that is being restarted is worth a moment; the attempt is not spent on it. */
+static int begin_lease(struct work *w, enum pool_class cls, struct lease **ret, struct error *err)
+{
+	struct deadline patience = within(w, MAX_LEASE_MS);
+	struct lease_request req = { .cls = cls,
+				     .wait_ms = deadline_left_ms(patience),
+				     .ttl_ms = deadline_left_ms(w->deadline),
+				     .tag = w->id,
+				     .tick = work_tick,
+				     .tick_arg = w };
+
+	for (;;) {
+		int e = lease_begin(w->settings->pool_socket, &req, ret, err);
+
+		if ((e != -ENOENT && e != -ECONNREFUSED) || deadline_is_over(patience))
+			return e;
+		if (work_tick(w) != 0)
+			return -ECANCELED;
+		clock_sleep_ms(POOL_BACK_MS);
+	}
+}
+
+static int open_page(struct work *w, enum pool_class cls, json_t *cookies, struct moodle *m)
+{
+	CLEANUP_FREE char *url = NULL;
+	struct error err;
+	int e;
+
+	work_progress(w, "waiting for a browser", 0, 0, "");
+	m->wwwroot = mem_strdup(w->settings->site_url);
+	for (size_t len = strlen(m->wwwroot); len > 0 && m->wwwroot[len - 1] == '/'; len--)
+		m->wwwroot[len - 1] = '\0';
+	e = begin_lease(w, cls, &m->lease, &err);
+	if (e == 0)
+		e = page_prepare(m->lease, within(w, CALL_MS), &err);
+	if (e == 0 && cookies != NULL)
+		e = page_set_cookies(m->lease, cookies, within(w, CALL_MS), &err);
+	if (e == 0) {
+		work_progress(w, "opening Moodle", 0, 0, "");
+		url = mem_printf("%s%s", m->wwwroot, LIGHT_PATH);
+		e = page_goto(m->lease, url, within(w, GOTO_MS), &err);
+	}
+	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
+}
+
+int moodle_open(struct work *w, enum pool_class cls, struct moodle *m)
+{
+	return open_page(w, cls, NULL, m);
+}
+
+void moodle_close(struct moodle *m)
+{
+	lease_end(m->lease);
+	free(m->wwwroot);
+	*m = (struct moodle)MOODLE_INIT;
+}
+
+int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, json_t *args,
+	       bool fail_softly, json_t **ret)
+{
+	CLEANUP(buf_wipe) struct buf expression = BUF_INIT; /* may hold a password */
+	json_t *answer = NULL;
+	struct error err;
+	char *text;
+	int e;
+
+	json_object_set_new(args, "wwwroot", json_string(m->wwwroot));
+	text = json_dumps(args, JSON_COMPACT);
+	buf_printf(&expression, "(async () => {\n%s\nreturn await (%s\n)(%s);\n})()",
+		   (const char *)script_moodle, (const char *)script, text);
+	mem_wipe(text, strlen(text));
+	free(text);
+	json_decref(args);
+	e = page_evaluate(m->lease, expression.data, w->deadline, &answer, &err);
+	if (e < 0)
+		return fail_by_errno(w, e, &err, m->lease);
+	if (!json_is_true(json_object_get(answer, "ok")) && !fail_softly) {
+		const char *code = json_string_value(json_object_get(answer, "code"));
+		const char *detail = json_string_value(json_object_get(answer, "detail"));
+
+		log_info("script failed", "code=%s detail=\"%s\"", code ? code : "", detail ? detail : "");
+		work_fail(w, code ? code : "not_understood",
+			  json_string_value(json_object_get(answer, "message")));
+		json_decref(answer);
+		return -1;
+	}
+	*ret = answer;
+	return 0;
+}
+
+/* ---- the saved session ---- */
+
+static void seal_context(const struct work *w, char out[64])
+{
+	snprintf(out, 64, "moodle %s", w->user_id);
+}
+
+static json_t *unseal_cookies(struct work *w, const char *sealed)
+{
+	CLEANUP(buf_wipe) struct buf text = BUF_INIT;
+	char context[64];
+	struct error err;
+	json_t *cookies;
+
+	seal_context(w, context);
+	if (vault_unseal(w->vault, context, sealed, &text, &err) < 0) {
+		log_warning("saved Moodle session unusable", "err=\"%s\"", err.text);
+		return NULL;
+	}
+	cookies = json_loads(text.data, 0, NULL);
+	if (!json_is_array(cookies)) {
+		json_decref(cookies);
+		return NULL;
+	}
+	return cookies;
+}
+
+static json_t *load_from_redis(struct work *w)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	json_t *saved, *cookies = NULL;
+	char key[KEY_SIZE];
+
+	key_moodle(key, w->user_id);
+	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "GET", key, NULL) < 0 || redis_is_nil(reply))
+		return NULL;
+	saved = json_loads(redis_text(reply, NULL), 0, NULL);
+	if (json_is_string(json_object_get(saved, "sealed")))
+		cookies = unseal_cookies(w, json_string_value(json_object_get(saved, "sealed")));
+	json_decref(saved);
+	return cookies;
+}
+
+static json_t *load_from_postgres(struct work *w)
+{
+	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
+	const char *params[] = { w->user_id };
+
+	if (pg_exec(w->pg,
+		    "SELECT sealed FROM pensum.moodle_sessions "
+		    "WHERE user_id = $1 AND expires_at > now()",
+		    1, params, &r, NULL) < 0 ||
+	    pg_rows(r) == 0)
+		return NULL;
+	return unseal_cookies(w, pg_value(r, 0, 0));
+}
+
+int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m)
+{
+	json_t *cookies = load_from_redis(w);
+	int e;
+
+	if (cookies == NULL)
+		cookies = load_from_postgres(w);
+	if (cookies == NULL)
+		return work_fail(w, "session_dead", NULL);
+	e = open_page(w, cls, cookies, m);
+	json_decref(cookies);
+	return e;
+}
+
+void moodle_session_done(void *moodle_session)
+{
+	struct moodle_session *ms = moodle_session;
+
+	buf_wipe(&ms->sealed);
+	mem_wipe(ms->verifier, sizeof(ms->verifier));
+}
+
+int moodle_session_make(struct work *w, struct moodle *m, const char *password,
+			struct moodle_session *ms)
+{
+	json_t *cookies = NULL;
+	struct error err;
+	char context[64];
+	char *text;
+	int e = page_get_cookies(m->lease, m->wwwroot, within(w, CALL_MS), &cookies, &err);
+
+	if (e < 0)
+		return fail_by_errno(w, e, &err, m->lease);
+	text = json_dumps(cookies, JSON_COMPACT);
+	json_decref(cookies);
+	seal_context(w, context);
+	ms->sealed = (struct buf)BUF_INIT;
+	vault_seal(w->vault, context, text, strlen(text), &ms->sealed);
+	mem_wipe(text, strlen(text));
+	free(text);
+	ms->expires_at = clock_wall_ms() / 1000 + w->settings->cache_moodle_session_s;
+	if (vault_make_verifier(w->vault, w->user_id, password, ms->verifier, &err) < 0)
+		return fail_by_errno(w, err.code, &err, m->lease);
+	return 0;
+}
+
+int moodle_session_store(struct work *w, const struct moodle_session *ms, struct error *err)
+{
+	char expires[24];
+	const char *params[] = { w->user_id, ms->sealed.data, ms->verifier, expires };
+
+	snprintf(expires, sizeof(expires), "%lld", (long long)ms->expires_at);
+	return pg_exec(w->pg,
+		       "INSERT INTO pensum.moodle_sessions (user_id, sealed, verifier, expires_at) "
+		       "VALUES ($1, $2, $3, to_timestamp($4::bigint)) ON CONFLICT (user_id) DO UPDATE "
+		       "SET sealed = $2, verifier = $3, expires_at = to_timestamp($4::bigint)",
+		       4, params, NULL, err);
+}
+
+void moodle_session_cache(struct work *w, const struct moodle_session *ms)
+{
+	json_t *value = json_pack("{s:s, s:s, s:I}", "sealed", ms->sealed.data, "verifier",
+				  ms->verifier, "expires_at", (json_int_t)ms->expires_at);
+	CLEANUP_FREE char *text = json_dumps(value, JSON_COMPACT);
+	char key[KEY_SIZE], expires[24];
+
+	key_moodle(key, w->user_id);
+	snprintf(expires, sizeof(expires), "%lld", (long long)ms->expires_at);
+	redis_call(w->redis, REDIS_MS, NULL, NULL, "SET", key, text, "EXAT", expires, NULL);
+	json_decref(value);
+}
+
+void moodle_session_forget(struct work *w)
+{
+	const char *params[] = { w->user_id };
+	char key[KEY_SIZE];
+
+	key_moodle(key, w->user_id);
+	redis_call(w->redis, REDIS_MS, NULL, NULL, "DEL", key, NULL);
+	pg_exec(w->pg, "DELETE FROM pensum.moodle_sessions WHERE user_id = $1", 1, params, NULL,
+		NULL);
+}

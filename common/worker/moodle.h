@@ -1,1 +1,46 @@
+/*
+ * moodle.h - a Moodle site in a leased page, and the student's saved Moodle session.
+ *
+ * The page only lends its origin: scripts (the prelude common/worker/scripts/moodle.js and one of a
+ * worker's scripts/) fetch and parse there and answer plain JSON. Functions that return int answer 0,
+ * or -1 after work_fail() with a code of failure.h.
+ *
+ * A saved session is the cookies, sealed under "moodle <user id>", beside the verifier of the
+ * password; the same content with the same expiry in PostgreSQL (pensum.moodle_sessions) and in Redis
+ * (pensum:moodle:<user>, JSON {"sealed","verifier","expires_at"}).
+ */
 #pragma once
+
+#include "lease.h"
+#include "work.h"
+
+struct moodle {
+	struct lease *lease;
+	char *wwwroot; /* no slash at its end */
+};
+#define MOODLE_INIT { 0 }
+
+/* Leases a page and goes to the site's origin: signed out … */
+int moodle_open(struct work *w, enum pool_class cls, struct moodle *m);
+/* … or with the student's saved session; without one fails "session_dead". */
+int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m);
+void moodle_close(struct moodle *m); /* for CLEANUP() too */
+
+/* Runs a script with args (taken; wwwroot is added). *ret is the answer, yours. An answer with
+ * ok:false fails the work with its code and message, unless fail_softly: then it is returned. */
+int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, json_t *args,
+	       bool fail_softly, json_t **ret);
+
+/* What signing in saves. Made before the commit, written in it, cached after it. */
+struct moodle_session {
+	struct buf sealed;
+	char verifier[VAULT_VERIFIER_MAX];
+	int64_t expires_at; /* wall clock, seconds */
+};
+void moodle_session_done(void *moodle_session);
+int moodle_session_make(struct work *w, struct moodle *m, const char *password,
+			struct moodle_session *ms);
+int moodle_session_store(struct work *w, const struct moodle_session *ms, struct error *err);
+void moodle_session_cache(struct work *w, const struct moodle_session *ms);
+/* From both stores: Moodle has ended it, whatever the caches say. */
+void moodle_session_forget(struct work *w);

@@ -1,3 +1,294 @@
 #include "slot.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "claim.h"
+#include "daemon.h"
+#include "keys.h"
+#include "log.h"
+#include "mem.h"
+
+#define COMMAND_MS  1000
+#define BLOCK_MS    2000
+#define AWAY_MS     1000 /* pause between looks while something is away */
+#define END_TRIES   40	 /* finished work waits this many AWAY_MS for the database */
+
+struct slot {
+	const struct slot_config *config;
+	struct vault *vault;
+	struct pg *pg;
+	struct redis *redis;
+	char streams[JOB_PRIORITY_COUNT][KEY_SIZE];
+	unsigned own_pending_of; /* redis_generation() whose pending entries were looked at */
+};
+
+struct entry {
+	char stream[KEY_SIZE];
+	char id[64]; /* of the stream entry */
+	char job[ID_LEN + 1];
+	char attempt[16];
+};
+
+static void make_groups(struct slot *s)
+{
+	struct error err;
+
+	for (int i = 0; i < JOB_PRIORITY_COUNT; i++) {
+		int e = redis_call(s->redis, COMMAND_MS, NULL, &err, "XGROUP", "CREATE",
+				   s->streams[i], KEY_GROUP, "0", "MKSTREAM", NULL);
+
+		if (e == -EPROTO && strstr(err.text, "BUSYGROUP") == NULL)
+			log_warning("consumer group not made", "stream=%s err=\"%s\"",
+				    s->streams[i], err.text);
+	}
+}
+
+static const char *field_of(const struct redis_reply *fields, const char *name)
+{
+	for (size_t i = 0; i + 1 < redis_count(fields); i += 2) {
+		const char *key = redis_text(redis_at(fields, i), NULL);
+
+		if (key != NULL && strcmp(key, name) == 0)
+			return redis_text(redis_at(fields, i + 1), NULL);
+	}
+	return NULL;
+}
+
+/* Out of [[stream, [[entry id, [j, id, a, attempt]]]]]: the entry at (stream, 0). A ghost or a
+ * malformed entry has an empty job. */
+static bool read_entry(const struct redis_reply *stream, struct entry *out)
+{
+	const struct redis_reply *first = redis_at(redis_at(stream, 1), 0);
+	const char *name = redis_text(redis_at(stream, 0), NULL);
+	const char *id = redis_text(redis_at(first, 0), NULL);
+	const char *job = field_of(redis_at(first, 1), "j");
+	const char *attempt = field_of(redis_at(first, 1), "a");
+
+	if (name == NULL || id == NULL || strlen(id) >= sizeof(out->id))
+		return false;
+	memset(out, 0, sizeof(*out));
+	snprintf(out->stream, sizeof(out->stream), "%s", name);
+	snprintf(out->id, sizeof(out->id), "%s", id);
+	if (job != NULL && attempt != NULL && id_is_valid(job) && strlen(attempt) <= 9 &&
+	    strspn(attempt, "0123456789") == strlen(attempt) && attempt[0] != '\0') {
+		snprintf(out->job, sizeof(out->job), "%s", job);
+		snprintf(out->attempt, sizeof(out->attempt), "%s", attempt);
+	}
+	return true;
+}
+
+/* Up to max entries (one a stream). from is ">" for new ones or "0" for our own pending ones. */
+static int read_streams(struct slot *s, const char *from, bool block, struct entry *out, int max,
+			struct error *err)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	const char *argv[16] = { "XREADGROUP", "GROUP", KEY_GROUP, s->config->name, "COUNT", "1" };
+	char block_ms[16];
+	size_t argc = 6;
+	int e, found = 0;
+
+	snprintf(block_ms, sizeof(block_ms), "%d", BLOCK_MS);
+	if (block) {
+		argv[argc++] = "BLOCK";
+		argv[argc++] = block_ms;
+	}
+	argv[argc++] = "STREAMS";
+	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+		argv[argc++] = s->streams[i];
+	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+		argv[argc++] = from;
+	e = redis_command(s->redis, block ? BLOCK_MS + COMMAND_MS : COMMAND_MS, argc, argv, &reply,
+			  err);
+	if (e < 0)
+		return e;
+	for (size_t i = 0; i < redis_count(reply) && found < max; i++)
+		found += read_entry(redis_at(reply, i), &out[found]);
+	return found;
+}
+
+static void forget_entry(struct slot *s, const struct entry *e)
+{
+	redis_call(s->redis, COMMAND_MS, NULL, NULL, "XACK", e->stream, KEY_GROUP, e->id, NULL);
+	redis_call(s->redis, COMMAND_MS, NULL, NULL, "XDEL", e->stream, e->id, NULL);
+}
+
+static work_run_fn *find_kind(const struct slot_config *c, enum job_kind kind)
+{
+	for (size_t i = 0; i < c->kind_count; i++)
+		if (c->kinds[i].kind == kind)
+			return c->kinds[i].run;
+	return NULL;
+}
+
+/* The work is done; only its record is missing. Wait for the database rather than do it again. */
+static void end_job(struct work *w, int rc)
+{
+	struct error err;
+	int e = 0;
+
+	for (int i = 0; i < END_TRIES; i++) {
+		e = claim_end(w, rc, &err);
+		if (e == 0)
+			return;
+		log_warning("job's end not recorded yet", "err=\"%s\"", err.text);
+		clock_sleep_ms(AWAY_MS);
+	}
+	log_error("job's end not recorded", "err=\"%s\"", err.text);
+}
+
+static void run_job(struct slot *s, struct work *w)
+{
+	work_run_fn *run = find_kind(s->config, w->kind);
+	int64_t started = clock_now_ms();
+	int rc;
+
+	log_set_context("job=%s", w->id);
+	log_info("job started", "kind=%s attempt=%d user=%s", job_kind_name(w->kind), w->attempt,
+		 w->user_id);
+	w->deadline = deadline_in(s->config->time_limit_ms);
+	atomic_store(&s->config->watch->must_end_ms, w->deadline.at_ms);
+	work_progress(w, "starting", 0, 0, "");
+	rc = run ? run(w) : work_fail(w, "bad_input", "This worker does not know that kind of job.");
+	end_job(w, rc);
+	atomic_store(&s->config->watch->must_end_ms, 0);
+	log_info("job ended", "kind=%s attempt=%d outcome=%s ms=%lld", job_kind_name(w->kind),
+		 w->attempt, rc == 0 ? "succeeded" : w->failure_code,
+		 (long long)(clock_now_ms() - started));
+	claim_done(w);
+	log_set_context("%s", "");
+}
+
+static void work_init(struct slot *s, struct work *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->settings = s->config->settings;
+	w->vault = s->vault;
+	w->pg = s->pg;
+	w->redis = s->redis;
+	snprintf(w->worker, sizeof(w->worker), "%s", s->config->name);
+}
+
+/* 0, or negative when the database is away: the entry then stays ours to be read again. */
+static int serve_entry(struct slot *s, const struct entry *e, struct error *err)
+{
+	struct work w;
+	int claimed = 0;
+
+	work_init(s, &w);
+	if (e->job[0] != '\0')
+		claimed = claim_job(&w, e->job, e->attempt, err);
+	if (claimed < 0)
+		return claimed;
+	if (claimed > 0)
+		run_job(s, &w);
+	forget_entry(s, e);
+	return 0;
+}
+
+static int serve_entries(struct slot *s, const struct entry *entries, int count,
+			 struct error *err)
+{
+	for (int i = 0; i < count; i++) {
+		int e = serve_entry(s, &entries[i], err);
+
+		if (e < 0) {
+			s->own_pending_of = 0;
+			return e;
+		}
+		if (daemon_stop_asked())
+			break;
+	}
+	return 0;
+}
+
+/* After each new connection: what an earlier life or a lost answer left with our name on it. */
+static int serve_own_pending(struct slot *s, struct error *err)
+{
+	struct entry entries[JOB_PRIORITY_COUNT];
+	int count;
+
+	make_groups(s);
+	do {
+		count = read_streams(s, "0", false, entries, JOB_PRIORITY_COUNT, err);
+		if (count < 0 || serve_entries(s, entries, count, err) < 0)
+			return -EIO;
+	} while (count > 0 && !daemon_stop_asked());
+	s->own_pending_of = redis_generation(s->redis);
+	return 0;
+}
+
+/* The urgent stream first; block on all only when all are empty. */
+static int serve_bell(struct slot *s, struct error *err)
+{
+	struct entry entries[JOB_PRIORITY_COUNT];
+	int count;
+
+	if (s->own_pending_of != redis_generation(s->redis) || s->own_pending_of == 0) {
+		int e = serve_own_pending(s, err);
+
+		if (e < 0)
+			return e;
+	}
+	count = read_streams(s, ">", true, entries, JOB_PRIORITY_COUNT, err);
+	if (count == -EPROTO)
+		s->own_pending_of = 0; /* NOGROUP, UNBLOCKED, LOADING, …: begin again */
+	if (count < 0)
+		return count;
+	return serve_entries(s, entries, count, err);
+}
+
+/* No bell: ask the record itself. */
+static int serve_record(struct slot *s, struct error *err)
+{
+	struct work w;
+	int claimed;
+
+	work_init(s, &w);
+	claimed = claim_next(&w, s->config->queue, err);
+	if (claimed > 0)
+		run_job(s, &w);
+	return claimed;
+}
+
+static void serve(struct slot *s)
+{
+	struct error err;
+	bool away = false;
+
+	while (!daemon_stop_asked()) {
+		int e = serve_bell(s, &err);
+
+		if (e == 0) {
+			if (away)
+				log_notice("back at the bell", "slot=%s", s->config->name);
+			away = false;
+			continue;
+		}
+		if (!away)
+			log_warning("no bell, asking the record", "err=\"%s\"", err.text);
+		away = true;
+		if (serve_record(s, &err) <= 0 && !daemon_stop_asked())
+			clock_sleep_ms(AWAY_MS);
+	}
+}
+
+int slot_main(const struct slot_config *config)
+{
+	struct slot s = { .config = config };
+	struct error err;
+
+	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+		key_job_stream(s.streams[i], config->queue, (enum job_priority)i);
+	if (vault_open(config->settings, &s.vault, &err) < 0 ||
+	    pg_new(config->settings, config->name, &s.pg, &err) < 0 ||
+	    redis_new(config->settings, &s.redis, &err) < 0)
+		log_error("slot cannot start", "err=\"%s\"", err.text);
+	else
+		serve(&s);
+	redis_free(s.redis);
+	pg_free(s.pg);
+	vault_free(s.vault);
+	return daemon_stop_asked() ? 0 : 1;
+}

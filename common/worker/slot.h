@@ -1,1 +1,36 @@
+/*
+ * slot.h - a worker's slot: one process that runs one job at a time, for ever.
+ *
+ * It listens to the bell (the queue's three streams, most urgent first), claims the job in
+ * PostgreSQL, runs it and only then acks and deletes the stream entry. While Redis is away it asks
+ * PostgreSQL once a second. Whatever breaks, it connects again; it ends on SIGTERM (a running job is
+ * given five seconds, then handed back) or with its parent.
+ */
 #pragma once
+
+#include <stdatomic.h>
+
+#include "work.h"
+
+struct work_kind {
+	enum job_kind kind;
+	work_run_fn *run;
+};
+
+/* Shared with the parent, which kills a slot that does not end its job in time. */
+struct slot_watch {
+	_Atomic int64_t must_end_ms; /* monotonic; 0: idle */
+};
+
+struct slot_config {
+	const struct settings *settings;
+	enum job_queue queue;
+	const struct work_kind *kinds;
+	size_t kind_count;
+	int64_t time_limit_ms;
+	char name[128]; /* host:queue:slot */
+	struct slot_watch *watch;
+};
+
+/* Runs in its own process; returns its exit code. */
+int slot_main(const struct slot_config *config);

@@ -1,3 +1,309 @@
 #include "worker.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "claim.h"
+#include "daemon.h"
+#include "log.h"
+#include "mem.h"
+
+#define TURN_MS	      100
+#define BEAT_MS	      3000
+#define OVERTIME_MS   5000  /* a slot gets this much more than its job's limit */
+#define STOP_MS	      15000 /* slots hand their jobs back within this */
+#define RESTART_MS    500   /* between two starts of one slot */
+
+struct child {
+	pid_t pid; /* 0: not running */
+	struct deadline next_start;
+	bool to_release; /* its last job is still to be given back */
+	char fate[128];	 /* how it ended, for the student's failure message and the log */
+	struct slot_config config;
+};
+
+struct parent {
+	const struct worker_program *wp;
+	const struct settings *settings;
+	struct child *children;
+	int count;
+	struct slot_watch *watches;
+	struct pg *pg;
+	struct redis *redis;
+	char name[96]; /* host:queue */
+	char boot[ID_LEN + 1];
+	struct deadline next_beat;
+	bool released; /* what an earlier life left running has been given back */
+};
+
+static void name_host(struct parent *p)
+{
+	char host[64] = "localhost";
+
+	if (p->settings->worker_host[0] != '\0')
+		snprintf(host, sizeof(host), "%.60s", p->settings->worker_host);
+	else
+		gethostname(host, sizeof(host) - 1);
+	for (char *c = host; *c != '\0'; c++)
+		if (*c == ':' || *c == ' ')
+			*c = '-';
+	snprintf(p->name, sizeof(p->name), "%s:%s", host, job_queue_name(p->wp->queue));
+}
+
+static void make_children(struct parent *p)
+{
+	bool checker = p->wp->queue == JOB_QUEUE_CHECKER;
+	int64_t slots = checker ? p->settings->checker_slots : p->settings->docgen_slots;
+	int64_t limit_s = checker ? p->settings->checker_time_limit_s
+				  : p->settings->docgen_time_limit_s;
+
+	p->count = (int)slots;
+	p->children = mem_zalloc_array((size_t)slots, sizeof(*p->children));
+	p->watches = mmap(NULL, (size_t)slots * sizeof(*p->watches), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p->watches == MAP_FAILED)
+		abort();
+	for (int i = 0; i < p->count; i++) {
+		struct slot_config *c = &p->children[i].config;
+
+		*c = (struct slot_config){ .settings = p->settings,
+					   .queue = p->wp->queue,
+					   .kinds = p->wp->kinds,
+					   .kind_count = p->wp->kind_count,
+					   .time_limit_ms = limit_s * 1000,
+					   .watch = &p->watches[i] };
+		snprintf(c->name, sizeof(c->name), "%s:%d", p->name, i);
+	}
+}
+
+static void start_child(struct parent *p, struct child *c)
+{
+	int self = (int)getpid();
+	pid_t pid;
+
+	c->next_start = deadline_in(RESTART_MS);
+	atomic_store(&c->config.watch->must_end_ms, 0);
+	pid = fork();
+	if (pid < 0) {
+		log_error("slot not started", "err=\"%s\"", strerror(errno));
+		return;
+	}
+	if (pid == 0) {
+		daemon_die_with_parent(SIGKILL, self);
+		/* The parent's connections are not ours to speak on or to end. */
+		p->pg = NULL;
+		p->redis = NULL;
+		_exit(slot_main(&c->config));
+	}
+	c->pid = pid;
+}
+
+static void start_missing(struct parent *p)
+{
+	for (int i = 0; i < p->count; i++) {
+		struct child *c = &p->children[i];
+
+		if (c->pid == 0 && !c->to_release && deadline_is_over(c->next_start))
+			start_child(p, c);
+	}
+}
+
+static struct child *find_child(struct parent *p, pid_t pid)
+{
+	for (int i = 0; i < p->count; i++)
+		if (p->children[i].pid == pid)
+			return &p->children[i];
+	return NULL;
+}
+
+static void reap(struct parent *p)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *c = find_child(p, pid);
+
+		if (c == NULL)
+			continue;
+		c->pid = 0;
+		if (WIFSIGNALED(status))
+			snprintf(c->fate, sizeof(c->fate),
+				 "The worker was stopped by signal %d (%s).", WTERMSIG(status),
+				 strsignal(WTERMSIG(status)));
+		else
+			snprintf(c->fate, sizeof(c->fate), "The worker ended with exit code %d.",
+				 WEXITSTATUS(status));
+		c->to_release = true;
+		if (!daemon_stop_asked())
+			log_warning("slot died", "slot=%s fate=\"%s\"", c->config.name, c->fate);
+	}
+}
+
+static void release_dead(struct parent *p)
+{
+	struct error err;
+
+	for (int i = 0; i < p->count; i++) {
+		struct child *c = &p->children[i];
+
+		if (!c->to_release || !deadline_is_over(c->next_start))
+			continue;
+		if (claim_release(p->pg, p->redis, c->config.name, c->fate, &err) == 0) {
+			c->to_release = false;
+		} else {
+			log_warning("dead slot's job not released yet", "slot=%s err=\"%s\"",
+				    c->config.name, err.text);
+			c->next_start = deadline_in(RESTART_MS);
+		}
+	}
+}
+
+static void kill_overdue(struct parent *p)
+{
+	for (int i = 0; i < p->count; i++) {
+		struct child *c = &p->children[i];
+		int64_t must_end = atomic_load(&c->config.watch->must_end_ms);
+
+		if (c->pid == 0 || must_end == 0 || clock_now_ms() < must_end + OVERTIME_MS)
+			continue;
+		log_error("slot outstayed its job's time limit", "slot=%s", c->config.name);
+		kill(c->pid, SIGKILL);
+		atomic_store(&c->config.watch->must_end_ms, 0);
+	}
+}
+
+static void beat(struct parent *p)
+{
+	char slots[16];
+	const char *params[] = { p->name, p->boot, slots };
+	struct error err;
+
+	if (!deadline_is_over(p->next_beat))
+		return;
+	p->next_beat = deadline_in(BEAT_MS);
+	snprintf(slots, sizeof(slots), "%d", p->count);
+	if (pg_exec(p->pg,
+		    "INSERT INTO pensum.workers AS w (name, boot, beat, slots) "
+		    "VALUES ($1, $2, 1, $3::integer) ON CONFLICT (name) DO UPDATE SET "
+		    "boot = $2, beat = w.beat + 1, slots = $3::integer, seen_at = now()",
+		    3, params, NULL, &err) < 0)
+		log_warning("no heartbeat", "err=\"%s\"", err.text);
+	daemon_notify("WATCHDOG=1");
+}
+
+/* Jobs that this name was running when an earlier life of it ended. */
+static void release_earlier_life(struct parent *p)
+{
+	struct error err;
+
+	if (p->released)
+		return;
+	if (claim_release(p->pg, p->redis, p->name, "The worker was started again.", &err) == 0) {
+		p->released = true;
+		daemon_notify("READY=1\nSTATUS=%d slots", p->count);
+		log_notice("worker ready", "name=%s slots=%d version=%s", p->name, p->count,
+			   pensum_version);
+	} else {
+		log_warning("database away, waiting for it", "err=\"%s\"", err.text);
+		clock_sleep_ms(RESTART_MS);
+	}
+}
+
+static bool any_running(const struct parent *p)
+{
+	for (int i = 0; i < p->count; i++)
+		if (p->children[i].pid != 0)
+			return true;
+	return false;
+}
+
+static void signal_children(const struct parent *p, int sig)
+{
+	for (int i = 0; i < p->count; i++)
+		if (p->children[i].pid != 0)
+			kill(p->children[i].pid, sig);
+}
+
+static void stop(struct parent *p)
+{
+	struct deadline patience = deadline_in(STOP_MS);
+
+	daemon_notify("STOPPING=1");
+	signal_children(p, SIGTERM);
+	while (any_running(p) && !deadline_is_over(patience)) {
+		clock_sleep_ms(TURN_MS);
+		reap(p);
+	}
+	signal_children(p, SIGKILL);
+	while (any_running(p)) {
+		clock_sleep_ms(TURN_MS);
+		reap(p);
+	}
+	claim_release(p->pg, p->redis, p->name, "The worker was stopped.", NULL);
+	pg_exec(p->pg, "DELETE FROM pensum.workers WHERE name = $1 AND boot = $2", 2,
+		(const char *const[]){ p->name, p->boot }, NULL, NULL);
+}
+
+static void supervise(struct parent *p)
+{
+	while (!daemon_stop_asked()) {
+		release_earlier_life(p);
+		if (p->released) {
+			reap(p);
+			release_dead(p);
+			start_missing(p);
+			kill_overdue(p);
+			beat(p);
+		}
+		clock_sleep_ms(TURN_MS);
+	}
+	stop(p);
+}
+
+/* A key that cannot be read is told now, not at the first job. */
+static int check_secrets(const struct settings *s, struct error *err)
+{
+	struct vault *v;
+	int r = vault_open(s, &v, err);
+
+	if (r == 0)
+		vault_free(v);
+	return r;
+}
+
+int worker_main(const struct worker_program *wp, int argc, char **argv)
+{
+	struct settings s;
+	struct parent p = { .wp = wp, .settings = &s };
+	struct error err;
+	int done = options_start(&wp->program, argc, argv, &s);
+	int code = 1;
+
+	if (done >= 0)
+		return done;
+	log_open(wp->program.name + strlen("pensum-"), (enum log_level)s.log_level);
+	daemon_prepare();
+	daemon_catch_stop();
+	name_host(&p);
+	if (check_secrets(&s, &err) < 0 || pg_new(&s, p.name, &p.pg, &err) < 0 ||
+	    redis_new(&s, &p.redis, &err) < 0) {
+		log_error("cannot start", "err=\"%s\"", err.text);
+	} else {
+		vault_new_id(p.boot);
+		make_children(&p);
+		supervise(&p);
+		munmap(p.watches, (size_t)p.count * sizeof(*p.watches));
+		code = 0;
+	}
+	free(p.children);
+	redis_free(p.redis);
+	pg_free(p.pg);
+	settings_done(&s);
+	return code;
+}

@@ -1,1 +1,20 @@
+/*
+ * worker.h - a worker program: a parent that does no work and its slots.
+ *
+ * The parent forks the slots, starts a dead one again (its job goes back to the queue at once, the
+ * kernel tells us), kills one that outstays its job's time limit, and beats in pensum.workers so that
+ * the gateway can tell a dead host. SIGTERM ends the slots, then the parent.
+ */
 #pragma once
+
+#include "options.h"
+#include "slot.h"
+
+struct worker_program {
+	struct program program;
+	enum job_queue queue;
+	const struct work_kind *kinds;
+	size_t kind_count;
+};
+
+int worker_main(const struct worker_program *wp, int argc, char **argv);

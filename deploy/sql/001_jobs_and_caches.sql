@@ -98,7 +98,7 @@ CREATE TABLE pensum.jobs (
 	started_at timestamptz,
 	finished_at timestamptz
 );
-CREATE UNIQUE INDEX jobs_idem ON pensum.jobs (user_id, idem_key, (input->>'index'))
+CREATE UNIQUE INDEX jobs_idem ON pensum.jobs (user_id, idem_key, coalesce(input->>'index', ''))
 	WHERE idem_key IS NOT NULL;
 CREATE INDEX jobs_due ON pensum.jobs (run_at) WHERE state = 'queued';
 CREATE INDEX jobs_running ON pensum.jobs (worker) WHERE state = 'running';
@@ -220,8 +220,10 @@ RETURNS SETOF text LANGUAGE sql AS $$
 $$;
 
 -- All that a dead worker (or one slot of it: a full host:queue:slot) was running, to be run again.
+-- attempt is the one that was lost: the queued event's version is (attempt + 1, 0).
 CREATE FUNCTION pensum.jobs_release_worker(p_prefix text, p_code text, p_message text)
-RETURNS TABLE (id text, state text, attempt integer) LANGUAGE sql AS $$
+RETURNS TABLE (id text, state text, attempt integer, event_n integer, queue text, priority text)
+LANGUAGE sql AS $$
 	UPDATE pensum.jobs j SET
 		state = CASE WHEN cancel THEN 'cancelled' WHEN j.attempt >= max_attempts THEN 'dead'
 			ELSE 'queued' END,
@@ -232,7 +234,7 @@ RETURNS TABLE (id text, state text, attempt integer) LANGUAGE sql AS $$
 		finished_at = CASE WHEN cancel OR j.attempt >= max_attempts THEN clock_timestamp() END
 	WHERE j.state = 'running'
 		AND (j.worker = p_prefix OR starts_with(j.worker, p_prefix || ':'))
-	RETURNING j.id, j.state, j.attempt;
+	RETURNING j.id, j.state, j.attempt, j.event_n, j.queue, j.priority;
 $$;
 
 -- Cancels: at once what does not run; what runs is asked to stop. Answers the state afterwards.

@@ -1,0 +1,167 @@
+#include "jobs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "failure.h"
+#include "log.h"
+#include "mem.h"
+#include "moodle.h"
+#include "records.h"
+#include "script_check_course.h"
+
+/* One course's outcome: {"course":{id,name}, "assignments":[…]} or {…, "code","message"}. */
+struct check {
+	json_t *outcomes;
+	int pending, failed;
+};
+
+static void check_done(void *check)
+{
+	json_decref(((struct check *)check)->outcomes);
+}
+
+static void count_pending(struct check *c, const json_t *assignments)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(assignments, i, one)
+		c->pending += json_is_true(json_object_get(one, "pending"));
+}
+
+/* What one course could not tell must not hide what the others did. */
+static void add_failure(struct check *c, json_t *course, const char *code, const char *message)
+{
+	c->failed++;
+	json_array_append_new(c->outcomes, json_pack("{s:O, s:s, s:s}", "course", course, "code",
+						     code, "message", message));
+}
+
+static int add_answer(struct work *w, struct check *c, json_t *course, const json_t *answer)
+{
+	const char *code = json_string_value(json_object_get(answer, "code"));
+	const char *message = json_string_value(json_object_get(answer, "message"));
+	json_t *assignments;
+	struct error err;
+
+	if (!json_is_true(json_object_get(answer, "ok"))) {
+		const struct failure *row = failure_find(code ? code : "not_understood");
+
+		/* The session or the site is gone for all courses alike. */
+		if (row->next != FAILURE_FINAL)
+			return work_fail(w, row->code, message);
+		add_failure(c, course, row->code, message ? message : row->message);
+		return 0;
+	}
+	if (records_assignments(answer, &assignments, &err) < 0) {
+		log_warning("assignments refused", "err=\"%s\"", err.text);
+		add_failure(c, course, "not_understood", failure_find("not_understood")->message);
+		return 0;
+	}
+	count_pending(c, assignments);
+	json_array_append_new(c->outcomes, json_pack("{s:O, s:o}", "course", course, "assignments",
+						     assignments));
+	return 0;
+}
+
+static int check_course(struct work *w, struct moodle *m, struct check *c, json_t *course)
+{
+	json_t *args = json_pack("{s:O}", "course", course), *answer;
+	int e = moodle_run(w, m, script_check_course, args, true, &answer);
+
+	if (e == 0) {
+		e = add_answer(w, c, course, answer);
+		json_decref(answer);
+	}
+	return e;
+}
+
+static int store_course(struct work *w, json_t *outcome, struct error *err)
+{
+	json_t *course = json_object_get(outcome, "course");
+	CLEANUP_FREE char *list =
+		json_dumps(json_object_get(outcome, "assignments"), JSON_COMPACT);
+	char id[24];
+	const char *params[] = { w->user_id, id,
+				 json_string_value(json_object_get(course, "name")),
+				 json_string_value(json_object_get(outcome, "code")),
+				 json_string_value(json_object_get(outcome, "message")) };
+	const char *rows[] = { w->user_id, id, list };
+	int e;
+
+	snprintf(id, sizeof(id), "%lld",
+		 (long long)json_integer_value(json_object_get(course, "id")));
+	e = pg_exec(w->pg,
+		    "INSERT INTO pensum.course_checks "
+		    "(user_id, course_id, course_name, failure_code, failure_message) "
+		    "VALUES ($1, $2::bigint, $3, $4, $5) ON CONFLICT (user_id, course_id) DO UPDATE "
+		    "SET course_name = $3, checked_at = now(), failure_code = $4, "
+		    "failure_message = $5",
+		    5, params, NULL, err);
+	if (e < 0 || list == NULL)
+		return e; /* not checked: what was known stays, with the reason beside it */
+	e = pg_exec(w->pg,
+		    "DELETE FROM pensum.assignments WHERE user_id = $1 AND course_id = $2::bigint", 2,
+		    params, NULL, err);
+	if (e < 0)
+		return e;
+	return pg_exec(w->pg,
+		       "INSERT INTO pensum.assignments (user_id, cmid, course_id, name, url, section, "
+		       "due, due_text, status, pending, reason, position) "
+		       "SELECT $1, a.cmid, $2::bigint, a.name, a.url, coalesce(a.section, ''), "
+		       "to_timestamp(a.due), coalesce(a.due_text, ''), a.status, a.pending, "
+		       "coalesce(a.reason, ''), o.ord FROM jsonb_array_elements($3::jsonb) "
+		       "WITH ORDINALITY AS o(item, ord), jsonb_to_record(o.item) AS a(cmid bigint, "
+		       "name text, url text, section text, due double precision, due_text text, "
+		       "status text, pending boolean, reason text) "
+		       "ON CONFLICT (user_id, cmid) DO UPDATE SET course_id = excluded.course_id, "
+		       "name = excluded.name, status = excluded.status, pending = excluded.pending, "
+		       "due = excluded.due, due_text = excluded.due_text",
+		       3, rows, NULL, err);
+}
+
+static int commit(struct work *w, void *arg, struct error *err)
+{
+	const struct check *c = arg;
+	json_t *outcome;
+	size_t i;
+
+	json_array_foreach(c->outcomes, i, outcome) {
+		int e = store_course(w, outcome, err);
+
+		if (e < 0)
+			return e;
+	}
+	return 0;
+}
+
+int job_check(struct work *w)
+{
+	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
+	struct check *c = work_alloc(w, sizeof(*c), check_done);
+	json_t *courses = json_object_get(w->input, "courses"), *course;
+	int total = (int)json_array_size(courses);
+	size_t i;
+
+	c->outcomes = json_array();
+	if (total == 0)
+		return work_fail(w, "bad_input", NULL);
+	if (moodle_open_signed_in(w, POOL_CHECK, &m) < 0)
+		return -1;
+	json_array_foreach(courses, i, course) {
+		const char *name = json_string_value(json_object_get(course, "name"));
+
+		work_progress(w, "checking courses", (int)i, total, name ? name : "");
+		if (name == NULL)
+			return work_fail(w, "bad_input", NULL);
+		if (check_course(w, &m, c, course) < 0)
+			return -1;
+	}
+	work_progress(w, "checking courses", total, total, "");
+	work_on_commit(w, commit, NULL, c);
+	w->result = json_pack("{s:i, s:i, s:i}", "courses", total, "pending", c->pending, "failed",
+			      c->failed);
+	return 0;
+}

@@ -1,0 +1,96 @@
+#include "courses.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "jobs.h"
+#include "keys.h"
+#include "log.h"
+#include "mem.h"
+#include "records.h"
+#include "script_courses.h"
+
+void course_list_done(void *course_list)
+{
+	struct course_list *cl = course_list;
+
+	json_decref(cl->courses);
+	cl->courses = NULL;
+}
+
+int course_list_read(struct work *w, struct moodle *m, const char *sesskey,
+		     struct course_list *cl)
+{
+	json_t *args = json_object(), *answer;
+	struct error err;
+	int e;
+
+	work_progress(w, "reading courses", 0, 0, "");
+	if (sesskey != NULL)
+		json_object_set_new(args, "sesskey", json_string(sesskey));
+	e = moodle_run(w, m, script_courses, args, false, &answer);
+	if (e < 0)
+		return e;
+	e = records_courses(answer, &cl->courses, &err);
+	json_decref(answer);
+	if (e < 0) {
+		log_warning("course list refused", "err=\"%s\"", err.text);
+		return work_fail(w, "not_understood", NULL);
+	}
+	cl->read_at = clock_wall_ms() / 1000;
+	cl->expires_at = cl->read_at + w->settings->cache_courses_s;
+	return 0;
+}
+
+int course_list_store(struct work *w, const struct course_list *cl, struct error *err)
+{
+	CLEANUP_FREE char *text = json_dumps(cl->courses, JSON_COMPACT);
+	char read_at[24], expires_at[24];
+	const char *params[] = { w->user_id, text, read_at, expires_at };
+
+	snprintf(read_at, sizeof(read_at), "%lld", (long long)cl->read_at);
+	snprintf(expires_at, sizeof(expires_at), "%lld", (long long)cl->expires_at);
+	return pg_exec(w->pg,
+		       "INSERT INTO pensum.course_lists (user_id, courses, read_at, expires_at) "
+		       "VALUES ($1, $2::jsonb, to_timestamp($3::bigint), to_timestamp($4::bigint)) "
+		       "ON CONFLICT (user_id) DO UPDATE SET courses = excluded.courses, "
+		       "read_at = excluded.read_at, expires_at = excluded.expires_at",
+		       4, params, NULL, err);
+}
+
+void course_list_cache(struct work *w, const struct course_list *cl)
+{
+	json_t *value = json_pack("{s:O, s:I, s:I}", "courses", cl->courses, "read_at",
+				  (json_int_t)cl->read_at, "expires_at",
+				  (json_int_t)cl->expires_at);
+	CLEANUP_FREE char *text = json_dumps(value, JSON_COMPACT);
+	char key[KEY_SIZE], expires[24];
+
+	key_courses(key, w->user_id);
+	snprintf(expires, sizeof(expires), "%lld", (long long)cl->expires_at);
+	redis_call(w->redis, 1000, NULL, NULL, "SET", key, text, "EXAT", expires, NULL);
+	json_decref(value);
+}
+
+static int commit(struct work *w, void *arg, struct error *err)
+{
+	return course_list_store(w, arg, err);
+}
+
+static void after(struct work *w, void *arg)
+{
+	course_list_cache(w, arg);
+}
+
+int job_courses(struct work *w)
+{
+	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
+	struct course_list *cl = work_alloc(w, sizeof(*cl), course_list_done);
+
+	if (moodle_open_signed_in(w, POOL_INTERACTIVE, &m) < 0 ||
+	    course_list_read(w, &m, NULL, cl) < 0)
+		return -1;
+	work_on_commit(w, commit, after, cl);
+	w->result = json_pack("{s:i}", "count", (int)json_array_size(cl->courses));
+	return 0;
+}

@@ -1,0 +1,330 @@
+#include "claim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "failure.h"
+#include "keys.h"
+#include "log.h"
+#include "mem.h"
+#include "publish.h"
+
+#define REDIS_MS      1000
+#define LAST_EVENT_N  1000000 /* of an attempt that ended without its worker (deploy/sql) */
+#define CLAIM_COLUMNS "id, kind, user_id, input, secret, attempt"
+
+struct numbers {
+	char attempt[16], n[16], delay[24];
+};
+
+void claim_publish(struct redis *redis, const struct job_event *ev)
+{
+	struct publish_command cmd;
+
+	publish_command(&cmd, ev);
+	redis_command(redis, REDIS_MS, PUBLISH_ARGC, cmd.argv, NULL, NULL);
+}
+
+static int fill(struct work *w, const struct pg_result *r, struct error *err)
+{
+	const char *secret = pg_value(r, 0, 4);
+	int kind = job_kind_parse(pg_value(r, 0, 1));
+
+	if (kind < 0)
+		return error_set(err, -EPROTO, "job %s: unknown kind %s", pg_value(r, 0, 0),
+				 pg_value(r, 0, 1));
+	w->kind = (enum job_kind)kind;
+	snprintf(w->id, sizeof(w->id), "%s", pg_value(r, 0, 0));
+	snprintf(w->user_id, sizeof(w->user_id), "%s", pg_value(r, 0, 2));
+	w->input = json_loads(pg_value(r, 0, 3), 0, NULL);
+	w->secret = secret ? mem_strdup(secret) : NULL;
+	w->attempt = atoi(pg_value(r, 0, 5));
+	job_event_init(&w->event);
+	memcpy(w->event.job, w->id, sizeof(w->event.job));
+	w->event.state = JOB_RUNNING;
+	w->event.version = (struct job_version){ w->attempt, 1 };
+	w->next_look = deadline_in(2000);
+	return 1;
+}
+
+static int claim_with(struct work *w, const char *sql, size_t count, const char *const *params,
+		      struct error *err)
+{
+	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
+	int e = pg_exec(w->pg, sql, count, params, &r, err);
+
+	if (e < 0)
+		return e;
+	return pg_rows(r) == 0 ? 0 : fill(w, r, err);
+}
+
+int claim_job(struct work *w, const char *id, const char *attempt, struct error *err)
+{
+	const char *params[] = { id, attempt, w->worker };
+
+	return claim_with(w, "SELECT " CLAIM_COLUMNS " FROM pensum.job_claim($1, $2::integer, $3)",
+			  3, params, err);
+}
+
+int claim_next(struct work *w, enum job_queue queue, struct error *err)
+{
+	const char *params[] = { job_queue_name(queue), w->worker };
+
+	return claim_with(w, "SELECT " CLAIM_COLUMNS " FROM pensum.job_claim_next($1, $2)", 2,
+			  params, err);
+}
+
+void claim_done(struct work *w)
+{
+	work_free_all(w);
+	json_decref(w->input);
+	json_decref(w->result);
+	if (w->secret != NULL)
+		mem_wipe(w->secret, strlen(w->secret));
+	free(w->secret);
+	w->input = w->result = NULL;
+	w->secret = NULL;
+}
+
+static void numbers_of(const struct work *w, struct numbers *out)
+{
+	snprintf(out->attempt, sizeof(out->attempt), "%d", w->attempt);
+	snprintf(out->n, sizeof(out->n), "%d", w->event.version.n);
+}
+
+/* True when the function answered with the one row that says the transition happened. */
+static int transition(struct work *w, const char *sql, size_t count, const char *const *params,
+		      char state[16], struct error *err)
+{
+	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
+	int e = pg_exec(w->pg, sql, count, params, &r, err);
+	const char *answer;
+
+	if (e < 0)
+		return e;
+	answer = pg_rows(r) == 1 ? pg_value(r, 0, 0) : NULL;
+	if (answer == NULL || strcmp(answer, "f") == 0)
+		return 0;
+	snprintf(state, 16, "%s", answer);
+	return 1;
+}
+
+static void tell(struct work *w, enum job_state state, int n, const char *step, const char *note)
+{
+	w->event.state = state;
+	w->event.version = job_version_of_row(state, w->attempt, n);
+	snprintf(w->event.step, sizeof(w->event.step), "%s", step);
+	snprintf(w->event.note, sizeof(w->event.note), "%s", note);
+	claim_publish(w->redis, &w->event);
+}
+
+static int finish(struct work *w, enum job_state state, struct error *err)
+{
+	CLEANUP_FREE char *result = w->result ? json_dumps(w->result, JSON_COMPACT) : NULL;
+	bool ok = state == JOB_SUCCEEDED;
+	struct numbers n;
+	char answer[16];
+	int e = pg_begin(w->pg, err);
+
+	w->event.version.n++;
+	numbers_of(w, &n);
+	if (e == 0 && ok && w->commit != NULL)
+		e = w->commit(w, w->commit_arg, err);
+	if (e == 0) {
+		const char *params[] = { w->id,
+					 n.attempt,
+					 w->worker,
+					 job_state_name(state),
+					 n.n,
+					 ok ? result : NULL,
+					 ok ? NULL : w->failure_code,
+					 ok ? NULL : w->failure_message };
+
+		e = transition(w,
+			       "SELECT pensum.job_finish($1, $2::integer, $3, $4, $5::integer, "
+			       "$6::jsonb, $7, $8)",
+			       8, params, answer, err);
+	}
+	if (e <= 0) {
+		pg_rollback(w->pg);
+		return e;
+	}
+	e = pg_commit(w->pg, err);
+	if (e < 0)
+		return e;
+	if (ok && w->after != NULL)
+		w->after(w, w->commit_arg);
+	tell(w, state, w->event.version.n, ok ? "done" : w->failure_code, ok ? "" : w->failure_message);
+	return 1;
+}
+
+static int64_t retry_delay_ms(const struct work *w)
+{
+	int64_t delay = w->settings->jobs_retry_base_ms << MIN(w->attempt - 1, 10);
+	uint16_t jitter;
+
+	vault_random(&jitter, sizeof(jitter));
+	return delay / 2 + delay * jitter / UINT16_MAX;
+}
+
+static int give_back(struct work *w, struct error *err)
+{
+	struct numbers n;
+	char state[16];
+	const char *params[] = { w->id,	  n.attempt,	   w->worker,
+				 n.delay, w->failure_code, w->failure_message };
+	int e;
+
+	numbers_of(w, &n);
+	snprintf(n.delay, sizeof(n.delay), "%lld", (long long)retry_delay_ms(w));
+	e = transition(w, "SELECT pensum.job_retry($1, $2::integer, $3, $4::bigint, $5, $6)", 6,
+		       params, state, err);
+	if (e <= 0)
+		return e;
+	tell(w, (enum job_state)job_state_parse(state),
+	     strcmp(state, "queued") == 0 ? 0 : LAST_EVENT_N, w->failure_code, w->failure_message);
+	return 1;
+}
+
+static int hand_back(struct work *w, struct error *err)
+{
+	struct numbers n;
+	char answer[16];
+	const char *params[] = { w->id, n.attempt, w->worker };
+	int e;
+
+	numbers_of(w, &n);
+	e = transition(w, "SELECT pensum.job_hand_back($1, $2::integer, $3)", 3, params, answer,
+		       err);
+	if (e <= 0)
+		return e;
+	tell(w, JOB_QUEUED, 0, "queued", "");
+	return 1;
+}
+
+static int park(struct work *w, struct error *err)
+{
+	struct numbers n;
+	char answer[16];
+	const char *params[] = { w->id, n.attempt, w->worker, n.n, w->failure_code,
+				 w->failure_message };
+	int e;
+
+	w->event.version.n++;
+	numbers_of(w, &n);
+	e = transition(w, "SELECT pensum.job_wait($1, $2::integer, $3, $4::integer, $5, $6)", 6,
+		       params, answer, err);
+	if (e <= 0)
+		return e;
+	tell(w, JOB_WAITING, w->event.version.n, w->failure_code, w->failure_message);
+	return 1;
+}
+
+/* A commit that the server refused would be refused again: spend the attempt, keep the reason. */
+static int end_success(struct work *w, struct error *err)
+{
+	int e = finish(w, JOB_SUCCEEDED, err);
+
+	if (e != -EPROTO)
+		return e;
+	log_error("result refused", "err=\"%s\"", err->text);
+	work_fail(w, "internal", NULL);
+	return give_back(w, err);
+}
+
+static int end_failure(struct work *w, struct error *err)
+{
+	if (w->failure_code[0] == '\0')
+		work_fail(w, deadline_is_over(w->deadline) ? "timeout" : "internal", NULL);
+	switch (failure_find(w->failure_code)->next) {
+	case FAILURE_RETRY:
+		return give_back(w, err);
+	case FAILURE_WAIT:
+		return park(w, err);
+	case FAILURE_FINAL:
+		break;
+	}
+	return finish(w, JOB_FAILED, err);
+}
+
+int claim_end(struct work *w, int rc, struct error *err)
+{
+	int e;
+
+	if (w->lost)
+		e = 0;
+	else if (rc == 0)
+		e = end_success(w, err);
+	else if (w->cancelled) {
+		work_fail(w, "cancelled", NULL);
+		e = finish(w, JOB_CANCELLED, err);
+	} else if (w->stopping)
+		e = hand_back(w, err);
+	else
+		e = end_failure(w, err);
+	if (e == 0)
+		log_warning("attempt lost", "attempt=%d", w->attempt);
+	return e < 0 ? e : 0;
+}
+
+int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel)
+{
+	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
+	struct numbers n;
+	const char *params[] = { w->id, n.attempt, w->worker };
+
+	numbers_of(w, &n);
+	if (pg_exec(pg,
+		    "SELECT cancel FROM pensum.jobs WHERE id = $1 AND attempt = $2::integer "
+		    "AND worker = $3 AND state = 'running'",
+		    3, params, &r, NULL) < 0)
+		return -EIO;
+	if (pg_rows(r) == 0)
+		return 0;
+	*cancel = strcmp(pg_value(r, 0, 0), "t") == 0;
+	return 1;
+}
+
+/* Row: id, state, attempt, event_n, queue, priority (jobs_release_worker). */
+static void tell_released(struct redis *redis, const struct pg_result *r, size_t row,
+			  const char *message)
+{
+	struct job_event ev;
+	char stream[KEY_SIZE];
+
+	job_event_init(&ev);
+	snprintf(ev.job, sizeof(ev.job), "%s", pg_value(r, row, 0));
+	ev.state = (enum job_state)job_state_parse(pg_value(r, row, 1));
+	ev.version = job_version_of_row(ev.state, atoi(pg_value(r, row, 2)),
+					atoi(pg_value(r, row, 3)));
+	snprintf(ev.step, sizeof(ev.step), "worker_lost");
+	snprintf(ev.note, sizeof(ev.note), "%s", message);
+	claim_publish(redis, &ev);
+	if (ev.state != JOB_QUEUED)
+		return;
+	snprintf(stream, sizeof(stream), "pensum:jobs:%s:%s", pg_value(r, row, 4),
+		 pg_value(r, row, 5));
+	/* If the bell is not heard the gateway rings again: rung_at is NULL. */
+	redis_call(redis, REDIS_MS, NULL, NULL, "XADD", stream, "*", "j", ev.job, "a",
+		   pg_value(r, row, 2), NULL);
+}
+
+int claim_release(struct pg *pg, struct redis *redis, const char *worker, const char *message,
+		  struct error *err)
+{
+	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
+	const char *params[] = { worker, "worker_lost", message };
+	int e = pg_exec(pg, "SELECT * FROM pensum.jobs_release_worker($1, $2, $3)", 3, params, &r,
+			err);
+
+	if (e < 0)
+		return e;
+	for (size_t i = 0; i < pg_rows(r); i++) {
+		log_warning("job released", "job=%s state=%s worker=%s", pg_value(r, i, 0),
+			    pg_value(r, i, 1), worker);
+		tell_released(redis, r, i, message);
+	}
+	return 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * claim.h - a job's transitions as a worker makes them: the SQL functions of deploy/sql and the
+ * events that tell of them. Every call compares (id, attempt, worker): a worker that lost its job
+ * changes nothing.
+ */
+#pragma once
+
+#include "work.h"
+
+/* The job of a stream entry (attempt: as the entry says). 1 claimed and *w filled, 0 not to be had
+ * (stale entry), or negative: the database is away. Give w back with claim_done(). */
+int claim_job(struct work *w, const char *id, const char *attempt, struct error *err);
+/* The same without a bell: the most urgent job of the queue. */
+int claim_next(struct work *w, enum job_queue queue, struct error *err);
+void claim_done(struct work *w); /* frees what claiming and the job's code filled in */
+
+/* Ends the attempt as its code left it (rc of work_run_fn) and publishes the new state. Negative:
+ * the database is away and the job is still ours. */
+int claim_end(struct work *w, int rc, struct error *err);
+
+/* 1 ours, 0 lost, negative: cannot tell now. */
+int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel);
+
+/* Everything that a dead slot (host:queue:slot) or worker (host:queue) ran goes back to its queue
+ * and is rung. */
+int claim_release(struct pg *pg, struct redis *redis, const char *worker, const char *message,
+		  struct error *err);
+
+/* Best effort: a lost event is healed by the terminal one, which readers take from the record. */
+void claim_publish(struct redis *redis, const struct job_event *ev);

@@ -1,3 +1,0 @@
-#include "jobs.h"
-
-#include <stddef.h>

@@ -1,3 +1,0 @@
-#include "progress.h"
-
-#include <stddef.h>

@@ -1,0 +1,134 @@
+#include "work.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "claim.h"
+#include "daemon.h"
+#include "failure.h"
+#include "mem.h"
+#include "text.h"
+
+#define EVENT_EVERY_MS 200
+#define LOOK_EVERY_MS  2000
+#define STOP_GRACE_MS  5000
+
+static void set_text(char *out, size_t size, const char *text)
+{
+	size_t len = text_cut_utf8(text, strlen(text), size - 1);
+
+	memcpy(out, text, len);
+	out[len] = '\0';
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)out[i] < 0x20 || out[i] == 0x7f)
+			out[i] = ' ';
+}
+
+static void send_event(struct work *w)
+{
+	w->event.version.n++;
+	claim_publish(w->redis, &w->event);
+	w->event_unsent = false;
+	w->next_event = deadline_in(EVENT_EVERY_MS);
+}
+
+void work_progress(struct work *w, const char *step, int done, int total, const char *note)
+{
+	bool new_step = strcmp(w->event.step, step) != 0;
+
+	set_text(w->event.step, sizeof(w->event.step), step);
+	set_text(w->event.note, sizeof(w->event.note), note);
+	w->event.done = done;
+	w->event.total = total;
+	w->event_unsent = true;
+	if (new_step || deadline_is_over(w->next_event))
+		send_event(w);
+}
+
+int work_fail(struct work *w, const char *code, const char *message)
+{
+	const struct failure *row = failure_find(code);
+
+	set_text(w->failure_code, sizeof(w->failure_code), row->code);
+	set_text(w->failure_message, sizeof(w->failure_message), message ? message : row->message);
+	return -1;
+}
+
+struct work_keep {
+	struct work_keep *next;
+	void (*done)(void *);
+	_Alignas(max_align_t) char memory[];
+};
+
+void *work_alloc(struct work *w, size_t size, void (*done)(void *))
+{
+	struct work_keep *k = mem_zalloc(sizeof(*k) + size);
+
+	k->done = done;
+	k->next = w->kept;
+	w->kept = k;
+	return k->memory;
+}
+
+void work_free_all(struct work *w)
+{
+	while (w->kept != NULL) {
+		struct work_keep *k = w->kept;
+
+		w->kept = k->next;
+		if (k->done != NULL)
+			k->done(k->memory);
+		free(k);
+	}
+}
+
+void work_on_commit(struct work *w, work_commit_fn *commit, work_after_fn *after, void *arg)
+{
+	w->commit = commit;
+	w->after = after;
+	w->commit_arg = arg;
+}
+
+/* Is the attempt still ours, and still wanted? A database that is away says nothing. */
+static void look(struct work *w)
+{
+	bool cancel = false;
+	int still = claim_is_still_ours(w->pg, w, &cancel);
+
+	w->next_look = deadline_in(LOOK_EVERY_MS);
+	if (still == 0)
+		w->lost = true;
+	if (cancel)
+		w->cancelled = true;
+}
+
+int work_tick(void *work)
+{
+	struct work *w = work;
+
+	if (w->event_unsent && deadline_is_over(w->next_event))
+		send_event(w);
+	if (deadline_is_over(w->next_look))
+		look(w);
+	if (daemon_stop_asked() && !w->stopping) {
+		w->stopping = true;
+		w->stop_at = deadline_in(STOP_GRACE_MS);
+	}
+	return w->lost || w->cancelled || (w->stopping && deadline_is_over(w->stop_at));
+}
+
+int work_open_secret(struct work *w, struct buf *out)
+{
+	char context[64];
+	struct error err;
+
+	if (w->secret == NULL)
+		return work_fail(w, "bad_input", "The password is no longer here: sign in again.");
+	snprintf(context, sizeof(context), "password %s", w->id);
+	if (vault_unseal(w->vault, context, w->secret, out, &err) < 0)
+		return work_fail(w, "bad_input",
+				 "The password could not be opened: sign in again.");
+	return 0;
+}
