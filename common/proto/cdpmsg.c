@@ -1,3 +1,403 @@
 #include "cdpmsg.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct scan {
+	const char *p, *end;
+	unsigned depth;
+	char closer[CDP_MAX_DEPTH]; /* of each open array and object */
+};
+
+static void skip_space(struct scan *s)
+{
+	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
+		s->p++;
+}
+
+static bool skip_char(struct scan *s, char c)
+{
+	skip_space(s);
+	if (s->p == s->end || *s->p != c)
+		return false;
+	s->p++;
+	return true;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_hex(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Behind a backslash. */
+static bool skip_escape(struct scan *s)
+{
+	if (s->p == s->end)
+		return false;
+	if (*s->p != 'u')
+		return memchr("\"\\/bfnrt", *s->p++, 8) != NULL;
+	s->p++;
+	for (int i = 0; i < 4; i++, s->p++)
+		if (s->p == s->end || !is_hex(*s->p))
+			return false;
+	return true;
+}
+
+/* At the opening quote. *plain: no escapes inside. */
+static bool skip_string(struct scan *s, bool *plain)
+{
+	*plain = true;
+	if (s->p == s->end || *s->p != '"')
+		return false;
+	for (s->p++; s->p < s->end;) {
+		unsigned char c = (unsigned char)*s->p++;
+
+		if (c == '"')
+			return true;
+		if (c < 0x20)
+			return false;
+		if (c == '\\') {
+			*plain = false;
+			if (!skip_escape(s))
+				return false;
+		}
+	}
+	return false;
+}
+
+static bool skip_digits(struct scan *s)
+{
+	const char *from = s->p;
+
+	while (s->p < s->end && is_digit(*s->p))
+		s->p++;
+	return s->p > from;
+}
+
+static bool skip_number(struct scan *s)
+{
+	if (*s->p == '-')
+		s->p++;
+	if (s->p < s->end && *s->p == '0')
+		s->p++;
+	else if (!skip_digits(s))
+		return false;
+	if (s->p < s->end && *s->p == '.') {
+		s->p++;
+		if (!skip_digits(s))
+			return false;
+	}
+	if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
+		s->p++;
+		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
+			s->p++;
+		return skip_digits(s);
+	}
+	return true;
+}
+
+static bool skip_word(struct scan *s, const char *word)
+{
+	size_t len = strlen(word);
+
+	if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0)
+		return false;
+	s->p += len;
+	return true;
+}
+
+static bool skip_scalar(struct scan *s)
+{
+	bool plain;
+
+	switch (*s->p) {
+	case '"':
+		return skip_string(s, &plain);
+	case 't':
+		return skip_word(s, "true");
+	case 'f':
+		return skip_word(s, "false");
+	case 'n':
+		return skip_word(s, "null");
+	default:
+		return skip_number(s);
+	}
+}
+
+static bool skip_name(struct scan *s)
+{
+	bool plain;
+
+	skip_space(s);
+	return skip_string(s, &plain) && skip_char(s, ':');
+}
+
+/* A value begins here: steps into arrays and objects, up to a scalar or an empty one's end. */
+static bool enter_value(struct scan *s)
+{
+	for (;;) {
+		char c;
+
+		skip_space(s);
+		if (s->p == s->end)
+			return false;
+		c = *s->p;
+		if (c != '{' && c != '[')
+			return skip_scalar(s);
+		if (s->depth == CDP_MAX_DEPTH)
+			return false;
+		s->closer[s->depth++] = c == '{' ? '}' : ']';
+		s->p++;
+		skip_space(s);
+		if (s->p < s->end && *s->p == s->closer[s->depth - 1])
+			return true; /* leave_values() closes it */
+		if (c == '{' && !skip_name(s))
+			return false;
+	}
+}
+
+/* Behind a value: closes what ends here. *more: another value follows. */
+static bool leave_values(struct scan *s, bool *more)
+{
+	*more = false;
+	while (s->depth > 0) {
+		char closer = s->closer[s->depth - 1];
+
+		skip_space(s);
+		if (s->p == s->end)
+			return false;
+		if (*s->p == closer) {
+			s->p++;
+			s->depth--;
+			continue;
+		}
+		if (*s->p != ',')
+			return false;
+		s->p++;
+		*more = true;
+		return closer == ']' || skip_name(s);
+	}
+	return true;
+}
+
+static bool skip_value(struct scan *s)
+{
+	bool more = true;
+
+	s->depth = 0;
+	while (more)
+		if (!enter_value(s) || !leave_values(s, &more))
+			return false;
+	return true;
+}
+
+/* One member, between its quoted name and the end of its value. */
+struct member {
+	struct cdp_span name; /* between the quotes */
+	struct cdp_span value;
+};
+
+static int scan_member(struct scan *s, const char *text, struct member *ret, struct error *err)
+{
+	const char *from;
+	bool plain;
+
+	skip_space(s);
+	from = s->p;
+	if (!skip_string(s, &plain))
+		return error_set(err, -EBADMSG, "not a JSON object");
+	if (!plain)
+		return error_set(err, -EBADMSG, "escapes in a top-level name");
+	ret->name = (struct cdp_span){ (size_t)(from + 1 - text), (size_t)(s->p - from) - 2 };
+	if (!skip_char(s, ':'))
+		return error_set(err, -EBADMSG, "not a JSON object");
+	skip_space(s);
+	from = s->p;
+	if (!skip_value(s))
+		return error_set(err, -EBADMSG, "not JSON, or deeper than %d", CDP_MAX_DEPTH);
+	ret->value = (struct cdp_span){ (size_t)(from - text), (size_t)(s->p - from) };
+	return 0;
+}
+
+static bool span_is(const char *text, struct cdp_span span, const char *word)
+{
+	size_t len = strlen(word);
+
+	return span.len == len && memcmp(text + span.at, word, len) == 0;
+}
+
+static int take_id(struct cdpmsg *m, const struct member *member, struct error *err)
+{
+	int64_t id = 0;
+
+	if (m->has_id)
+		return error_set(err, -EBADMSG, "two ids");
+	for (size_t i = 0; i < member->value.len; i++) {
+		char c = m->text[member->value.at + i];
+
+		if (!is_digit(c) || id > CDP_MAX_ID / 10)
+			return error_set(err, -EBADMSG, "id is not a whole number");
+		id = id * 10 + (c - '0');
+	}
+	if (id > CDP_MAX_ID)
+		return error_set(err, -EBADMSG, "id is too large");
+	m->has_id = true;
+	m->id = id;
+	m->id_value = member->value;
+	return 0;
+}
+
+static int take_text(struct cdpmsg *m, const struct member *member, struct cdp_span *ret,
+		     const char *name, struct error *err)
+{
+	if (ret->len > 0)
+		return error_set(err, -EBADMSG, "two members named %s", name);
+	if (m->text[member->value.at] != '"' || member->value.len == 2 ||
+	    memchr(m->text + member->value.at, '\\', member->value.len) != NULL)
+		return error_set(err, -EBADMSG, "%s is not a plain text", name);
+	*ret = (struct cdp_span){ member->value.at + 1, member->value.len - 2 };
+	return 0;
+}
+
+static int take_member(struct cdpmsg *m, const struct member *member, struct error *err)
+{
+	if (span_is(m->text, member->name, "id"))
+		return take_id(m, member, err);
+	if (span_is(m->text, member->name, "method"))
+		return take_text(m, member, &m->method, "method", err);
+	if (span_is(m->text, member->name, "sessionId")) {
+		m->session_member.at = member->name.at - 1;
+		m->session_member.len = member->value.at + member->value.len - member->name.at + 1;
+		return take_text(m, member, &m->session, "sessionId", err);
+	}
+	if (span_is(m->text, member->name, "params")) {
+		if (m->params.len > 0)
+			return error_set(err, -EBADMSG, "two members named params");
+		m->params = member->value;
+	}
+	return 0;
+}
+
+/* Lets session_member reach over the comma before it, or else the one behind it. */
+static void widen_session_member(struct cdpmsg *m)
+{
+	struct cdp_span *span = &m->session_member;
+	size_t end = span->at + span->len;
+	size_t at = span->at;
+
+	while (m->text[at - 1] != ',' && m->text[at - 1] != '{')
+		at--;
+	if (m->text[at - 1] == ',') {
+		at--;
+	} else {
+		while (m->text[end] != ',' && m->text[end] != '}')
+			end++;
+		if (m->text[end] == ',')
+			end++;
+	}
+	*span = (struct cdp_span){ at, end - at };
+}
+
+int cdpmsg_scan(const char *text, size_t len, struct cdpmsg *ret, struct error *err)
+{
+	struct scan s = { .p = text, .end = text + len };
+	struct cdpmsg m = { .text = text };
+
+	if (!skip_char(&s, '{'))
+		return error_set(err, -EBADMSG, "not a JSON object");
+	for (bool first = true; !skip_char(&s, '}'); first = false) {
+		struct member member;
+		int r;
+
+		if (!first && !skip_char(&s, ','))
+			return error_set(err, -EBADMSG, "not a JSON object");
+		r = scan_member(&s, text, &member, err);
+		if (r == 0)
+			r = take_member(&m, &member, err);
+		if (r < 0)
+			return r;
+	}
+	m.end = (size_t)(s.p - text) - 1;
+	skip_space(&s);
+	if (s.p != s.end)
+		return error_set(err, -EBADMSG, "more than one JSON object");
+	if (m.session.len > 0)
+		widen_session_member(&m);
+	*ret = m;
+	return 0;
+}
+
+bool cdpmsg_method_is(const struct cdpmsg *m, const char *method)
+{
+	return span_is(m->text, m->method, method);
+}
+
+bool cdpmsg_session_is(const struct cdpmsg *m, const char *session)
+{
+	return span_is(m->text, m->session, session);
+}
+
+static void add_piece(struct cdp_pieces *out, const char *data, size_t len)
+{
+	if (len == 0)
+		return;
+	out->at[out->count++] = (struct cdp_piece){ data, len };
+	out->bytes += len;
+}
+
+static void add_number(struct cdp_pieces *out, int64_t number)
+{
+	int len = snprintf(out->number, sizeof(out->number), "%" PRId64, number);
+
+	add_piece(out, out->number, (size_t)len);
+}
+
+/* The text from one place up to another. */
+static void add_text(struct cdp_pieces *out, const struct cdpmsg *m, size_t from, size_t to)
+{
+	add_piece(out, m->text + from, to - from);
+}
+
+void cdpmsg_to_browser(const struct cdpmsg *m, int64_t id, const char *session,
+		       struct cdp_pieces *ret)
+{
+	static const char before[] = ",\"sessionId\":\"";
+
+	ret->count = ret->bytes = 0;
+	add_text(ret, m, 0, m->id_value.at);
+	add_number(ret, id);
+	add_text(ret, m, m->id_value.at + m->id_value.len, m->end);
+	add_piece(ret, before, sizeof(before) - 1);
+	add_piece(ret, session, strlen(session));
+	add_piece(ret, "\"}", 2);
+}
+
+void cdpmsg_to_client(const struct cdpmsg *m, int64_t id, struct cdp_pieces *ret)
+{
+	struct cdp_span cut = m->session_member;
+	size_t at = 0, end = m->end + 1;
+
+	ret->count = ret->bytes = 0;
+	if (cut.len > 0 && (!m->has_id || cut.at < m->id_value.at)) {
+		add_text(ret, m, 0, cut.at);
+		at = cut.at + cut.len;
+		cut.len = 0;
+	}
+	if (m->has_id) {
+		add_text(ret, m, at, m->id_value.at);
+		add_number(ret, id);
+		at = m->id_value.at + m->id_value.len;
+	}
+	if (cut.len > 0) {
+		add_text(ret, m, at, cut.at);
+		at = cut.at + cut.len;
+	}
+	add_text(ret, m, at, end);
+}
