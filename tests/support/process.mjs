@@ -1,0 +1,85 @@
+// Child processes of tests: started, waited for by a condition, ended by their pid, never left behind.
+import { spawn } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// Asks until the answer is truthy, and returns it. `what` goes into the error's sentence.
+export async function until(what, ask, timeoutMs = 10_000, everyMs = 20) {
+	const end = Date.now() + timeoutMs;
+	for (;;) {
+		const answer = await ask();
+		if (answer) return answer;
+		if (Date.now() > end) throw new Error(`no ${what} within ${timeoutMs} ms`);
+		await sleep(everyMs);
+	}
+}
+
+// A short path (Unix sockets take 107 bytes), removed by its remove().
+export function temporaryFolder(prefix = 'pensum-') {
+	const folder = fs.mkdtempSync(path.join(os.tmpdir(), prefix));
+	return { path: folder, remove: () => fs.rmSync(folder, { recursive: true, force: true }) };
+}
+
+const running = new Set();
+process.on('exit', () => {
+	for (const child of running) child.kill('SIGKILL');
+});
+
+// { child, pid, lines (of stdout and stderr), exited: Promise<{code, signal}>, ended, text(),
+//   waitLine(pattern), stop(signal) }
+export function startProcess(command, args, options = {}) {
+	const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+	const p = { child, pid: child.pid, lines: [], ended: null };
+	running.add(child);
+	for (const stream of [child.stdout, child.stderr]) {
+		let rest = '';
+		stream?.setEncoding('utf8').on('data', (data) => {
+			const parts = (rest + data).split('\n');
+			rest = parts.pop();
+			p.lines.push(...parts);
+		});
+	}
+	p.text = () => p.lines.join('\n');
+	p.exited = new Promise((resolve, reject) => {
+		child.once('error', reject);
+		child.once('close', (code, signal) => {
+			running.delete(child);
+			p.ended = { code, signal };
+			resolve(p.ended);
+		});
+	});
+	p.exited.catch(() => {});
+	p.waitLine = (pattern, timeoutMs) =>
+		until(`line ${pattern} from ${command}`, () => {
+			const line = p.lines.find((l) => pattern.test(l));
+			if (!line && p.ended) throw new Error(`${command} ended:\n${p.text()}`);
+			return line;
+		}, timeoutMs);
+	p.stop = async (signal = 'SIGTERM', patienceMs = 15_000) => {
+		if (!p.ended) child.kill(signal);
+		const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+		const end = await p.exited;
+		clearTimeout(timer);
+		return end;
+	};
+	return p;
+}
+
+// Runs to the end; { code, stdout, stderr }.
+export async function run(command, args, options = {}) {
+	const { input, ...rest } = options;
+	const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...rest });
+	const out = { code: null, stdout: '', stderr: '' };
+	child.stdout.setEncoding('utf8').on('data', (d) => (out.stdout += d));
+	child.stderr.setEncoding('utf8').on('data', (d) => (out.stderr += d));
+	child.stdin.on('error', () => {});
+	child.stdin.end(input ?? '');
+	out.code = await new Promise((resolve, reject) => {
+		child.once('error', reject);
+		child.once('close', resolve);
+	});
+	return out;
+}
