@@ -80,6 +80,8 @@ export function overview(ctx) {
 	const isExpanded = ctx.query.getAll('expand[]').includes('assign');
 	const content = isExpanded ? overviewTable(ctx, course) : '';
 	if (isExpanded) ctx.control.count('lists');
+	// Kinds of activities of which the student sees none have no part at all.
+	if (visibleAssigns(ctx, course).length === 0) return page(ctx, { ...options, main: '<div id="course-overview-page"></div>' });
 	return page(ctx, {
 		...options,
 		main: `<div class="course-overview-section"><div id="assign_overview_title">${text(ctx.lang, 'modulenameplural')}</div>
