@@ -12,7 +12,7 @@
 //
 //   import { startMoodle } from './server.mjs';
 //   const m = await startMoodle({ data, latencyMs, port, host, generation, lang, basePath });
-//   m.url; m.control({ latency_ms: 50 }); m.state(); m.requests; await m.close();
+//   m.url; m.control({ latency_ms: 50 }); m.state(); m.requests; m.sessionIds(); await m.close();
 //
 // `data` is a file name or an object of the same form as site.json (described in site.mjs).
 // `m.requests` is an array of { method, path, user, status, ms }; `path` has the query, and
@@ -75,6 +75,7 @@ export async function startMoodle(options = {}) {
 		control: (patch) => control.apply(patch),
 		state: () => control.state(),
 		requests: control.requests,
+		sessionIds: () => sessions.ids(),
 		close: () => new Promise((resolve) => {
 			server.close(resolve);
 			server.closeAllConnections();

@@ -47,6 +47,10 @@ export class Sessions {
 		return this.#live.get(id) ?? null;
 	}
 
+	ids() {
+		return [...this.#live.keys()];
+	}
+
 	isLive(session) {
 		return this.#live.get(session.id) === session;
 	}

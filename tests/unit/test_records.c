@@ -1,0 +1,63 @@
+#include "records.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cmocka_all.h"
+
+static int judge(const char *json, int (*fn)(const json_t *, json_t **, struct error *))
+{
+	json_t *answer = json_loads(json, 0, NULL), *list = NULL;
+	int e = fn(answer, &list, NULL);
+
+	assert_non_null(answer);
+	json_decref(answer);
+	json_decref(list);
+	return e;
+}
+
+static void good_records_pass_and_extra_members_are_dropped(void **state)
+{
+	json_t *answer = json_loads("{\"assignments\":[{\"cmid\":7,\"name\":\"Essay\",\"url\":\"http://m/7\","
+				    "\"due\":null,\"status\":\"none\",\"pending\":true,\"evil\":1}]}",
+				    0, NULL);
+	json_t *list = NULL;
+
+	(void)state;
+	assert_int_equal(records_assignments(answer, &list, NULL), 0);
+	assert_null(json_object_get(json_array_get(list, 0), "evil"));
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "cmid")), 7);
+	json_decref(answer);
+	json_decref(list);
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(judge("{}", records_courses), -EBADMSG);
+	assert_int_equal(judge("{\"courses\":{}}", records_courses), -EBADMSG);
+	assert_int_equal(judge("{\"courses\":[1]}", records_courses), -EBADMSG);
+	assert_int_equal(judge("{\"courses\":[{\"id\":0,\"name\":\"x\"}]}", records_courses), -EBADMSG);
+	assert_int_equal(judge("{\"courses\":[{\"id\":\"1\",\"name\":\"x\"}]}", records_courses),
+			 -EBADMSG);
+	assert_int_equal(judge("{\"courses\":[{\"id\":1,\"name\":\"x\"}]}", records_courses), 0);
+	assert_int_equal(judge("{\"courses\":[]}", records_courses), 0);
+	assert_int_equal(judge("{\"assignments\":[{\"cmid\":7,\"name\":\"E\",\"url\":\"u\","
+			       "\"status\":\"eaten\",\"pending\":null}]}",
+			       records_assignments),
+			 -EBADMSG);
+	assert_int_equal(judge("{\"assignments\":[{\"cmid\":7,\"name\":\"E\",\"url\":\"u\","
+			       "\"status\":\"none\",\"pending\":\"yes\"}]}",
+			       records_assignments),
+			 -EBADMSG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_records_pass_and_extra_members_are_dropped),
+		cmocka_unit_test(what_does_not_fit_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,118 @@
+#include "settings.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "buf.h"
+#include "log.h"
+#include "mem.h"
+
+#include "cmocka_all.h"
+
+static struct settings s;
+static struct error err;
+
+static int setup(void **state)
+{
+	(void)state;
+	settings_init(&s);
+	memset(&err, 0, sizeof(err));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	settings_done(&s);
+	return 0;
+}
+
+static void defaults_are_those_of_the_table(void **state)
+{
+	(void)state;
+	assert_string_equal(s.gateway_listen, "127.0.0.1:8080");
+	assert_int_equal(s.pool_sandbox, POOL_SANDBOX_ON);
+	assert_int_equal(s.log_level, LOG_LEVEL_INFO);
+}
+
+static void a_file_sets_values_and_ignores_comments(void **state)
+{
+	(void)state;
+	assert_int_equal(settings_load_text(&s, "f", "# hi\n\n site.url = http://m/x=1 \nchecker.slots=3\n"
+						     "log.level = debug",
+					    &err),
+			 0);
+	assert_string_equal(s.site_url, "http://m/x=1");
+	assert_int_equal(s.checker_slots, 3);
+	assert_int_equal(s.log_level, LOG_LEVEL_DEBUG);
+}
+
+static void an_unknown_key_names_file_and_line(void **state)
+{
+	(void)state;
+	assert_int_equal(settings_load_text(&s, "a.conf", "site.name = x\nsite.nam = y\n", &err),
+			 -EINVAL);
+	assert_non_null(strstr(err.text, "a.conf:2"));
+	assert_non_null(strstr(err.text, "site.nam"));
+}
+
+static void a_bad_value_tells_what_is_allowed(void **state)
+{
+	(void)state;
+	assert_int_equal(settings_load_text(&s, "f", "checker.slots = 0", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "1 to 64"));
+	assert_int_equal(settings_load_text(&s, "f", "pool.sandbox = maybe", &err), -EINVAL);
+	assert_non_null(strstr(err.text, "on, off"));
+	assert_int_equal(settings_load_text(&s, "f", "site.name = a\x01z", &err), -EINVAL);
+	assert_int_equal(settings_load_text(&s, "f", "just words", &err), -EINVAL);
+}
+
+static void the_environment_wins_and_is_checked(void **state)
+{
+	char *good[] = { "PATH=/bin", "PENSUM_GATEWAY_LISTEN=127.0.0.1:1", "PENSUM_POOL_MAX_PAGES=9",
+			 NULL };
+	char *unknown[] = { "PENSUM_GATEWAY_LISTN=x", NULL };
+
+	(void)state;
+	assert_int_equal(settings_load_env(&s, good, &err), 0);
+	assert_string_equal(s.gateway_listen, "127.0.0.1:1");
+	assert_int_equal(s.pool_max_pages, 9);
+	assert_int_equal(settings_load_env(&s, unknown, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "PENSUM_GATEWAY_LISTN"));
+}
+
+static void what_is_printed_can_be_read_again(void **state)
+{
+	struct settings again;
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	(void)state;
+	assert_int_equal(settings_load_text(&s, "f", "site.name = Ünï = #1\nsession.ttl_s = 99", &err),
+			 0);
+	settings_print(&s, out);
+	fclose(out);
+	settings_init(&again);
+	assert_int_equal(settings_load_text(&again, "printed", text, &err), 0);
+	assert_string_equal(again.site_name, s.site_name);
+	assert_int_equal(again.session_ttl_s, 99);
+	settings_done(&again);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(defaults_are_those_of_the_table, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_file_sets_values_and_ignores_comments, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(an_unknown_key_names_file_and_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_bad_value_tells_what_is_allowed, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_environment_wins_and_is_checked, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(what_is_printed_can_be_read_again, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
