@@ -1,0 +1,93 @@
+// The HTTP API: JSON in, JSON out, and every failure an ApiError whose message can be shown.
+
+const ROOT = '/api/v1';
+const RETRY_PAUSE_MS = 600;
+
+// code: the problem's stable code, or "unreachable" when no answer came at all.
+export class ApiError extends Error {
+	constructor(message, { status = 0, code = 'internal', retryAfter = null } = {}) {
+		super(message);
+		this.name = 'ApiError';
+		this.status = status;
+		this.code = code;
+		this.retryAfter = retryAfter;
+	}
+}
+
+// Nobody is signed in here, or somebody whose sign-in has not succeeded (yet).
+export function isSignedOut(error) {
+	return error.status === 401 || error.code === 'signin_pending';
+}
+
+let signedOut = () => {};
+
+// fn(error) is called when an answer says that this browser is not signed in.
+export function onSignedOut(fn) {
+	signedOut = fn;
+}
+
+// quiet: that nobody is signed in is an answer here, not news for the whole page.
+export function get(path, { signal, quiet } = {}) {
+	return call('GET', path, { signal, quiet });
+}
+
+// The same key goes with both tries when the first one's answer was lost, so nothing is done twice.
+export async function post(path, body, { quiet } = {}) {
+	const options = { body: body ?? {}, quiet, headers: { 'Idempotency-Key': randomKey() } };
+	try {
+		return await call('POST', path, options);
+	} catch (err) {
+		if (err.code !== 'unreachable') throw err;
+		await new Promise(resolve => setTimeout(resolve, RETRY_PAUSE_MS));
+		return call('POST', path, options);
+	}
+}
+
+export function remove(path, { quiet } = {}) {
+	return call('DELETE', path, { quiet });
+}
+
+async function call(method, path, { body, signal, headers = {}, quiet = false }) {
+	const request = { method, signal, credentials: 'same-origin', cache: 'no-store',
+		headers: { Accept: 'application/json', ...headers } };
+	if (body !== undefined) {
+		request.headers['Content-Type'] = 'application/json';
+		request.body = JSON.stringify(body);
+	}
+	let response;
+	try {
+		response = await fetch(ROOT + path, request);
+	} catch (err) {
+		if (err.name === 'AbortError') throw err;
+		throw new ApiError('Pensum could not be reached. Check your connection and try again.',
+			{ code: 'unreachable' });
+	}
+	if (response.ok) return response.status === 204 ? null : readJson(response);
+	const error = await problemOf(response);
+	if (isSignedOut(error) && !quiet) signedOut(error);
+	throw error;
+}
+
+async function readJson(response) {
+	try {
+		const text = await response.text();
+		return text ? JSON.parse(text) : null;
+	} catch (err) {
+		if (err.name === 'AbortError') throw err;
+		throw new ApiError('Pensum gave an answer that this page does not understand.',
+			{ status: response.status, code: 'not_json' });
+	}
+}
+
+async function problemOf(response) {
+	const isJson = /json/.test(response.headers.get('Content-Type') ?? '');
+	const problem = (isJson && await readJson(response).catch(() => null)) || {};
+	const message = problem.detail || problem.title || `Pensum answered with error ${response.status}.`;
+	return new ApiError(message, { status: response.status, code: problem.code || 'internal',
+		retryAfter: Number(response.headers.get('Retry-After')) || null });
+}
+
+function randomKey() {
+	return Array.from(crypto.getRandomValues(new Uint8Array(16)),
+		byte => byte.toString(16).padStart(2, '0')).join('');
+}

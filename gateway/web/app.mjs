@@ -1,0 +1,171 @@
+// The page's frame: who is signed in, which view is shown, and what stands above every view.
+import { get, isSignedOut, onSignedOut } from './api.mjs';
+import { announce, fill, h, setText } from './dom.mjs';
+import { live, needsSignIn, onJobs } from './jobs.mjs';
+import { enter, isSigningIn, signOut } from './session.mjs';
+import { state } from './state.mjs';
+import { askForPassword } from './views/again.mjs';
+import * as assignments from './views/assignments.mjs';
+import * as courses from './views/courses.mjs';
+import * as documents from './views/documents.mjs';
+import * as signin from './views/signin.mjs';
+
+const VIEWS = {
+	'#/sign-in': signin,
+	'#/courses': courses,
+	'#/assignments': assignments,
+	'#/documents': documents,
+};
+const STEPS = ['#/courses', '#/assignments', '#/documents'];
+const FIRST = '#/courses';
+const AWAY_SHOWN_AFTER_MS = 1_000; // a short loss heals before anyone needs to know
+
+const main = document.getElementById('main');
+const banners = document.getElementById('banners');
+let leaving = null; // AbortController of the view that is shown
+let wanted = FIRST; // where to go after signing in
+let notice = ''; // what the sign-in view says about why it is there
+let pendingJob = null; // id of a sign-in that was running when the page was opened
+
+boot();
+
+async function boot() {
+	document.getElementById('skip').addEventListener('click', skipToMain);
+	onSignedOut(leaveForSignIn);
+	onJobs({ waiting: offerSignIn, channel: showChannel });
+	addEventListener('hashchange', show);
+	addEventListener('online', () => live.tryNow());
+	addEventListener('offline', () => live.lose());
+	if (VIEWS[location.hash] && location.hash !== '#/sign-in') wanted = location.hash;
+	try {
+		await restore();
+	} catch (err) {
+		showBroken(err);
+		return;
+	}
+	if (!state.user) go('#/sign-in');
+	else go(wanted);
+}
+
+async function restore() {
+	try {
+		const session = await get('/session', { quiet: true });
+		if (session.state === 'active') await enter(session);
+		else pendingJob = session.job;
+		state.site = session.site ?? state.site;
+	} catch (err) {
+		if (!isSignedOut(err)) throw err;
+	}
+	state.site ??= await get('/site');
+}
+
+function go(hash) {
+	if (location.hash === hash) show();
+	else location.hash = hash;
+}
+
+function show() {
+	const hash = VIEWS[location.hash] ? location.hash : FIRST;
+	if (!state.user && hash !== '#/sign-in') return leaveForSignIn();
+	if (state.user && hash === '#/sign-in') return go(wanted);
+	leaving?.abort();
+	leaving = new AbortController();
+	const view = VIEWS[hash];
+	document.title = `${view.title} · Pensum`;
+	announce('');
+	showTop(hash);
+	fill(main);
+	const given = { signal: leaving.signal, go, notice, pendingJob, onSignedIn: () => go(wanted) };
+	notice = '';
+	pendingJob = null;
+	view.mount(main, given);
+	focusHeading();
+	if (hash !== '#/sign-in') wanted = hash;
+}
+
+function focusHeading() {
+	const heading = main.querySelector('h1');
+	heading?.setAttribute('tabindex', '-1');
+	heading?.focus({ preventScroll: true });
+	scrollTo(0, 0);
+}
+
+// The address bar's hash names a view, so the skip link cannot be a plain one.
+function skipToMain(event) {
+	event.preventDefault();
+	main.querySelector('h1')?.focus();
+	main.scrollIntoView();
+}
+
+// A 401 from anywhere. What was picked stays: it is read again for the same user.
+function leaveForSignIn() {
+	if (isSigningIn()) return;
+	if (state.user) notice = 'Your sign-in has ended. Sign in to go on where you were.';
+	live.stop();
+	state.user = null;
+	go('#/sign-in');
+}
+
+function showTop(hash) {
+	const steps = document.getElementById('steps');
+	const who = document.getElementById('who');
+	steps.hidden = who.hidden = !state.user;
+	if (!state.user) return;
+	fill(steps, h('ol', null, STEPS.map(step => h('li', null,
+		h('a', { href: step, 'aria-current': step === hash ? 'page' : null }, VIEWS[step].title)))));
+	fill(who, h('span', { class: 'who-name' }, state.user.fullname || state.user.username),
+		h('button', { type: 'button', class: 'quiet small', onclick: leave }, 'Sign out'));
+}
+
+async function leave() {
+	await signOut();
+	wanted = FIRST;
+	go('#/sign-in');
+}
+
+// Moodle ended its session below a running job: ask once, in place, whatever view is shown.
+function offerSignIn(job) {
+	if (!needsSignIn(job) || !state.user) return;
+	askForPassword({ onGivenUp: leaveForSignIn });
+}
+
+let awayTimers = [];
+
+function showChannel(channel, retryAt) {
+	if (channel === 'connecting') return; // the banner, if any, stays until it is decided
+	awayTimers.forEach(clearInterval);
+	awayTimers = [];
+	const shown = document.getElementById('away');
+	if (channel !== 'away') {
+		if (shown) announce('Connected to Pensum again.');
+		shown?.remove();
+		return;
+	}
+	if (shown) countDown(shown, retryAt);
+	else awayTimers.push(setTimeout(() => showAway(), AWAY_SHOWN_AFTER_MS));
+
+	function showAway() {
+		const banner = h('div', { id: 'away', class: 'banner warn', role: 'status' },
+			h('p', null, 'The connection to Pensum is lost. Work there goes on. ',
+				h('span', { class: 'count', 'aria-hidden': 'true' })),
+			h('button', { type: 'button', class: 'small', onclick: () => live.tryNow() }, 'Try now'));
+		banners.append(banner);
+		countDown(banner, retryAt);
+	}
+}
+
+function countDown(banner, retryAt) {
+	const count = banner.querySelector('.count');
+	const tick = () => {
+		const seconds = Math.ceil((retryAt - Date.now()) / 1000);
+		setText(count, seconds > 0 ? `Trying again in ${seconds} s.` : 'Trying again…');
+	};
+	tick();
+	awayTimers.push(setInterval(tick, 500));
+}
+
+function showBroken(err) {
+	fill(main, h('h1', null, 'Pensum cannot be reached'), h('p', { role: 'alert' }, err.message),
+		h('button', { type: 'button', class: 'primary', onclick: () => location.reload() }, 'Try again'));
+	focusHeading();
+}

@@ -1,0 +1,167 @@
+// The live channel: one WebSocket that tells how jobs go on.
+//
+//	idle -> connecting -> open
+//	connecting, open -> away	(it failed or ended; the next try is scheduled)
+//	away -> connecting
+//	any -> idle			(stop)
+//
+// While it is away nothing is asked of the server but the next try. After each connect every
+// subscription is sent again with the newest version that is known here, so no fact is missed, and
+// only newer versions are handed on, so none is shown twice.
+
+const PAUSE_FIRST_MS = 500;
+const PAUSE_MAX_MS = 30_000;
+const STEADY_MS = 5_000; // open for so long, the next loss starts with a short pause again
+
+// <0, 0, >0 as a is older than, the same as, newer than b: [attempt, n]
+export function compareVersions(a, b) {
+	return a[0] - b[0] || a[1] - b[1];
+}
+
+// Full jitter: somewhere between at once and the exponential bound, so that the pages which one
+// restart cut off do not all come back in the same moment.
+export function pauseBefore(tries, random = Math.random) {
+	return random() * Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries);
+}
+
+export class Live {
+	#options;
+	#state = 'idle';
+	#socket = null;
+	#timer = null;
+	#tries = 0;
+	#openedAt = 0;
+	#generation = 0; // a socket or probe of an older one has no say
+	#have = new Map(); // job id -> newest version
+	#only = null;
+
+	// url			of the channel
+	// check		async, before each try after the first: may this page still come? A
+	//			WebSocket cannot say why it was refused; this call can (false: stop)
+	// onEvent(event)	a newer fact about a subscribed job
+	// onGone(job)		the server does not know this job (any more)
+	// onState(state, retryAt)
+	constructor(options) {
+		this.#options = { WebSocket: globalThis.WebSocket, random: Math.random, ...options };
+	}
+
+	get state() {
+		return this.#state;
+	}
+
+	// only: the one job that may be asked for yet (while its sign-in runs)
+	start({ only = null } = {}) {
+		this.#close();
+		this.#only = only;
+		this.#tries = 0;
+		this.#connect();
+	}
+
+	stop() {
+		this.#close();
+		this.#have.clear();
+		this.#move('idle');
+	}
+
+	// The network came back, or a person does not want to wait.
+	tryNow() {
+		if (this.#state !== 'away') return;
+		this.#close();
+		this.#tryAgain();
+	}
+
+	// The network went away: sockets notice it only minutes later.
+	lose() {
+		if (this.#state === 'open') this.#lost();
+	}
+
+	subscribe(job, version) {
+		const have = this.#have.get(job);
+		if (have && compareVersions(have, version) >= 0) return;
+		this.#have.set(job, version);
+		if (!have) this.#ask(job);
+	}
+
+	unsubscribe(job) {
+		this.#have.delete(job);
+	}
+
+	#move(state, retryAt = null) {
+		this.#state = state;
+		this.#options.onState?.(state, retryAt);
+	}
+
+	#close() {
+		this.#generation++;
+		clearTimeout(this.#timer);
+		this.#socket?.close();
+		this.#socket = null;
+	}
+
+	#connect() {
+		const generation = ++this.#generation;
+		const socket = new this.#options.WebSocket(this.#options.url);
+		const ifCurrent = fn => event => { if (generation === this.#generation) fn(event); };
+		this.#socket = socket;
+		this.#move('connecting');
+		socket.addEventListener('open', ifCurrent(() => this.#opened()));
+		socket.addEventListener('message', ifCurrent(event => this.#received(event.data)));
+		socket.addEventListener('close', ifCurrent(() => this.#lost()));
+	}
+
+	#opened() {
+		this.#openedAt = Date.now();
+		this.#move('open');
+		for (const job of this.#have.keys()) this.#ask(job);
+	}
+
+	#ask(job) {
+		if (this.#state !== 'open' || (this.#only && this.#only !== job)) return;
+		this.#socket.send(JSON.stringify({ type: 'subscribe', job, have: this.#have.get(job) }));
+	}
+
+	#lost() {
+		this.#close();
+		if (this.#state === 'open' && Date.now() - this.#openedAt >= STEADY_MS) this.#tries = 0;
+		const pause = pauseBefore(this.#tries++, this.#options.random);
+		this.#timer = setTimeout(() => this.#tryAgain(), pause);
+		this.#move('away', Date.now() + pause);
+	}
+
+	async #tryAgain() {
+		const generation = ++this.#generation;
+		let welcome = true;
+		try {
+			welcome = await this.#options.check?.() ?? true;
+		} catch {
+			if (generation === this.#generation) this.#lost();
+			return;
+		}
+		if (generation !== this.#generation) return;
+		if (welcome) this.#connect();
+		else this.stop();
+	}
+
+	#received(text) {
+		let message;
+		try {
+			message = JSON.parse(text);
+		} catch {
+			return;
+		}
+		if (message.type === 'gone') this.#gone(message.job);
+		else if (message.type === 'snapshot' || message.type === 'event') this.#event(message);
+	}
+
+	#gone(job) {
+		if (this.#have.delete(job)) this.#options.onGone?.(job);
+	}
+
+	#event(event) {
+		const have = this.#have.get(event.job);
+		if (!have || !Array.isArray(event.version)) return;
+		if (compareVersions(event.version, have) <= 0) return;
+		this.#have.set(event.job, event.version);
+		this.#options.onEvent?.(event);
+	}
+}

@@ -1,0 +1,58 @@
+// Sign in again: Moodle ended its session while a job needed it. The job goes on by itself after.
+import { announce, h, setText } from '../dom.mjs';
+import { stageText } from '../progress.mjs';
+import { signIn } from '../session.mjs';
+import { state } from '../state.mjs';
+import { passwordFields } from './signin.mjs';
+
+let open = false;
+
+// onGivenUp: closed after a try that failed. The failed try has taken the place of the old session,
+// so the page is signed out now.
+export function askForPassword({ onGivenUp }) {
+	if (open) return;
+	open = true;
+	let hasFailed = false;
+	const error = h('p', { class: 'error', id: 'again-error', role: 'alert', hidden: true });
+	const stage = h('p', { class: 'hint', role: 'status' });
+	const fields = passwordFields({ describedBy: 'again-error', username: state.user.username });
+	const submit = h('button', { class: 'primary' }, 'Sign in and go on');
+	const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'again-title', onclose: close },
+		h('form', { class: 'stack', onsubmit: send },
+			h('h2', { id: 'again-title' }, 'Sign in to Moodle again'),
+			h('p', null, 'Moodle has ended your session. What was running waits, and goes on by ' +
+				'itself once you have signed in.'),
+			error, fields.nodes, stage,
+			h('div', { class: 'buttons' }, submit,
+				h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close() }, 'Not now'))));
+	document.body.append(dialog);
+	dialog.showModal();
+	dialog.querySelector('input[name=password]').focus();
+
+	async function send(event) {
+		event.preventDefault();
+		const { username, password } = fields.take();
+		submit.disabled = true;
+		error.hidden = true;
+		setText(stage, 'Signing in…');
+		try {
+			await signIn(username, password, job => setText(stage, stageText(job)));
+			hasFailed = false;
+			announce('Signed in again.');
+			dialog.close();
+		} catch (err) {
+			hasFailed = true;
+			setText(stage, '');
+			error.hidden = false;
+			setText(error, err.message);
+			submit.disabled = false;
+			fields.markWrong();
+		}
+	}
+
+	function close() {
+		open = false;
+		dialog.remove();
+		if (hasFailed) onGivenUp();
+	}
+}
