@@ -1,9 +1,9 @@
 #include "http.h"
 
 #include "api_handlers.h"
+#include "live.h"
 #include "mem.h"
 
-/* The live channel's route (GET /api/v1/live) is the hub's: its row is here, its code in live.c. */
 const struct route routes[] = {
 	{ HTTP_GET, "/health", ROUTE_PUBLIC, api_health },
 	{ HTTP_GET, "/api/v1/site", ROUTE_PUBLIC, api_site },
@@ -24,6 +24,7 @@ const struct route routes[] = {
 	{ HTTP_GET, "/api/v1/jobs", ROUTE_PENDING, api_jobs_get },
 	{ HTTP_GET, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_get },
 	{ HTTP_DELETE, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_cancel },
+	{ HTTP_GET, "/api/v1/live", ROUTE_PENDING, live_open },
 };
 
 const size_t route_count = ARRAY_LEN(routes);

@@ -19,7 +19,7 @@
  * wants one; or has answered: 401 signed_out, 403 signin_pending (a signed-in session is needed),
  * 503 database_away.
  */
-void session_check(struct gateway *g, struct request *r, enum route_access access, route_fn *then);
+void session_require(struct gateway *g, struct request *r, enum route_access access, route_fn *then);
 
 /* Adds the Set-Cookie header, before the reply. token NULL: the browser forgets the cookie. */
 void session_send_cookie(struct gateway *g, struct request *r, const char *token);

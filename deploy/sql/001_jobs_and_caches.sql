@@ -252,15 +252,18 @@ RETURNS text LANGUAGE sql AS $$
 	RETURNING state;
 $$;
 
--- Jobs whose bell was never heard: due, queued, and rung too long ago or never. Marks them rung.
-CREATE FUNCTION pensum.jobs_to_ring(p_again_ms bigint, p_limit integer)
+-- Jobs whose bell was never heard: due, queued, and rung too long ago or never. Marks them rung. The
+-- longer a job has waited the longer is "too long ago", so that a long queue does not fill its own
+-- stream; not when entries are known to be lost.
+CREATE FUNCTION pensum.jobs_to_ring(p_again_ms bigint, p_limit integer, p_lost boolean DEFAULT false)
 RETURNS TABLE (id text, queue text, priority text, attempt integer) LANGUAGE sql AS $$
 	UPDATE pensum.jobs j SET rung_at = clock_timestamp()
 	WHERE j.id IN (
 		SELECT d.id FROM pensum.jobs d
 		WHERE d.state = 'queued' AND NOT d.cancel AND d.run_at <= clock_timestamp()
-			AND (d.rung_at IS NULL OR
-				d.rung_at < clock_timestamp() - p_again_ms * interval '1 millisecond')
+			AND (d.rung_at IS NULL OR d.rung_at < clock_timestamp() -
+				greatest(p_again_ms * interval '1 millisecond',
+					CASE WHEN NOT p_lost THEN d.rung_at - d.run_at END))
 		ORDER BY d.run_at LIMIT p_limit FOR UPDATE SKIP LOCKED)
 	RETURNING j.id, j.queue, j.priority, j.attempt;
 $$;

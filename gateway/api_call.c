@@ -1,0 +1,143 @@
+#include "api_call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "mem.h"
+
+#define REDIS_VALUE_MAX (256 * 1024) /* a refilled value; PostgreSQL keeps larger ones alone */
+#define REDIS_ARGS_MAX	8
+
+/* One question in flight; lives in the request's arena. */
+struct call {
+	struct gateway *g;
+	struct request *r;
+	api_rows_fn *rows_fn;
+	api_cached_fn *cached_fn;
+	void *arg;
+};
+
+void api_reply_away(struct request *r)
+{
+	reply_header(r, "Retry-After", "5");
+	reply_problem(r, 503, "database_away",
+		      "The database cannot be reached. Nothing was changed; try again soon.");
+}
+
+void api_reply_unknown(struct request *r)
+{
+	reply_problem(r, 404, "not_found", "There is nothing here, or it is not yours.");
+}
+
+void api_reply_later(struct request *r, const char *code, int64_t wait_ms, const char *detail)
+{
+	char seconds[24];
+
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)MAX(1, (wait_ms + 999) / 1000));
+	reply_header(r, "Retry-After", seconds);
+	reply_problem(r, 429, code, "%s", detail);
+}
+
+static void got_rows(const struct pgloop_result *rows, const struct error *err, void *arg)
+{
+	struct call *c = arg;
+
+	if (rows != NULL) {
+		c->rows_fn(c->g, c->r, rows, c->arg);
+		return;
+	}
+	log_error("query failed", "why=\"%s\"", err->text);
+	if (err->code == -EPROTO)
+		reply_problem(c->r, 500, "internal", "Something went wrong inside Pensum.");
+	else
+		api_reply_away(c->r);
+}
+
+void api_query(struct gateway *g, struct request *r, const char *sql, size_t param_count,
+	       const char *const *params, api_rows_fn *fn, void *arg)
+{
+	struct call *c = request_alloc(r, sizeof(*c));
+	struct error err;
+
+	*c = (struct call){ .g = g, .r = r, .rows_fn = fn, .arg = arg };
+	if (pgloop_query(g->pg, API_QUERY_MS, sql, param_count, params, got_rows, c, &err) < 0) {
+		log_warning("query not accepted", "why=\"%s\"", err.text);
+		api_reply_away(r);
+	}
+}
+
+json_t *api_json_value(const struct pgloop_result *rows, size_t row, size_t column)
+{
+	const char *text = pgloop_value(rows, row, column);
+
+	return text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+int64_t api_int_value(const struct pgloop_result *rows, size_t row, size_t column)
+{
+	const char *text = pgloop_value(rows, row, column);
+
+	return text ? strtoll(text, NULL, 10) : 0;
+}
+
+static void got_reply(const struct redis_reply *reply, void *arg)
+{
+	struct call *c = arg;
+	size_t len = 0;
+	const char *text = reply ? redis_text(reply, &len) : NULL;
+	json_t *json = text ? json_loadb(text, len, 0, NULL) : NULL;
+
+	c->cached_fn(c->g, c->r, json, c->arg);
+	json_decref(json);
+}
+
+void api_redis_get_json(struct gateway *g, struct request *r, const char *key, api_cached_fn *fn,
+			void *arg)
+{
+	struct call *c = request_alloc(r, sizeof(*c));
+	const char *argv[] = { "GET", key };
+
+	*c = (struct call){ .g = g, .r = r, .cached_fn = fn, .arg = arg };
+	if (!redisloop_is_up(g->redis) ||
+	    redisloop_command(g->redis, 0, ARRAY_LEN(argv), argv, got_reply, c, NULL) < 0)
+		fn(g, r, NULL, arg);
+}
+
+void api_redis_send(struct gateway *g, ...)
+{
+	const char *argv[REDIS_ARGS_MAX];
+	const char *word;
+	size_t argc = 0;
+	va_list ap;
+
+	va_start(ap, g);
+	while (argc < REDIS_ARGS_MAX && (word = va_arg(ap, const char *)) != NULL)
+		argv[argc++] = word;
+	va_end(ap);
+	if (redisloop_is_up(g->redis))
+		redisloop_command(g->redis, 0, argc, argv, NULL, NULL, NULL);
+}
+
+void api_redis_refill(struct gateway *g, const char *key, json_t *json, int64_t expires_at)
+{
+	CLEANUP_FREE char *text = json_dumps(json, JSON_COMPACT);
+	char at_ms[24];
+
+	if (text == NULL || strlen(text) > REDIS_VALUE_MAX)
+		return;
+	snprintf(at_ms, sizeof(at_ms), "%lld", (long long)expires_at * 1000);
+	api_redis_send(g, "SET", key, text, "NX", "PXAT", at_ms, NULL);
+}
+
+const char *api_time(int64_t epoch_s, char out[API_TIME_SIZE])
+{
+	time_t t = (time_t)epoch_s;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, API_TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return out;
+}

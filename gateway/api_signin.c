@@ -1,0 +1,205 @@
+/*
+ * api_signin.c - POST /api/v1/session: a browser signs in.
+ *
+ *	Redis pensum:moodle:<user> -> PostgreSQL moodle_sessions -> does the password fit the
+ *	verifier? -> yes: 200, an active session
+ *		     no, or nothing cached: 202, a pending session and a job that asks Moodle
+ *
+ * The two ways to 202 are one way, and both check a verifier first, so neither the answer nor its
+ * time tells who has signed in lately.
+ *
+ * The sealed password stays in jobs.secret until the job ends, not only until a worker claims it: a
+ * crashed worker then costs an attempt, not the sign-in. It is bound to the job's id, cleared by every
+ * function that ends a job, and housekeeping ends sign-ins that are older than 10 minutes.
+ */
+#include "api_handlers.h"
+
+#include <string.h>
+
+#include "api_call.h"
+#include "api_input.h"
+#include "api_limit.h"
+#include "api_submit.h"
+#include "buf.h"
+#include "clock.h"
+#include "hasher.h"
+#include "keys.h"
+#include "mem.h"
+#include "session.h"
+
+/* No password fits it; checking takes as long as for a real one. */
+#define NO_VERIFIER                                                                                \
+	"$argon2id$v=19$m=32768,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$"                                   \
+	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+
+/* A student's own tries; Moodle locks accounts itself. And those from one address, which a whole
+ * campus may share. */
+static const struct limit user_limit = { .burst = 10, .interval_ms = 6000 };
+static const struct limit peer_limit = { .burst = 60, .interval_ms = 1000 };
+
+struct signin {
+	struct gateway *g;
+	struct request *r;
+	const char *username, *password; /* borrowed from the body */
+	char user_id[VAULT_USER_ID];
+	char token[VAULT_TOKEN_SIZE];
+	char token_hash[VAULT_HASH_HEX];
+	bool is_cached;
+};
+
+static void wipe(void *arg)
+{
+	struct signin *s = arg;
+
+	mem_wipe(s->token, sizeof(s->token));
+}
+
+static void send_cookie(struct gateway *g, struct request *r, void *arg)
+{
+	struct signin *s = arg;
+
+	session_send_cookie(g, r, s->token);
+}
+
+static void ask_moodle(struct signin *s)
+{
+	struct submission *sub = submit_new(s->r, JOB_SIGNIN, "POST /api/v1/session");
+	CLEANUP(buf_done) struct buf context = BUF_INIT;
+	CLEANUP(buf_done) struct buf secret = BUF_INIT;
+	char job_id[ID_LEN + 1];
+
+	vault_new_id(job_id);
+	buf_printf(&context, "password %s", job_id);
+	vault_seal(s->g->vault, context.data, s->password, strlen(s->password), &secret);
+
+	sub->body = request_json(s->r);
+	sub->user_id = s->user_id;
+	sub->session_hash = s->token_hash;
+	sub->accepted_fn = send_cookie;
+	sub->arg = s;
+	submit_add(sub, job_id, json_pack("{s:s}", "username", s->username), secret.data);
+	submit_send(s->g, s->r, sub);
+}
+
+static void let_in(struct gateway *g, struct request *r, const struct pgloop_result *rows,
+		   void *arg)
+{
+	struct signin *s = arg;
+	const char *username = pgloop_value(rows, 0, 1);
+	const char *fullname = pgloop_value(rows, 0, 2);
+
+	session_send_cookie(g, r, s->token);
+	reply_json(r, 200, json_pack("{s:{s:s, s:s, s:s}, s:s}", "user", "id", s->user_id,
+				     "username", username ? username : s->username, "fullname",
+				     fullname ? fullname : "", "expires_at",
+				     pgloop_value(rows, 0, 0)));
+}
+
+static void password_checked(bool ok, void *arg)
+{
+	struct signin *s = arg;
+	const char *params[] = { s->user_id, s->token_hash,
+				 input_number(s->r, s->g->settings->session_ttl_s) };
+
+	if (!ok || !s->is_cached) {
+		ask_moodle(s);
+		return;
+	}
+	api_query(s->g, s->r,
+		  "WITH seen AS (UPDATE pensum.users SET seen_at = now() WHERE id = $1 "
+		  "RETURNING username, fullname), "
+		  "made AS (INSERT INTO pensum.sessions (token_hash, user_id, active, expires_at) "
+		  "VALUES ($2, $1, true, now() + $3::bigint * interval '1 second') "
+		  "RETURNING expires_at) "
+		  "SELECT pensum.iso(made.expires_at), seen.username, seen.fullname "
+		  "FROM made LEFT JOIN seen ON true",
+		  ARRAY_LEN(params), params, let_in, s);
+}
+
+/* verifier NULL: nothing is cached. */
+static void check_password(struct signin *s, const char *verifier)
+{
+	struct error err;
+
+	s->is_cached = verifier != NULL;
+	if (hasher_check(s->g->hasher, s->user_id, s->password, verifier ? verifier : NO_VERIFIER,
+			 password_checked, s, &err) == 0)
+		return;
+	reply_header(s->r, "Retry-After", "2");
+	reply_problem(s->r, 503, "busy", "Too many sign-ins at this moment. Try again soon.");
+}
+
+static void got_row(struct gateway *g, struct request *r, const struct pgloop_result *rows,
+		    void *arg)
+{
+	struct signin *s = arg;
+	char key[KEY_SIZE];
+	json_t *json;
+
+	(void)r;
+	if (pgloop_rows(rows) == 0) {
+		check_password(s, NULL);
+		return;
+	}
+	json = json_pack("{s:s, s:s, s:I}", "sealed", pgloop_value(rows, 0, 0), "verifier",
+			 pgloop_value(rows, 0, 1), "expires_at",
+			 (json_int_t)api_int_value(rows, 0, 2));
+	key_moodle(key, s->user_id);
+	api_redis_refill(g, key, json, api_int_value(rows, 0, 2));
+	json_decref(json);
+	check_password(s, pgloop_value(rows, 0, 1));
+}
+
+static void got_cached(struct gateway *g, struct request *r, json_t *json, void *arg)
+{
+	struct signin *s = arg;
+	const char *verifier = json_string_value(json_object_get(json, "verifier"));
+	int64_t expires_at = json_integer_value(json_object_get(json, "expires_at"));
+	const char *params[] = { s->user_id };
+
+	if (verifier != NULL && expires_at > clock_wall_ms() / 1000) {
+		check_password(s, verifier);
+		return;
+	}
+	api_query(g, r,
+		  "SELECT sealed, verifier, pensum.epoch(expires_at) FROM pensum.moodle_sessions "
+		  "WHERE user_id = $1 AND expires_at > now()",
+		  ARRAY_LEN(params), params, got_row, s);
+}
+
+/* False: the 429 has been sent. */
+static bool may_try(struct request *r, const char *user_id)
+{
+	static struct limit_table tries;
+	int64_t now = clock_now_ms();
+	int64_t wait = limit_take(&tries, &peer_limit, limit_key("peer", request_peer(r)), now);
+
+	if (wait == 0)
+		wait = limit_take(&tries, &user_limit, limit_key("user", user_id), now);
+	if (wait > 0)
+		api_reply_later(r, "too_many_signins", wait,
+				"Too many tries to sign in. Wait a moment.");
+	return wait == 0;
+}
+
+void api_session_create(struct gateway *g, struct request *r)
+{
+	static const char *const members[] = { "username", "password", NULL };
+	struct signin *s = request_alloc(r, sizeof(*s));
+	json_t *body = request_json(r);
+	char key[KEY_SIZE];
+
+	*s = (struct signin){ .g = g, .r = r };
+	if (body == NULL || !input_members(r, body, members) ||
+	    !input_text(r, body, "username", 1, 255, INPUT_BYTES, &s->username) ||
+	    !input_text(r, body, "password", 1, 1024, INPUT_BYTES, &s->password))
+		return;
+	vault_user_id(g->vault, g->settings->site_url, s->username, s->user_id);
+	if (!may_try(r, s->user_id))
+		return;
+	vault_new_token(s->token);
+	vault_hash(s->token, strlen(s->token), s->token_hash);
+	request_on_free(r, wipe, s);
+	key_moodle(key, s->user_id);
+	api_redis_get_json(g, r, key, got_cached, s);
+}

@@ -1,0 +1,147 @@
+#include "api_submit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api_input.h"
+#include "buf.h"
+#include "failure.h"
+#include "hub.h"
+#include "mem.h"
+#include "ring.h"
+
+#define TOO_MANY_WAIT_MS 10000
+
+struct submission *submit_new(struct request *r, enum job_kind kind, const char *what)
+{
+	struct submission *s = request_alloc(r, sizeof(*s));
+
+	s->kind = kind;
+	s->what = what;
+	s->jobs = json_array();
+	if (request_session(r) != NULL)
+		s->user_id = request_session(r)->user_id;
+	return s;
+}
+
+void submit_add(struct submission *s, const char *job_id, json_t *input, const char *secret)
+{
+	json_array_append_new(s->jobs, json_pack("{s:s, s:o, s:s?, s:s?}", "id", job_id, "input",
+						 input, "secret", secret, "session",
+						 s->session_hash));
+}
+
+void job_json_complete(json_t *job)
+{
+	json_t *failure = json_object_get(job, "failure");
+	const char *code = json_string_value(json_object_get(failure, "code"));
+
+	if (code == NULL || json_is_string(json_object_get(failure, "message")))
+		return;
+	json_object_set_new(failure, "message", json_string(failure_find(code)->message));
+	json_object_set_new(job, "note", json_string(failure_find(code)->message));
+}
+
+static void announce(struct gateway *g, const struct submission *s, const char *job_id)
+{
+	hub_job_created(g->hub, job_id, s->user_id, s->session_hash);
+	ring_job(g, job_kind_queue(s->kind), job_kind_priority(s->kind), job_id, 0);
+}
+
+static void reply_accepted(struct request *r, const struct submission *s, json_t *jobs)
+{
+	json_t *first = json_array_get(jobs, 0);
+
+	if (s->batch[0] == '\0')
+		reply_json(r, 202, json_pack("{s:O}", "job", first));
+	else
+		reply_json(r, 202, json_pack("{s:O, s:O}", "batch",
+					     json_object_get(first, "batch"), "jobs", jobs));
+	json_decref(jobs);
+}
+
+static void submitted(struct gateway *g, struct request *r, const struct pgloop_result *rows,
+		      void *arg)
+{
+	struct submission *s = arg;
+	const char *outcome = pgloop_value(rows, 0, 0);
+	json_t *jobs;
+
+	if (strcmp(outcome, "too_many") == 0) {
+		api_reply_later(r, "too_many_jobs", TOO_MANY_WAIT_MS,
+				"Too much of yours is waiting already. Let some of it finish.");
+		return;
+	}
+	if (strcmp(outcome, "mismatch") == 0) {
+		reply_problem(r, 422, "idempotency_mismatch",
+			      "This Idempotency-Key was used for a different request.");
+		return;
+	}
+	jobs = json_array();
+	for (size_t i = 0; i < pgloop_rows(rows); i++) {
+		json_t *job = api_json_value(rows, i, 1);
+
+		job_json_complete(job);
+		json_array_append_new(jobs, job);
+		if (strcmp(outcome, "created") == 0)
+			announce(g, s, json_string_value(json_object_get(job, "id")));
+	}
+	if (s->accepted_fn != NULL)
+		s->accepted_fn(g, r, s->arg);
+	reply_accepted(r, s, jobs);
+}
+
+/* Keyed, because the body may hold a password, and its plain hash could be tried out. */
+static void hash_request(struct gateway *g, const struct submission *s, char out[VAULT_SIGNATURE])
+{
+	CLEANUP(buf_wipe) struct buf text = BUF_INIT;
+	char *body = s->body ? json_dumps(s->body, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	buf_printf(&text, "request %s %s", s->what, body ? body : "");
+	vault_sign(g->vault, text.data, out);
+	if (body != NULL)
+		mem_wipe(body, strlen(body));
+	free(body);
+}
+
+static void send_jobs(struct gateway *g, struct request *r, struct submission *s, const char *jobs,
+		      const char *idem_key, const char *idem_hash)
+{
+	const char *queue = job_queue_name(job_kind_queue(s->kind));
+	const char *priority = job_priority_name(job_kind_priority(s->kind));
+	const char *limit = input_number(r, g->settings->jobs_per_user);
+	const char *attempts = input_number(r, g->settings->jobs_max_attempts);
+	const char *job_params[] = {
+		s->user_id, job_kind_name(s->kind), queue, priority, jobs,
+		s->batch[0] ? s->batch : NULL, idem_key, idem_hash, limit, attempts,
+		s->reuse ? "true" : "false"
+	};
+	const char *signin_params[] = {
+		s->user_id, s->session_hash, input_number(r, g->settings->session_ttl_s), queue,
+		priority, jobs, idem_key, idem_hash, limit, attempts
+	};
+
+	if (s->session_hash == NULL)
+		api_query(g, r, "SELECT outcome, job FROM pensum.jobs_submit($1, $2, $3, $4, "
+				"$5::jsonb, $6, $7, $8, $9::integer, $10::integer, $11::boolean)",
+			  ARRAY_LEN(job_params), job_params, submitted, s);
+	else
+		api_query(g, r, "SELECT outcome, job FROM pensum.signin_submit($1, $2, $3::bigint, "
+				"$4, $5, $6::jsonb, $7, $8, $9::integer, $10::integer)",
+			  ARRAY_LEN(signin_params), signin_params, submitted, s);
+}
+
+void submit_send(struct gateway *g, struct request *r, struct submission *s)
+{
+	CLEANUP_FREE char *jobs = json_dumps(s->jobs, JSON_COMPACT);
+	char hash[VAULT_SIGNATURE];
+	const char *key = NULL;
+
+	json_decref(s->jobs);
+	s->jobs = NULL;
+	if (s->what != NULL && !input_idempotency_key(r, &key))
+		return;
+	if (key != NULL)
+		hash_request(g, s, hash);
+	send_jobs(g, r, s, jobs, key, key ? hash : NULL);
+}

@@ -1,0 +1,34 @@
+/*
+ * api_submit.h - from a judged request to committed jobs: one statement, then the bell, then 202.
+ *
+ * All jobs of a submission are made or none (pensum.jobs_submit). It answers 202 with {"job"} or
+ * {"batch","jobs"}; 429 too_many_jobs; 422 idempotency_mismatch; 503 database_away. 202 means that
+ * the rows are committed; a bell that nobody hears then is rung again by housekeeping.
+ */
+#pragma once
+
+#include "api_call.h"
+
+struct submission {
+	enum job_kind kind;
+	const char *what; /* "POST /api/v1/checks": whose repeat an Idempotency-Key marks; NULL: none */
+	json_t *body;	  /* the request's, for the same; borrowed, may be NULL */
+	json_t *jobs;	  /* from submit_add(); taken by submit_send() */
+	bool reuse;	  /* one of this kind that has not ended is good enough */
+	const char *user_id;
+	char batch[ID_LEN + 1]; /* "": a single job, answered as such */
+
+	/* A sign-in: the new browser session, and what is to be done before a 202. */
+	const char *session_hash;
+	void (*accepted_fn)(struct gateway *g, struct request *r, void *arg);
+	void *arg;
+};
+
+/* In the request's arena, for the session's user if there is one. */
+struct submission *submit_new(struct request *r, enum job_kind kind, const char *what);
+/* Adds a job with this input (taken). secret (may be NULL) is sealed for exactly this id. */
+void submit_add(struct submission *s, const char *job_id, json_t *input, const char *secret);
+void submit_send(struct gateway *g, struct request *r, struct submission *s);
+
+/* The sentences that PostgreSQL does not keep: a failure's message by its code (failure.h). */
+void job_json_complete(json_t *job);
