@@ -29,6 +29,8 @@ async (args) => answer(args, async () => {
 	};
 	const MAX_EVENTS = 50; // of one calendar request; Moodle refuses more
 	const MAX_CALENDAR_REQUESTS = 6;
+	// The longest texts in UTF-16 units, so that they fit checker-worker/records.c as UTF-8.
+	const MAX_UNITS = { name: 680, section: 340, dueText: 80 };
 	const courseId = Number(args.course.id);
 
 	// ------------------------------------------------------------ the page
@@ -60,7 +62,9 @@ async (args) => answer(args, async () => {
 	function rowOf(link, page, fields) {
 		const url = new URL(link.getAttribute('href'), page.url);
 		const cmid = Number(url.searchParams.get('id'));
-		return { cmid, name: visibleText(link), url: `${site.root}/mod/assign/view.php?id=${cmid}`, ...fields };
+		const texts = { name: visibleText(link), section: fields.section, dueText: fields.dueText };
+		for (const key of Object.keys(texts)) texts[key] = clip(texts[key], MAX_UNITS[key]);
+		return { cmid, url: `${site.root}/mod/assign/view.php?id=${cmid}`, ...fields, ...texts };
 	}
 
 	// Up to 4.5: [section,] link, due, status, grade. The section is named in the first row of its
@@ -148,24 +152,28 @@ async (args) => answer(args, async () => {
 		return row.due === null ? row.dueText !== '' : row.due * 1000 < Date.now();
 	}
 
-	// cmid -> {due, canSubmit}, of what is not submitted yet. An extension is a second, later event.
+	// cmid -> {due, canSubmit}, of what is not submitted yet. An extension is a second, later event,
+	// which Moodle leaves out as soon as a start is given; so only further requests have one.
 	async function readCalendar(sesskey) {
 		const entries = new Map();
-		let from = 1;
+		let from = 0;
 		for (let n = 0; n < MAX_CALENDAR_REQUESTS; n++) {
 			const events = await readEvents(sesskey, from);
 			for (const event of events) if (event.modulename === 'assign') addEvent(entries, event);
-			const last = events.at(-1)?.timesort ?? 0;
+			const last = Math.max(0, ...events.filter(isNoExtension).map((event) => event.timesort));
 			if (events.length < MAX_EVENTS || last <= from) break;
 			from = last;
 		}
 		return entries;
 	}
 
-	async function readEvents(sesskey, timesortfrom) {
+	const isNoExtension = (event) => event.eventtype !== 'extension';
+
+	async function readEvents(sesskey, from) {
 		const methodname = 'core_calendar_get_action_events_by_courses';
-		const request = { courseids: [courseId], timesortfrom, limitnum: MAX_EVENTS };
-		const [{ data, errorcode }] = await ajax(sesskey, [{ methodname, args: request }]);
+		const wanted = { courseids: [courseId], limitnum: MAX_EVENTS };
+		if (from > 0) wanted.timesortfrom = from;
+		const [{ data, errorcode }] = await ajax(sesskey, [{ methodname, args: wanted }]);
 		if (!Array.isArray(data?.groupedbycourse)) throw notUnderstood(`${methodname}: ${errorcode}`);
 		return data.groupedbycourse.find((group) => group.courseid === courseId)?.events ?? [];
 	}

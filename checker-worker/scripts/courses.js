@@ -15,6 +15,7 @@
 async (args) => answer(args, async () => {
 	const PAGE_SIZE = 100;
 	const MAX_COURSES = 2000;
+	const MAX_UNITS = 340; // of a text: 1 KB in UTF-8, as checker-worker/records.c takes
 
 	const isAlive = { methodname: 'core_session_time_remaining', args: {} };
 	const coursesFrom = (offset) => ({
@@ -67,10 +68,10 @@ async (args) => answer(args, async () => {
 
 	const describe = (course) => ({
 		id: course.id,
-		name: plainText(course.fullname),
-		shortname: plainText(course.shortname),
+		name: clip(plainText(course.fullname), MAX_UNITS),
+		shortname: clip(plainText(course.shortname), MAX_UNITS),
 		url: course.viewurl || `${site.root}/course/view.php?id=${course.id}`,
-		category: plainText(course.coursecategory),
+		category: clip(plainText(course.coursecategory), MAX_UNITS),
 		start: course.startdate > 0 ? course.startdate : null,
 		end: course.enddate > 0 ? course.enddate : null,
 		progress: course.hasprogress && Number.isFinite(course.progress) ? course.progress : null,

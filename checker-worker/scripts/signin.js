@@ -27,18 +27,24 @@ async (args) => answer(args, async () => {
 		const page = await openUnredirected('/login/index.php');
 		if (page) return page;
 		// Some builds send a signed-in student on; sites with an own sign-in page keep Moodle's here.
-		if (await signedInUserId('') > 0) {
+		if (await isAlreadySignedIn()) {
 			await signOut();
 			return openUnredirected('/login/index.php');
 		}
 		return openUnredirected('/login/index.php?loginredirect=0');
 	}
 
-	// 0: nobody or a guest. A wrong sesskey is answered differently for the living and the dead.
-	async function signedInUserId(sesskey) {
-		const [{ data, errorcode }] = await ajax(sesskey, [{ methodname: 'core_session_time_remaining', args: {} }]);
-		if (errorcode === 'invalidsesskey' || errorcode === 'missingparam') return 1;
-		return data?.userid ?? 0;
+	const askWho = (sesskey) => ajax(sesskey, [{ methodname: 'core_session_time_remaining', args: {} }]);
+
+	// A wrong sesskey is answered differently to the living and the dead.
+	async function isAlreadySignedIn() {
+		try {
+			const [{ errorcode }] = await askWho('unknown');
+			return errorcode === 'invalidsesskey';
+		} catch (error) {
+			if (error.code !== 'not_understood') throw error;
+			return false; // not Moodle's ajax: the login page tells more
+		}
 	}
 
 	// Moodle asks back without a sesskey; its question has the sesskey.
@@ -116,6 +122,9 @@ async (args) => answer(args, async () => {
 		if (answered && !answered.doc.querySelector('form#login')) {
 			throw new Failure('account_not_confirmed', 'This Moodle account is not confirmed yet.', 'answered in place');
 		}
+		if (light.path === LIGHT_PAGE) {
+			throw new Failure('wrong_password', 'This is Moodle\'s guest account; use your own.', 'signed in as a guest');
+		}
 		if (!light.path.startsWith('/login/')) throw notUnderstood(`after the sign-in: ${light.path}`);
 		if (!light.doc.querySelector('#loginerrormessage') && await cookiesAreRefused(light)) {
 			throw new Failure('cookies_refused', 'Moodle did not keep its session cookie.', 'a new token for each page');
@@ -131,7 +140,8 @@ async (args) => answer(args, async () => {
 	}
 
 	async function describeUser(light) {
-		const id = Number(light.config.userId) || await signedInUserId(light.sesskey);
+		const id = Number(light.config.userId) || (await askWho(light.sesskey))[0].data?.userid;
+		if (!(id > 0)) throw notUnderstood('after the sign-in: no user id');
 		return { id, fullname: fullNameOn(light.doc) };
 	}
 

@@ -5,7 +5,7 @@
 //	attachments: [{name, url}], truncated}
 //	due		epoch seconds or null; due_text in the site's words, an extension included
 //	status		"none" | "draft" | "submitted" | "reopened" | "graded" | "unknown"
-//	lang, dir	of the page: "de", "ltr"
+//	lang, dir	of the page: "de" or "zh-cn", "ltr" or "rtl"
 // fail session_dead assignment_hidden not_enrolled assignment_unknown must_change_password
 //	policy_agreement_needed profile_incomplete mfa_needed maintenance site_down not_understood
 //
@@ -69,7 +69,7 @@ async (args) => answer(args, async () => {
 	function readCourse() {
 		const id = Number(/(?:^|\s)course-(\d+)/.exec(page.doc.body.className)?.[1]) || null;
 		const link = page.doc.querySelector(`.breadcrumb a[href*="/course/view.php?id=${id}"]`);
-		const name = collapse(link?.getAttribute('title') ?? '') || visibleText(link);
+		const name = plainText(link?.getAttribute('title')) || visibleText(link); // the text is the short name
 		return { id, name: args.course_name || name };
 	}
 
@@ -132,8 +132,6 @@ async (args) => answer(args, async () => {
 	const HIDING_CLASSES = ['accesshide', 'sr-only', 'visually-hidden', 'd-none', 'hidden', 'invisible',
 		'fileuploadsubmission', 'MathJax_Preview'];
 
-	const isZero = (length) => length !== '' && Math.abs(parseFloat(length)) < 1 && !/em|%/.test(length.replace(/^0\D*/, ''));
-
 	function isHidden(element) {
 		if (DROPPED.has(element.localName) || element.hasAttribute('hidden')) return true;
 		if (HIDING_CLASSES.some((name) => element.classList.contains(name))) return true;
@@ -151,28 +149,42 @@ async (args) => answer(args, async () => {
 	}
 
 	const isEmptyBox = (style) => style.overflow.includes('hidden')
-		&& [style.width, style.height, style.maxWidth, style.maxHeight].some(isZero);
+		&& [style.width, style.height, style.maxWidth, style.maxHeight].some((size) => /^(0|1px$)/.test(size));
 
 	const isOffScreen = (style) => parseFloat(style.textIndent) < -500
 		|| (/absolute|fixed/.test(style.position) && [style.left, style.top, style.right].some((at) => parseFloat(at) < -500))
 		|| /rect\(0(px)?,? 0(px)?,? 0(px)?,? 0(px)?\)/.test(style.clip);
 
-	// Text in the colour of paper, unless something darker lies behind it.
-	function isInvisibleInk(element) {
-		const color = element.style?.color || element.getAttribute('color') || '';
-		if (!isPaper(color)) return false;
-		for (let at = element; at && at.id !== 'intro'; at = at.parentElement) {
-			const behind = at.style?.backgroundColor || at.getAttribute('bgcolor') || '';
-			if (at.style?.backgroundImage && at.style.backgroundImage !== 'none') return false;
-			if (behind && !isPaper(behind)) return false;
-		}
-		return true;
+	// Text in the colour of what lies behind it. Colours go down the tree with the signs of a run:
+	// ink, and paper unless a picture lies there.
+	const BLACK = [0, 0, 0];
+	const WHITE = [255, 255, 255];
+	const canvas = new OffscreenCanvas(1, 1).getContext('2d'); // writes any colour as "#rrggbb" or "rgba(...)"
+
+	// [r, g, b] or [r, g, b, alpha]; undefined for none, "inherit" and what is no colour.
+	function colourOf(text) {
+		const none = '#010203';
+		canvas.fillStyle = none;
+		canvas.fillStyle = text || none;
+		const colour = canvas.fillStyle;
+		if (colour === none) return undefined;
+		if (!colour.startsWith('#')) return colour.match(/[\d.]+/g).map(Number);
+		return [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
 	}
 
-	function isPaper(color) {
-		if (/^\s*(white|transparent|snow|ivory|#f[a-f\d]f[a-f\d]f[a-f\d]|#fff)\s*$/i.test(color)) return true;
-		const [r, g, b, a = 1] = (color.match(/[\d.]+/g) ?? []).map(Number);
-		return /^\s*rgba?\(/.test(color) && (a < 0.1 || Math.min(r, g, b) >= 240);
+	function coloursOf(element, { ink = BLACK, paper = WHITE }) {
+		const { color, backgroundColor, backgroundImage } = element.style ?? {};
+		const behind = colourOf(backgroundColor || element.getAttribute('bgcolor'));
+		const isPicture = /url|gradient/.test(backgroundImage ?? '');
+		return {
+			ink: colourOf(color || element.getAttribute('color')) ?? ink,
+			paper: isPicture ? null : behind && behind[3] !== 0 ? behind : paper,
+		};
+	}
+
+	function isInvisible({ ink = BLACK, paper = WHITE }) {
+		if (ink[3] < 0.1) return true;
+		return paper !== null && [0, 1, 2].every((n) => Math.abs(ink[n] - paper[n]) < 24);
 	}
 
 	// ------------------------------------------------------------ runs
@@ -182,7 +194,7 @@ async (args) => answer(args, async () => {
 		code: 'code', kbd: 'code', samp: 'code', tt: 'code', sub: 'sub', sup: 'sup' };
 
 	function signsOf(element, signs) {
-		const own = { ...signs };
+		const own = { ...signs, ...coloursOf(element, signs) };
 		const sign = SIGN_OF_TAG[element.localName];
 		if (sign) own[sign] = true;
 		if (element.localName === 'a') own.href = linkOf(element) ?? own.href;
@@ -210,17 +222,17 @@ async (args) => answer(args, async () => {
 
 	const sameSigns = (a, b) => SIGNS.every((sign) => a[sign] === b[sign]);
 
-	// Text for XML and JSON: no control characters, no half characters, within the budget.
+	// Clean text, within the budget of the whole description.
 	function spend(text) {
-		let clean = text.toWellFormed?.() ?? text;
-		clean = clean.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b\u2060\ufeff\ufffe\uffff\u202a-\u202e]/g, '');
-		if (clean.length > textLeft) truncated = true;
-		clean = clean.slice(0, Math.max(textLeft, 0));
-		textLeft -= clean.length;
-		return clean;
+		const all = clean(text);
+		if (all.length > textLeft) truncated = true;
+		const kept = clean(all.slice(0, Math.max(textLeft, 0)));
+		textLeft -= kept.length;
+		return kept;
 	}
 
 	function pushRun(runs, text, signs) {
+		if (isInvisible(signs)) return;
 		const last = runs.at(-1);
 		let t = spend(text.replace(/[ \t\n\r\f]+/g, ' '));
 		if (!last || /[ \n]$/.test(last.t)) t = t.replace(/^ /, '');
@@ -301,7 +313,7 @@ async (args) => answer(args, async () => {
 	}
 
 	function walk(element, out, signs, depth, listDepth) {
-		if (isHidden(element) || isInvisibleInk(element)) return;
+		if (isHidden(element)) return;
 		const own = signsOf(element, signs);
 		const special = SPECIAL[element.localName];
 		if (special) {
@@ -343,9 +355,18 @@ async (args) => answer(args, async () => {
 		for (const image of imagesIn(inner)) out.add(image);
 	}
 
-	function addCode(element, out) {
-		const text = spend(element.textContent.replace(/\r\n?/g, '\n').replace(/^\n|\s+$/g, ''));
+	function addCode(element, out, signs) {
+		if (isInvisible(signs)) return;
+		const text = spend(preText(element).replace(/\r\n?/g, '\n').replace(/^\n|\s+$/g, ''));
 		if (text.trim()) out.add({ type: 'code', text });
+	}
+
+	function preText(element) {
+		if (element.localName === 'br') return '\n';
+		return [...element.childNodes].map((node) => {
+			if (node.nodeType === Node.TEXT_NODE) return node.data;
+			return node.nodeType === Node.ELEMENT_NODE && !isHidden(node) ? preText(node) : '';
+		}).join('');
 	}
 
 	function addMath(element, out, signs) {
@@ -384,13 +405,13 @@ async (args) => answer(args, async () => {
 		const items = [];
 		const images = [];
 		for (const child of element.children) {
-			if (isHidden(child) || isInvisibleInk(child)) continue;
+			if (isHidden(child)) continue;
 			if (itemsLeft-- <= 0) {
 				truncated = true;
 				break;
 			}
 			const inner = child.localName === 'li' || !SPECIAL[child.localName]
-				? blocksOf(child, signs, depth + 1, listDepth + 1)
+				? blocksOf(child, signsOf(child, signs), depth + 1, listDepth + 1)
 				: blocksOfOne(child, signs, depth + 1, listDepth + 1);
 			images.push(...imagesIn(inner));
 			addItem(items, inner, listDepth + 1);
@@ -429,7 +450,7 @@ async (args) => answer(args, async () => {
 		if (isLayout) {
 			out.flush();
 			for (const cell of rows.flatMap((row) => [...row.children])) {
-				if (!isHidden(cell) && !isInvisibleInk(cell)) walkChildren(cell, out, signs, depth + 1, listDepth);
+				if (!isHidden(cell)) walkChildren(cell, out, signs, depth + 1, listDepth);
 				out.flush();
 			}
 			return;
@@ -439,23 +460,23 @@ async (args) => answer(args, async () => {
 		const hasHeader = rows.length > 1 && (rows[0].parentElement.localName === 'thead'
 			|| [...rows[0].children].every((cell) => cell.localName === 'th'));
 		const caption = visibleText(element.querySelector(':scope > caption')).slice(0, 300);
-		out.add({ type: 'table', caption: spend(caption), header: hasHeader ? grid.shift() : [], rows: grid.slice(0, MAX_ROWS) });
-		if (grid.length > MAX_ROWS) truncated = true;
+		if (rows.length > MAX_ROWS) truncated = true;
+		out.add({ type: 'table', caption: spend(caption), header: hasHeader ? grid.shift() : [], rows: grid });
 		for (const image of images) out.add(image);
 	}
 
-	const rowsOf = (table) => [...table.rows].filter((row) => !isHidden(row) && !isInvisibleInk(row)
+	const rowsOf = (table) => [...table.rows].filter((row) => !isHidden(row)
 		&& !isHidden(row.parentElement) && row.children.length > 0);
 
 	// Rows of equal length; a spanned place stays empty.
 	function gridOf(rows, signs, depth, images) {
-		const grid = rows.slice(0, MAX_ROWS + 2).map(() => []);
+		const grid = rows.slice(0, MAX_ROWS).map(() => []);
 		grid.forEach((line, y) => {
 			let x = 0;
 			for (const cell of rows[y].children) {
 				while (line[x]) x++;
 				if (x >= MAX_COLUMNS) truncated = true;
-				const isSeen = !isHidden(cell) && !isInvisibleInk(cell);
+				const isSeen = !isHidden(cell);
 				const inner = isSeen ? blocksOf(cell, signsOf(cell, signs), depth + 1) : [];
 				images.push(...imagesIn(inner));
 				span(grid, x, y, cell, flatten(inner));
@@ -548,9 +569,9 @@ async (args) => answer(args, async () => {
 		const path = url.searchParams.get('file') ?? url.pathname;
 		const last = path.split('/').pop();
 		try {
-			return decodeURIComponent(last) || 'file';
+			return collapse(decodeURIComponent(last)) || 'file';
 		} catch (error) {
-			return last;
+			return collapse(last);
 		}
 	}
 
@@ -584,7 +605,7 @@ async (args) => answer(args, async () => {
 		due: await readDue(course, status, dates.due_text),
 		...dates,
 		status,
-		lang: page.lang,
+		lang: collapse(page.doc.documentElement.lang) || page.lang.replace(/_/g, '-'),
 		dir: page.doc.documentElement.getAttribute('dir') === 'rtl' ? 'rtl' : 'ltr',
 		attachments: readAttachments(),
 		blocks: await readBlocks(),

@@ -29,7 +29,7 @@ const site = { root: '', timeoutMs: DEFAULT_TIMEOUT_MS };
 class Failure extends Error {
 	constructor(code, message, detail = '') {
 		super(message);
-		Object.assign(this, { code, detail: String(detail).slice(0, 300) });
+		Object.assign(this, { code, detail: clean(String(detail).slice(0, 300)) });
 	}
 }
 
@@ -273,6 +273,13 @@ function decodeEntities(html) {
 	return area.value;
 }
 
-const collapse = (text) => text.replace(/\s+/g, ' ').trim();
+// Without what neither JSON, PostgreSQL nor XML can hold (control and half characters), and without
+// what makes text look other than it is (zero-width signs, direction overrides).
+const clean = (text) => (text.toWellFormed?.() ?? text)
+	.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u200b\u2060\ufeff\ufffe\uffff\u202a-\u202e]/g, '');
+
+const collapse = (text) => clean(text).replace(/\s+/g, ' ').trim();
+// At most that many UTF-16 units (three bytes of UTF-8 at most), never half a character.
+const clip = (text, units) => (text.length > units ? clean(`${text.slice(0, units - 1).replace(/[\ud800-\udbff]$/, '')}\u2026`) : text);
 const plainText = (html) => collapse(decodeEntities(String(html ?? '')));
 const visibleText = (element) => collapse(element?.textContent ?? '');

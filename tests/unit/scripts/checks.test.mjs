@@ -1,0 +1,170 @@
+// courses.js and check_course.js of the checker-worker, against the stand-in Moodle: both
+// generations of the assignment list, two languages, and a session that ends in the middle.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { startMoodle } from '../../moodle/server.mjs';
+import { startBrowser } from './browser.mjs';
+
+const password = 'Pensum-demo-1';
+const oddPassword = 'p&ss <"w\'ord> ü🔑';
+let browser;
+
+before(async () => {
+	browser = await startBrowser();
+});
+after(() => browser?.close());
+
+async function signedIn(moodle, username) {
+	const page = await browser.newPage();
+	await page.openSite(moodle.url);
+	const args = { wwwroot: moodle.url, username, password: username === 'odd' ? oddPassword : password };
+	const { ok, sesskey } = await page.run('signin', args);
+	assert.ok(ok);
+	const run = (name, more) => page.run(name, { wwwroot: moodle.url, ...more });
+	const check = (id) => run('check_course', { course: { id } });
+	return { page, run, check, sesskey };
+}
+
+const byCmid = (result) => Object.fromEntries(result.assignments.map((one) => [one.cmid, one]));
+
+for (const generation of ['4.5', '5.0']) {
+	describe(`Moodle ${generation}`, () => {
+		let moodle;
+		let maya;
+		before(async () => {
+			moodle = await startMoodle({ generation });
+			maya = await signedIn(moodle, 'maya');
+		});
+		after(() => moodle?.close());
+
+		test('lists every course, also the one taken off the dashboard', async () => {
+			const result = await maya.run('courses', { sesskey: maya.sesskey });
+			assert.equal(result.ok, true, JSON.stringify(result));
+			assert.equal(result.cost.requests, 1);
+			const courses = Object.fromEntries(result.courses.map((course) => [course.id, course]));
+			assert.deepEqual(Object.keys(courses).map(Number), [11, 12, 13, 14]);
+			assert.equal(courses[12].name, 'Statistics & Probability');
+			assert.equal(courses[12].state, 'past');
+			assert.equal(courses[11].starred, true);
+			assert.equal(courses[14].hidden, true);
+			assert.equal(courses[14].end, null);
+			assert.equal(courses[14].url, `${moodle.url}/course/view.php?id=14`);
+		});
+
+		test('finds the session key itself when it has none or an old one', async () => {
+			assert.equal((await maya.run('courses', {})).ok, true);
+			assert.equal((await maya.run('courses', { sesskey: 'stale' })).ok, true);
+		});
+
+		test('tells each assignment\'s state', async () => {
+			const result = await maya.check(11);
+			assert.equal(result.ok, true, JSON.stringify(result));
+			const found = byCmid(result);
+			const states = Object.fromEntries(Object.entries(found).map(([cmid, one]) => [cmid, [one.status, one.pending]]));
+			assert.deepEqual(states, {
+				301: ['none', true], 302: ['draft', true], 303: ['none', true], 304: ['graded', false], 305: ['none', true],
+			});
+			assert.equal(found[301].name, 'Sorting algorithms: measure and explain');
+			assert.equal(found[301].url, `${moodle.url}/mod/assign/view.php?id=301`);
+			assert.equal(found[303].due, null);
+			assert.equal(found[303].due_text, '');
+			assert.ok(found[302].due > Date.now() / 1000 && found[302].due_text);
+			assert.equal(found[302].closed, false);
+		});
+
+		test('what was submitted is not pending, and what is closed neither', async () => {
+			const found = byCmid(await maya.check(12));
+			assert.deepEqual([found[406].status, found[406].pending], ['submitted', false]);
+			assert.deepEqual([found[402].status, found[402].pending], ['reopened', true]);
+			assert.deepEqual([found[404].status, found[404].pending, found[404].closed], ['none', false, true]);
+			assert.deepEqual([found[405].status, found[405].pending], ['none', true]); // opens later
+		});
+
+		test('an extension moves the due date', async () => {
+			const found = byCmid(await maya.check(13));
+			assert.equal(found[501].pending, true);
+			assert.ok(found[501].due > Date.now() / 1000, JSON.stringify(found[501]));
+		});
+
+		test('says why a course cannot be read', async () => {
+			assert.equal((await maya.check(15)).code, 'course_hidden');
+			assert.equal((await maya.check(17)).code, 'not_enrolled');
+			assert.equal((await maya.check(99999)).code, 'course_unknown');
+		});
+
+		test('a course without assignments is an empty list', async () => {
+			const odd = await signedIn(moodle, 'odd');
+			assert.deepEqual((await odd.check(22)).assignments, []);
+		});
+
+		test('hidden and restricted assignments are left out, strange names come through', async () => {
+			const odd = await signedIn(moodle, 'odd');
+			const found = byCmid(await odd.check(21));
+			assert.equal(found[809], undefined);
+			assert.equal(found[810], undefined);
+			assert.ok(found[811]);
+			assert.match(found[801].name, /^R&D .*"A" & the 5 < 6 problem$/);
+			assert.equal(found[802].name, '../../etc/passwd');
+			assert.deepEqual([found[814].status, found[814].pending], ['graded', false]);
+			assert.deepEqual([found[815].status, found[815].pending], ['draft', true]);
+		});
+
+		test('German texts are understood, by the student\'s language and by the course\'s', async () => {
+			const dieter = await signedIn(moodle, 'dieter');
+			const found = byCmid(await dieter.check(11));
+			assert.equal(found[302].status, 'none');
+			assert.equal(found[304].status, 'submitted');
+			assert.equal(byCmid(await dieter.check(17))[721].status, 'draft');
+		});
+
+		test('a teacher\'s numbers are "could not be checked", never "none"', async () => {
+			const tess = await signedIn(moodle, 'tess');
+			const result = await tess.check(11);
+			assert.ok(result.assignments.length > 0, JSON.stringify(result));
+			for (const one of result.assignments) {
+				assert.deepEqual([one.status, one.pending], ['unknown', null]);
+				assert.match(one.reason, /^could not be checked: /);
+			}
+		});
+
+		test('no assignment was opened and nothing was changed', () => {
+			const { counts } = moodle.state();
+			assert.equal(counts.views, 0);
+			assert.equal(counts.edit_opened, 0);
+			assert.equal(counts.dashboards, 0);
+		});
+
+		test('a session that is gone is told as such', async () => {
+			moodle.control({ expire_sessions: true });
+			assert.equal((await maya.check(11)).code, 'session_dead');
+			assert.equal((await maya.run('courses', { sesskey: maya.sesskey })).code, 'session_dead');
+			assert.equal((await maya.run('courses', {})).code, 'session_dead');
+			assert.equal((await maya.run('assignment', { cmid: 301 })).code, 'session_dead');
+		});
+
+		test('maintenance and failures are told as such', async () => {
+			const noel = await signedIn(moodle, 'noel');
+			assert.deepEqual((await noel.run('courses', {})).courses, []);
+			moodle.control({ fail: [{ path_prefix: '/mod/assign/', status: 500 }] });
+			assert.equal((await noel.check(11)).code, 'site_down');
+			moodle.control({ reset: true, maintenance: true });
+			assert.equal((await noel.check(11)).code, 'maintenance');
+			assert.equal((await noel.run('courses', { sesskey: noel.sesskey })).code, 'maintenance');
+		});
+	});
+}
+
+test('a list of more than one calendar page keeps all due dates', async () => {
+	const assignments = Array.from({ length: 120 }, (_, n) => ({ cmid: n + 1, name: `A${n}`, section: 'S', due: `+${n + 1}d`, intro: '' }));
+	const students = [{ username: 'u', password, firstname: 'U', lastname: 'V', email: 'u@example.edu' }];
+	const course = { id: 2, fullname: 'Many', shortname: 'M', startdate: '-1d', enddate: null, members: ['u'], assignments };
+	const moodle = await startMoodle({ data: { site: { name: 'S', timezone: 'UTC' }, students, courses: [course] } });
+	try {
+		const { check } = await signedIn(moodle, 'u');
+		const result = await check(2);
+		assert.equal(result.assignments.length, 120);
+		assert.ok(result.assignments.every((one) => one.due > 0));
+	} finally {
+		await moodle.close();
+	}
+});

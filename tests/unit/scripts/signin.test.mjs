@@ -1,0 +1,197 @@
+// checker-worker/scripts/signin.js in a real browser, against the stand-in Moodle.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { after, before, test } from 'node:test';
+import { startMoodle } from '../../moodle/server.mjs';
+import { startBrowser } from './browser.mjs';
+
+const password = 'Pensum-demo-1';
+let browser;
+let moodle;
+
+before(async () => {
+	browser = await startBrowser();
+	moodle = await startMoodle();
+});
+after(async () => {
+	await browser?.close();
+	await moodle?.close();
+});
+
+// Signs in with a fresh browser context; `use` may go on in it.
+async function signIn(args, use = () => {}) {
+	const page = await browser.newPage();
+	try {
+		const wwwroot = args.wwwroot ?? moodle.url;
+		await page.openSite(wwwroot);
+		const result = await page.run('signin', { wwwroot, password, ...args });
+		await use(page, result);
+		return result;
+	} finally {
+		await page.close();
+	}
+}
+
+test('a student signs in with three requests and no dashboard', async () => {
+	moodle.control({ reset: true });
+	const result = await signIn({ username: 'maya' });
+	assert.equal(result.ok, true);
+	assert.equal(result.user.fullname, 'Maya Lindqvist');
+	assert.ok(result.user.id > 0);
+	assert.match(result.sesskey, /^\w+$/);
+	assert.equal(result.wwwroot, moodle.url);
+	assert.equal(result.lang, 'en');
+	assert.equal(result.cost.requests, 3);
+	assert.ok(result.cost.bytes > 0);
+	assert.equal(moodle.state().counts.dashboards, 0);
+});
+
+test('a password with every kind of character goes through, and a name comes back unescaped', async () => {
+	const result = await signIn({ username: 'odd', password: 'p&ss <"w\'ord> ü🔑' });
+	assert.equal(result.ok, true, JSON.stringify(result));
+	assert.match(result.user.fullname, /O'Brien .*& Co/);
+});
+
+test('what stops a student is told apart', async (t) => {
+	const cases = [
+		['maya', 'wrong_password', { password: 'not this one' }],
+		['nobody', 'wrong_password'],
+		['sol', 'wrong_password'],
+		['lena', 'account_locked'],
+		['nina', 'account_not_confirmed'],
+		['mo', 'must_change_password'],
+		['polly', 'policy_agreement_needed'],
+		['prof', 'profile_incomplete'],
+		['mfa', 'mfa_needed'],
+	];
+	for (const [username, code, more] of cases) {
+		await t.test(`${username}: ${code}`, async () => {
+			const result = await signIn({ username, ...more });
+			assert.equal(result.ok, false);
+			assert.equal(result.code, code, JSON.stringify(result));
+			assert.match(result.message, /\.$/);
+			assert.doesNotMatch(JSON.stringify(result), /Pensum-demo-1|not this one/);
+		});
+	}
+});
+
+test('a context where somebody is signed in is taken over by the next', async () => {
+	await signIn({ username: 'maya' }, async (page) => {
+		const second = await page.run('signin', { wwwroot: moodle.url, username: 'noel', password });
+		assert.equal(second.ok, true, JSON.stringify(second));
+		assert.equal(second.user.fullname, 'Noel Empty');
+	});
+});
+
+test('a site in maintenance, a failing site and another kind of site are told apart', async () => {
+	try {
+		moodle.control({ maintenance: true });
+		assert.equal((await signIn({ username: 'maya' })).code, 'maintenance');
+		moodle.control({ reset: true, fail: [{ path_prefix: '/login/', status: 502 }] });
+		assert.equal((await signIn({ username: 'maya' })).code, 'site_down');
+		moodle.control({ reset: true, not_moodle: true });
+		assert.equal((await signIn({ username: 'maya' })).code, 'not_moodle');
+	} finally {
+		moodle.control({ reset: true });
+	}
+});
+
+test('a page that never comes ends at the time limit', async () => {
+	try {
+		moodle.control({ hang: ['/login/'] });
+		const result = await signIn({ username: 'maya', timeout_ms: 300 });
+		assert.equal(result.code, 'site_down');
+		assert.match(result.detail, /300 ms/);
+	} finally {
+		moodle.control({ reset: true });
+	}
+});
+
+test('a Moodle in a sub-path works, and its cookies belong to it', async () => {
+	const below = await startMoodle({ basePath: '/lms/moodle' });
+	try {
+		const result = await signIn({ wwwroot: below.url, username: 'maya' }, async (page) => {
+			const courses = await page.run('courses', { wwwroot: below.url });
+			assert.equal(courses.ok, true, JSON.stringify(courses));
+		});
+		assert.equal(result.wwwroot, below.url);
+		const above = await signIn({ wwwroot: new URL(below.url).origin, username: 'maya' }).catch(() => null);
+		assert.notEqual(above?.ok, true);
+	} finally {
+		await below.close();
+	}
+});
+
+// A site of a few fixed pages: {path: [status, headers, html]}.
+async function fakeSite(pages, use) {
+	const server = http.createServer((request, response) => {
+		const { pathname } = new URL(request.url, 'http://site');
+		const [status, headers, body] = pages(pathname, request) ?? [404, {}, 'nothing here'];
+		response.writeHead(status, { 'Content-Type': 'text/html; charset=utf-8', ...headers });
+		response.end(body);
+	});
+	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+	try {
+		await use(`http://127.0.0.1:${server.address().port}`);
+	} finally {
+		server.closeAllConnections();
+		await new Promise((resolve) => server.close(resolve));
+	}
+}
+
+const loginPage = (form) => [200, {}, `<html><body id="page-login-index" class="lang-en">${form}</body></html>`];
+const form = (inside) => `<form id="login" action="/login/index.php">${inside}</form>`;
+
+test('a browser whose cookies are refused is told from a wrong password', async () => {
+	let n = 0;
+	const pages = (path, { method }) => {
+		if (path === '/user/preferences.php' || method === 'POST') return [303, { Location: '/login/index.php' }, ''];
+		return path === '/login/index.php' ? loginPage(form(`<input type="hidden" name="logintoken" value="t${n++}">`)) : null;
+	};
+	await fakeSite(pages, async (wwwroot) => {
+		assert.equal((await signIn({ wwwroot, username: 'maya' })).code, 'cookies_refused');
+	});
+});
+
+test('a site that signs in elsewhere is not followed there', async () => {
+	let visits = 0;
+	const other = (path) => {
+		visits++;
+		return loginPage(form(''));
+	};
+	await fakeSite(other, async (elsewhere) => {
+		const pages = (path) => (path === '/login/index.php' ? [302, { Location: `${elsewhere}/sso` }, ''] : null);
+		await fakeSite(pages, async (wwwroot) => {
+			assert.equal((await signIn({ wwwroot, username: 'maya' })).code, 'signs_in_elsewhere');
+		});
+	});
+	assert.equal(visits, 0);
+});
+
+test('buttons of other identity providers without a form are "signs in elsewhere"', async () => {
+	const pages = (path) => (path === '/login/index.php' ? loginPage('<a class="login-identityprovider-btn">X</a>') : null);
+	await fakeSite(pages, async (wwwroot) => {
+		assert.equal((await signIn({ wwwroot, username: 'maya' })).code, 'signs_in_elsewhere');
+	});
+});
+
+test('a captcha is seen before the password leaves', async () => {
+	let posts = 0;
+	const pages = (path, { method }) => {
+		if (method === 'POST') posts++;
+		return path === '/login/index.php' ? loginPage(form('<div class="login-form-recaptcha"></div>')) : null;
+	};
+	await fakeSite(pages, async (wwwroot) => {
+		assert.equal((await signIn({ wwwroot, username: 'maya' })).code, 'captcha_needed');
+	});
+	assert.equal(posts, 0);
+});
+
+test('a page larger than the cap is refused', async () => {
+	const pages = (path) => (path === '/login/index.php' ? [200, {}, 'x'.repeat(9 * 1024 * 1024)] : null);
+	await fakeSite(pages, async (wwwroot) => {
+		const result = await signIn({ wwwroot, username: 'maya' });
+		assert.equal(result.code, 'not_understood');
+		assert.match(result.detail, /more than/);
+	});
+});
