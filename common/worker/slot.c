@@ -79,9 +79,10 @@ static bool read_entry(const struct redis_reply *stream, struct entry *out)
 	return true;
 }
 
-/* Up to max entries (one a stream). from is ">" for new ones or "0" for our own pending ones. */
-static int read_streams(struct slot *s, const char *from, bool block, struct entry *out, int max,
-			struct error *err)
+/* One entry a stream at most, of the streams first … first + count - 1; answers how many. from is ">"
+ * for new entries or "0" for our own pending ones. */
+static int read_streams(struct slot *s, const char *from, int first, int count, bool block,
+			struct entry out[JOB_PRIORITY_COUNT], struct error *err)
 {
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
 	const char *argv[16] = { "XREADGROUP", "GROUP", KEY_GROUP, s->config->name, "COUNT", "1" };
@@ -95,15 +96,15 @@ static int read_streams(struct slot *s, const char *from, bool block, struct ent
 		argv[argc++] = block_ms;
 	}
 	argv[argc++] = "STREAMS";
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+	for (int i = first; i < first + count; i++)
 		argv[argc++] = s->streams[i];
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+	for (int i = 0; i < count; i++)
 		argv[argc++] = from;
 	e = redis_command(s->redis, block ? BLOCK_MS + COMMAND_MS : COMMAND_MS, argc, argv, &reply,
 			  err);
 	if (e < 0)
 		return e;
-	for (size_t i = 0; i < redis_count(reply) && found < max; i++)
+	for (size_t i = 0; i < redis_count(reply) && found < count; i++)
 		found += read_entry(redis_at(reply, i), &out[found]);
 	return found;
 }
@@ -211,7 +212,7 @@ static int serve_own_pending(struct slot *s, struct error *err)
 
 	make_groups(s);
 	do {
-		count = read_streams(s, "0", false, entries, JOB_PRIORITY_COUNT, err);
+		count = read_streams(s, "0", 0, JOB_PRIORITY_COUNT, false, entries, err);
 		if (count < 0 || serve_entries(s, entries, count, err) < 0)
 			return -EIO;
 	} while (count > 0 && !daemon_stop_asked());
@@ -219,7 +220,19 @@ static int serve_own_pending(struct slot *s, struct error *err)
 	return 0;
 }
 
-/* The urgent stream first; block on all only when all are empty. */
+/* The urgent stream first; block on all only when all are empty, so that no entry waits in our name
+ * while another slot is idle. */
+static int read_next(struct slot *s, struct entry entries[JOB_PRIORITY_COUNT], struct error *err)
+{
+	for (int i = 0; i < JOB_PRIORITY_COUNT; i++) {
+		int count = read_streams(s, ">", i, 1, false, entries, err);
+
+		if (count != 0)
+			return count;
+	}
+	return read_streams(s, ">", 0, JOB_PRIORITY_COUNT, true, entries, err);
+}
+
 static int serve_bell(struct slot *s, struct error *err)
 {
 	struct entry entries[JOB_PRIORITY_COUNT];
@@ -231,7 +244,7 @@ static int serve_bell(struct slot *s, struct error *err)
 		if (e < 0)
 			return e;
 	}
-	count = read_streams(s, ">", true, entries, JOB_PRIORITY_COUNT, err);
+	count = read_next(s, entries, err);
 	if (count == -EPROTO)
 		s->own_pending_of = 0; /* NOGROUP, UNBLOCKED, LOADING, …: begin again */
 	if (count < 0)
