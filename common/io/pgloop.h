@@ -19,16 +19,21 @@
 struct pgloop;
 struct pgloop_result; /* borrowed, for the time of the callback */
 
-/* result is NULL when err tells why not: -EIO, -ETIMEDOUT, -EAGAIN (queue full), -EPROTO (refused by
+/* result is NULL when err tells why not: -EIO, -ETIMEDOUT, -ESHUTDOWN, -EPROTO (refused by
  * the server; err->text holds "SQLSTATE: message"). */
 typedef void pgloop_fn(const struct pgloop_result *result, const struct error *err, void *arg);
 
 int pgloop_new(struct event_base *base, const struct settings *s, int connections,
 	       struct pgloop **ret, struct error *err);
-void pgloop_free(struct pgloop *p);
-bool pgloop_is_up(const struct pgloop *p);
+/* Fails all that waits or runs, with -ESHUTDOWN, and refuses more: what these callbacks then ask of
+ * each other fails too. The first half of freeing, for programs with several such parts. */
+void pgloop_close(struct pgloop *p);
+void pgloop_free(struct pgloop *p); /* not from a callback of its own */
+bool pgloop_is_up(const struct pgloop *p); /* any connection stands */
+const char *pgloop_reason(const struct pgloop *p); /* why one went down last, for the log */
 
-/* Copies sql's pointer (a literal) and the params. timeout_ms covers waiting and running. */
+/* Keeps sql's pointer (a literal) and copies the params. timeout_ms covers waiting and running.
+ * -EAGAIN: the queue is full; -ESHUTDOWN: closed. */
 int pgloop_query(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
 		 const char *const *params, pgloop_fn *fn, void *arg, struct error *err);
 
