@@ -13,6 +13,8 @@
 
 struct hub;    /* hub.h: live subscriptions and the newest events */
 struct hasher; /* hasher.h: the helper thread that checks passwords */
+struct live;
+struct http_server;
 
 struct gateway {
 	const struct settings *settings;
@@ -24,5 +26,8 @@ struct gateway {
 	struct store *store; /* finished documents */
 	struct hub *hub;
 	struct hasher *hasher;
+	struct live *live;			/* live.h: the WebSockets */
+	struct http_server *server;		/* http_server.h */
+	struct http_server *admin_server;
 	int64_t started_ms; /* monotonic */
 };

@@ -1,0 +1,181 @@
+#include "live.h"
+
+#include <errno.h>
+#include <event2/http.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "detach.h"
+#include "hub.h"
+#include "live_channel.h"
+#include "log.h"
+#include "mem.h"
+#include "http_internal.h"
+
+#define SOCKETS_PER_USER 10
+#define KEY_LEN		 24 /* 16 bytes as base64 */
+#define SUB_PROTOCOL	 "pensum.v1"
+
+struct live {
+	struct gateway *g;
+	struct live_ws *ws;
+	struct channel_list channels;
+	bool stopping;
+};
+
+int live_new(struct gateway *g, struct live **ret, struct error *err)
+{
+	struct live *l = mem_zalloc(sizeof(*l));
+	int r = live_ws_new(g->base, &live_channel_ops, &l->ws, err);
+
+	if (r < 0) {
+		free(l);
+		return r;
+	}
+	l->g = g;
+	LIST_INIT(&l->channels);
+	*ret = l;
+	return 0;
+}
+
+void live_before_wait(struct live *l)
+{
+	live_ws_before_wait(l->ws);
+}
+
+void live_after_wait(struct live *l)
+{
+	live_ws_after_wait(l->ws);
+}
+
+size_t live_count(const struct live *l)
+{
+	return live_ws_count(l->ws);
+}
+
+void live_stop(struct live *l)
+{
+	l->stopping = true;
+	channel_close_all(&l->channels, 1001, "the server stops");
+}
+
+void live_free(struct live *l)
+{
+	if (l == NULL)
+		return;
+	live_ws_free(l->ws);
+	free(l);
+}
+
+/* A list header such as "keep-alive, Upgrade" has the word, in any case. */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (list != NULL && *list != '\0') {
+		size_t part;
+
+		list += strspn(list, " \t,");
+		part = strcspn(list, " \t,");
+		if (part == len && strncasecmp(list, word, len) == 0)
+			return true;
+		list += part;
+	}
+	return false;
+}
+
+/* 22 base64 characters and "==", of which the last character carries two bits only. */
+static bool is_key(const char *key)
+{
+	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				     "0123456789+/";
+
+	return key != NULL && strlen(key) == KEY_LEN && strspn(key, base64) == KEY_LEN - 2 &&
+	       strcmp(key + KEY_LEN - 2, "==") == 0 && strchr("AQgw", key[KEY_LEN - 3]) != NULL;
+}
+
+/* False: the refusal has been sent. */
+static bool handshake_is_good(struct request *r)
+{
+	const char *version = request_header(r, "Sec-WebSocket-Version");
+
+	if (!has_word(request_header(r, "Upgrade"), "websocket") ||
+	    !has_word(request_header(r, "Connection"), "upgrade") || request_is_head(r)) {
+		reply_header(r, "Upgrade", "websocket");
+		reply_problem(r, 426, "websocket_expected", "This path speaks WebSocket.");
+	} else if (version == NULL || strcmp(version, "13") != 0) {
+		reply_header(r, "Sec-WebSocket-Version", "13");
+		reply_problem(r, 426, "websocket_version", "Only WebSocket version 13 is known.");
+	} else if (!is_key(request_header(r, "Sec-WebSocket-Key"))) {
+		reply_problem(r, 400, "websocket_key", "Sec-WebSocket-Key must be 16 bytes.");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+static bool may_open(struct gateway *g, struct request *r)
+{
+	const struct session *s = request_session(r);
+
+	if (!request_origin_is_allowed(r)) {
+		reply_problem(r, 403, "bad_origin", "Requests from other sites are refused.");
+	} else if (g->live->stopping || live_count(g->live) >= (size_t)g->settings->gateway_max_live) {
+		reply_header(r, "Retry-After", "5");
+		reply_problem(r, 503, "live_full", "All live channels are taken; ask again soon.");
+	} else if (hub_client_count(g->hub, s->user_id) >= SOCKETS_PER_USER) {
+		reply_header(r, "Retry-After", "30");
+		reply_problem(r, 429, "too_many_channels", "Close another tab of this page first.");
+	} else {
+		return true;
+	}
+	return false;
+}
+
+/* All that libwebsockets gets to see: no cookies, no extensions, nothing that the client chose but a
+ * checked key. */
+static void write_head(const struct request *r, struct buf *head)
+{
+	buf_printf(head,
+		   "GET /live HTTP/1.1\r\nHost: pensum\r\nUpgrade: websocket\r\n"
+		   "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
+		   request_header(r, "Sec-WebSocket-Key"));
+	if (has_word(request_header(r, "Sec-WebSocket-Protocol"), SUB_PROTOCOL))
+		buf_add_str(head, "Sec-WebSocket-Protocol: " SUB_PROTOCOL "\r\n");
+	buf_add_str(head, "\r\n");
+}
+
+static void upgrade(struct gateway *g, struct request *r)
+{
+	CLEANUP(buf_done) struct buf head = BUF_INIT;
+	struct channel *c;
+	struct error err;
+	int fd;
+
+	write_head(r, &head);
+	fd = detach_socket(r->ev, &head, &err);
+	if (fd < 0) {
+		log_warning("live channel not opened", "reason=\"%s\"", err.text);
+		reply_problem(r, 503, "live_failed", "The channel could not be opened.");
+		return;
+	}
+	c = channel_new(g, &g->live->channels, request_session(r));
+	r->ev = NULL;
+	request_free(r);
+	if (!live_ws_adopt(g->live->ws, fd, head.data, head.len, c)) {
+		log_warning("live channel not opened", "reason=\"handshake failed\"");
+		channel_free(c);
+	}
+}
+
+void live_open(struct gateway *g, struct request *r)
+{
+	if (evhttp_request_get_connection(r->ev) == NULL) {
+		reply_empty(r, 400); /* the client left meanwhile */
+		return;
+	}
+	if (may_open(g, r) && handshake_is_good(r))
+		upgrade(g, r);
+}

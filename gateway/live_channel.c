@@ -1,0 +1,236 @@
+#include "live_channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "mem.h"
+
+#define BAD_MAX	    10 /* messages that were not understood */
+#define RATE_PER_S  10
+#define RATE_BURST  80 /* a page that comes back subscribes to all that it shows */
+#define EXPIRY_STEP 3600000
+
+struct channel {
+	LIST_ENTRY(channel) link;
+	struct gateway *g;
+	struct session session;
+	struct live_socket *socket;
+	struct hub_client *client;
+	struct event *expiry;
+	int bad;
+	int tokens;
+	int64_t tokens_at_ms;
+};
+
+static void send_json(struct channel *c, json_t *json)
+{
+	struct live_frame *frame = live_frame_new(json);
+
+	live_socket_send(c->socket, frame, NULL, false);
+	live_frame_unref(frame);
+}
+
+static void say_hello(struct channel *c)
+{
+	send_json(c, json_pack("{s:s, s:s, s:b}", "type", "hello", "user", c->session.user_id,
+			       "active", c->session.active));
+	hub_subscribe_own(c->client);
+}
+
+static void on_send(void *arg, struct live_frame *frame, const char *job, bool replaceable)
+{
+	struct channel *c = arg;
+
+	live_socket_send(c->socket, frame, job, replaceable);
+}
+
+static void arm_expiry(struct channel *c)
+{
+	int64_t left = c->session.expires_at * 1000 - clock_wall_ms();
+	struct timeval tv;
+
+	left = MAX(0, MIN(left, EXPIRY_STEP)); /* in steps: the wall clock may be set */
+	tv = (struct timeval){ left / 1000, left % 1000 * 1000 };
+	event_add(c->expiry, &tv);
+}
+
+static void on_expiry(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (clock_wall_ms() >= c->session.expires_at * 1000)
+		live_socket_close(c->socket, 4401, "session expired");
+	else
+		arm_expiry(c);
+}
+
+static void on_signed_in(void *arg, const struct session *s)
+{
+	struct channel *c = arg;
+
+	c->session = *s;
+	arm_expiry(c);
+	say_hello(c);
+}
+
+static void on_close(void *arg, int code, const char *reason)
+{
+	struct channel *c = arg;
+
+	live_socket_close(c->socket, code, reason);
+}
+
+static const struct hub_client_ops client_ops = {
+	.send = on_send,
+	.signed_in = on_signed_in,
+	.close = on_close,
+};
+
+struct channel *channel_new(struct gateway *g, struct channel_list *all, const struct session *s)
+{
+	struct channel *c = mem_zalloc(sizeof(*c));
+
+	c->g = g;
+	c->session = *s;
+	c->tokens = RATE_BURST;
+	c->tokens_at_ms = clock_now_ms();
+	c->expiry = evtimer_new(g->base, on_expiry, c);
+	LIST_INSERT_HEAD(all, c, link);
+	return c;
+}
+
+void channel_free(struct channel *c)
+{
+	LIST_REMOVE(c, link);
+	event_free(c->expiry);
+	if (c->client != NULL)
+		hub_leave(c->client);
+	mem_wipe(&c->session, sizeof(c->session));
+	free(c);
+}
+
+void channel_close_all(struct channel_list *all, int code, const char *reason)
+{
+	struct channel *c;
+
+	LIST_FOREACH(c, all, link)
+		live_socket_close(c->socket, code, reason);
+}
+
+static void on_opened(void *arg, struct live_socket *s)
+{
+	struct channel *c = arg;
+
+	c->socket = s;
+	c->client = hub_join(c->g->hub, &c->session, &client_ops, c);
+	arm_expiry(c);
+	say_hello(c);
+}
+
+static void on_closed(void *arg)
+{
+	channel_free(arg);
+}
+
+static void refuse(struct channel *c, const char *code, const char *detail)
+{
+	if (++c->bad >= BAD_MAX)
+		live_socket_close(c->socket, 1008, "too many bad messages");
+	else
+		send_json(c, json_pack("{s:s, s:s, s:s}", "type", "error", "code", code, "detail",
+				       detail));
+}
+
+/* "have":[k,n], or no "have" at all. */
+static int parse_have(const json_t *have, struct job_version *ret)
+{
+	*ret = (struct job_version){ -1, -1 };
+	if (have == NULL)
+		return 0;
+	for (size_t i = 0; i < 2; i++) {
+		json_int_t number = json_integer_value(json_array_get(have, i));
+
+		if (!json_is_integer(json_array_get(have, i)) || number < -1 || number > INT32_MAX)
+			return -EBADMSG;
+		*(i == 0 ? &ret->attempt : &ret->n) = (int)number;
+	}
+	return json_array_size(have) == 2 ? 0 : -EBADMSG;
+}
+
+static void on_subscribe(struct channel *c, const json_t *json)
+{
+	const char *job = json_string_value(json_object_get(json, "job"));
+	struct job_version have;
+
+	if (job == NULL || !id_is_valid(job))
+		refuse(c, "bad_job", "\"job\" must be a job's id.");
+	else if (parse_have(json_object_get(json, "have"), &have) < 0)
+		refuse(c, "bad_have", "\"have\" must be two whole numbers.");
+	else if (hub_subscribe(c->client, job, have) < 0)
+		refuse(c, "too_many_jobs", "This channel watches enough jobs already.");
+}
+
+static void on_ping(struct channel *c, const json_t *json)
+{
+	(void)json;
+	send_json(c, json_pack("{s:s}", "type", "pong"));
+}
+
+/* The channel's messages are one table. */
+static const struct {
+	const char *type;
+	void (*fn)(struct channel *c, const json_t *json);
+} messages[] = {
+	{ "subscribe", on_subscribe },
+	{ "ping", on_ping },
+};
+
+static bool take_token(struct channel *c)
+{
+	int64_t now = clock_now_ms();
+	int64_t gained = (now - c->tokens_at_ms) * RATE_PER_S / 1000;
+
+	if (gained > 0) {
+		c->tokens = (int)MIN(RATE_BURST, c->tokens + gained);
+		c->tokens_at_ms = now;
+	}
+	if (c->tokens == 0)
+		return false;
+	c->tokens--;
+	return true;
+}
+
+static void on_message(void *arg, const char *text, size_t len)
+{
+	struct channel *c = arg;
+	json_t *json = memchr(text, '[', len) != NULL && len > 512
+			       ? NULL /* nothing of ours is that long; spares the parser nesting */
+			       : json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	const char *type = json_string_value(json_object_get(json, "type"));
+
+	if (!take_token(c)) {
+		refuse(c, "too_many_messages", "Slow down.");
+	} else if (type == NULL) {
+		refuse(c, "bad_message", "Expected a JSON object with a \"type\".");
+	} else {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(messages) && strcmp(type, messages[i].type) != 0)
+			i++;
+		if (i < ARRAY_LEN(messages))
+			messages[i].fn(c, json);
+		else
+			refuse(c, "bad_type", "This type of message is not known here.");
+	}
+	json_decref(json);
+}
+
+const struct live_ws_ops live_channel_ops = {
+	.opened = on_opened,
+	.message = on_message,
+	.closed = on_closed,
+};

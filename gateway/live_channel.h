@@ -1,0 +1,21 @@
+/*
+ * live_channel.h - one open live channel: the conversation of live.h between a socket and the hub.
+ *
+ * Ends with its socket; whoever wants it to end closes the socket.
+ */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "hub.h"
+#include "live_ws.h"
+
+struct channel;
+LIST_HEAD(channel_list, channel);
+
+/* Made before the socket is adopted; live_channel_ops' opened() joins the hub and says hello. */
+struct channel *channel_new(struct gateway *g, struct channel_list *all, const struct session *s);
+void channel_free(struct channel *c); /* only while it was never opened */
+void channel_close_all(struct channel_list *all, int code, const char *reason);
+
+extern const struct live_ws_ops live_channel_ops; /* arg: the channel */

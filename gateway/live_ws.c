@@ -1,0 +1,301 @@
+#include "live_ws.h"
+
+#include "mem.h" /* first: sys/param.h has a MIN of its own */
+
+#include <assert.h>
+#include <errno.h>
+#include <libwebsockets.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#include "live_queue.h"
+#include "log.h"
+
+#define CLOSE_S		5 /* until a peer that reads nothing is cut off */
+#define PING_S		25
+#define HANGUP_S	35
+#define SEND_BUFFER	32768
+#define USER_TIMEOUT_MS 20000
+
+_Static_assert(LIVE_FRAME_HEAD >= LWS_PRE, "room for libwebsockets' header");
+
+struct live_socket {
+	struct live_ws *ws;
+	struct lws *wsi;
+	void *arg;
+	struct live_queue queue;
+	int close_code; /* 0: open */
+	char close_reason[64];
+	size_t received; /* of the message that comes in */
+	char message[LIVE_MESSAGE_MAX];
+};
+
+struct live_ws {
+	const struct live_ws_ops *ops;
+	struct event_base *base;
+	uv_loop_t loop;
+	struct event *backend; /* uv's epoll descriptor is readable */
+	struct event *timer;   /* uv's next timer */
+	struct lws_context *context;
+	struct lws_vhost *vhost;
+	struct live_socket *adopting; /* during live_ws_adopt() */
+	size_t count;
+};
+
+static const lws_retry_bo_t liveness = { .secs_since_valid_ping = PING_S,
+					 .secs_since_valid_hangup = HANGUP_S };
+
+void live_socket_close(struct live_socket *s, int code, const char *reason)
+{
+	if (s->close_code != 0)
+		return;
+	s->close_code = code;
+	snprintf(s->close_reason, sizeof(s->close_reason), "%s", reason);
+	live_queue_done(&s->queue);
+	/* Said as soon as the socket takes it, and cut off when it does not. */
+	lws_callback_on_writable(s->wsi);
+	lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, CLOSE_S);
+}
+
+void live_socket_send(struct live_socket *s, struct live_frame *frame, const char *job,
+		      bool replaceable)
+{
+	if (s->close_code != 0)
+		return;
+	if (live_queue_push(&s->queue, frame, job, replaceable) < 0)
+		live_socket_close(s, 4008, "reads too slowly");
+	else if (s->queue.count == 1)
+		lws_callback_on_writable(s->wsi);
+}
+
+static void on_established(struct live_ws *ws, struct lws *wsi, struct live_socket **place)
+{
+	struct live_socket *s = ws->adopting;
+
+	assert(s != NULL); /* there is no other way in */
+	ws->adopting = NULL;
+	*place = s;
+	s->wsi = wsi;
+	ws->count++;
+	ws->ops->opened(s->arg, s);
+}
+
+/* -1: libwebsockets closes the socket. */
+static int on_writable(struct live_socket *s)
+{
+	struct live_frame *frame;
+	int sent = 0;
+
+	if (s->close_code != 0) {
+		lws_close_reason(s->wsi, (enum lws_close_status)s->close_code,
+				 (unsigned char *)s->close_reason, strlen(s->close_reason));
+		return -1;
+	}
+	while (sent >= 0 && !lws_send_pipe_choked(s->wsi) &&
+	       (frame = live_queue_take(&s->queue)) != NULL) {
+		sent = lws_write(s->wsi, frame->text, frame->len, LWS_WRITE_TEXT);
+		live_frame_unref(frame);
+	}
+	if (s->queue.count > 0)
+		lws_callback_on_writable(s->wsi);
+	return sent < 0 ? -1 : 0;
+}
+
+static void on_receive(struct live_socket *s, const void *data, size_t len)
+{
+	if (s->close_code != 0)
+		return;
+	if (lws_frame_is_binary(s->wsi)) {
+		live_socket_close(s, 1003, "texts only");
+	} else if (s->received + len > LIVE_MESSAGE_MAX) {
+		live_socket_close(s, 1009, "message too long");
+	} else {
+		memcpy(s->message + s->received, data, len);
+		s->received += len;
+		if (lws_remaining_packet_payload(s->wsi) > 0 || !lws_is_final_fragment(s->wsi))
+			return;
+		len = s->received;
+		s->received = 0;
+		s->ws->ops->message(s->arg, s->message, len);
+	}
+}
+
+static void on_closed(struct live_socket *s)
+{
+	struct live_ws *ws = s->ws;
+	void *arg = s->arg;
+
+	ws->count--;
+	live_queue_done(&s->queue);
+	free(s);
+	ws->ops->closed(arg);
+}
+
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+		    size_t len)
+{
+	struct live_socket **place = user;
+	struct live_ws *ws = lws_context_user(lws_get_context(wsi));
+
+	switch (reason) {
+	case LWS_CALLBACK_ESTABLISHED:
+		on_established(ws, wsi, place);
+		return 0;
+	case LWS_CALLBACK_RECEIVE:
+		on_receive(*place, in, len);
+		return 0;
+	case LWS_CALLBACK_SERVER_WRITEABLE:
+		return on_writable(*place);
+	case LWS_CALLBACK_CLOSED:
+		if (place != NULL && *place != NULL)
+			on_closed(*place);
+		return 0;
+	case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+		return strcmp(in, "websocket") == 0 ? 0 : -1;
+	default:
+		return 0;
+	}
+}
+
+static const struct lws_protocols protocols[] = {
+	{ .name = "pensum.v1", .callback = on_event,
+	  .per_session_data_size = sizeof(struct live_socket *), .rx_buffer_size = 1024 },
+	{ .name = NULL },
+};
+
+static void on_log(int level, const char *line)
+{
+	if (strstr(line, "calling service") != NULL) /* said at each adoption, as an error */
+		return;
+	log_write(level == LLL_ERR ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "libwebsockets",
+		  "text=\"%.*s\"", (int)strcspn(line, "\n"), line);
+}
+
+static void on_backend(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg; /* only ends the wait: live_ws_before_wait() does the work */
+}
+
+void live_ws_before_wait(struct live_ws *ws)
+{
+	struct timeval tv;
+	int ms;
+
+	uv_run(&ws->loop, UV_RUN_NOWAIT); /* tells epoll what changed, runs what is ready */
+	ms = uv_backend_timeout(&ws->loop);
+	if (ms < 0) {
+		event_del(ws->timer);
+		return;
+	}
+	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	event_add(ws->timer, &tv);
+}
+
+void live_ws_after_wait(struct live_ws *ws)
+{
+	uv_update_time(&ws->loop);
+}
+
+size_t live_ws_count(const struct live_ws *ws)
+{
+	return ws->count;
+}
+
+static int create_context(struct live_ws *ws)
+{
+	void *loops[] = { &ws->loop };
+	struct lws_context_creation_info info = {
+		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+		.protocols = protocols,
+		.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+			   LWS_SERVER_OPTION_VALIDATE_UTF8,
+		.foreign_loops = loops,
+		.pt_serv_buf_size = 4096,
+		.retry_and_idle_policy = &liveness,
+		.timeout_secs = CLOSE_S,
+		.vhost_name = "live",
+		.user = ws,
+	};
+
+	lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
+	ws->context = lws_create_context(&info);
+	if (ws->context == NULL)
+		return -EIO;
+	ws->vhost = lws_create_vhost(ws->context, &info);
+	return ws->vhost != NULL && lws_protocol_init(ws->context) == 0 ? 0 : -EIO;
+}
+
+int live_ws_new(struct event_base *base, const struct live_ws_ops *ops, struct live_ws **ret,
+		struct error *err)
+{
+	struct live_ws *ws = mem_zalloc(sizeof(*ws));
+
+	ws->base = base;
+	ws->ops = ops;
+	if (uv_loop_init(&ws->loop) < 0)
+		abort();
+	if (create_context(ws) < 0) {
+		live_ws_free(ws);
+		return error_set(err, -EIO, "live: libwebsockets does not start (is "
+					    "libwebsockets-evlib-uv installed?)");
+	}
+	ws->backend = event_new(base, uv_backend_fd(&ws->loop), EV_READ | EV_PERSIST, on_backend, ws);
+	ws->timer = evtimer_new(base, on_backend, ws);
+	event_add(ws->backend, NULL);
+	*ret = ws;
+	return 0;
+}
+
+/* Destroying is asynchronous: the handles close in the loop's next rounds. */
+void live_ws_free(struct live_ws *ws)
+{
+	if (ws == NULL)
+		return;
+	if (ws->context != NULL)
+		lws_context_destroy(ws->context);
+	for (int i = 0; i < 1000 && uv_run(&ws->loop, UV_RUN_NOWAIT) != 0; i++)
+		;
+	uv_loop_close(&ws->loop);
+	if (ws->backend != NULL)
+		event_free(ws->backend);
+	if (ws->timer != NULL)
+		event_free(ws->timer);
+	free(ws);
+}
+
+static void set_options(int fd)
+{
+	unsigned timeout = USER_TIMEOUT_MS;
+	int size = SEND_BUFFER, on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* the hidden memory */
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+bool live_ws_adopt(struct live_ws *ws, int fd, const char *head, size_t head_len, void *arg)
+{
+	struct live_socket *s = mem_zalloc(sizeof(*s));
+	struct lws *wsi;
+
+	set_options(fd);
+	s->ws = ws;
+	s->arg = arg;
+	live_queue_init(&s->queue);
+	ws->adopting = s;
+	/* The handshake runs inside the call, ESTABLISHED included. */
+	wsi = lws_adopt_socket_vhost_readbuf(ws->vhost, fd, head, head_len);
+	if (ws->adopting == NULL)
+		return true;
+	ws->adopting = NULL;
+	if (wsi != NULL)
+		lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+	free(s);
+	return false;
+}
