@@ -3,7 +3,7 @@
 //
 //	node tests/support/fake-api.mjs [PORT]		any username; password "wrong" is refused
 //
-// startFake({ speed }) -> { url, dropLive(), endSession(), endMoodleSession(), failNext(title),
+// startFake({ speed }) -> { url, speed, dropLive(), endSession(), endMoodleSession(), failNext(title),
 //	requests, frames, stop() }
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -87,12 +87,12 @@ export async function startFake({ port = 0, speed = 1 } = {}) {
 class Fake {
 	requests = []; // "METHOD /path"
 	frames = []; // what clients said on the live channel
-	#speed;
+	speed; // of the scripted progress: 1 is about as fast as a small site
 	#token = null;
 	#active = false;
 	#user = null;
 	#signin = null;
-	#read_at = null;
+	#readAt = null;
 	#checked = new Map(); // course id -> when
 	#jobs = new Map();
 	#documents = [];
@@ -101,7 +101,7 @@ class Fake {
 	#moodleIsDead = false;
 
 	constructor(speed) {
-		this.#speed = speed;
+		this.speed = speed;
 	}
 
 	dropLive() {
@@ -202,7 +202,7 @@ class Fake {
 			}
 			this.#active = true;
 			this.#user = { id: `u-${username}`, username, fullname: 'Maya Lindqvist' };
-			this.#read_at ??= iso();
+			this.#readAt ??= iso();
 			this.#resume();
 			return { state: 'succeeded', result: { courses: COURSES.length } };
 		});
@@ -211,8 +211,8 @@ class Fake {
 	}
 
 	#courses() {
-		if (!this.#read_at) return [202, { job: publicJob(this.#readCourses()) }];
-		return [200, { read_at: this.#read_at, expires_at: iso(HOUR), source: 'redis',
+		if (!this.#readAt) return [202, { job: publicJob(this.#readCourses()) }];
+		return [200, { read_at: this.#readAt, expires_at: iso(HOUR), source: 'redis',
 			courses: COURSES.map(([id, name, shortname, state, more]) => ({ id, name, shortname, state,
 				url: `${SITE.url}/course/view.php?id=${id}`, hidden: false, starred: false, ...more,
 				checked_at: this.#checked.get(id) ?? null })) }];
@@ -220,7 +220,7 @@ class Fake {
 
 	#readCourses() {
 		return this.#start('courses', [{ step: 'reading courses', ms: 1200 }], () => {
-			this.#read_at = iso();
+			this.#readAt = iso();
 			return { state: 'succeeded', result: { count: COURSES.length } };
 		});
 	}
@@ -316,7 +316,7 @@ class Fake {
 	}
 
 	#pause(ms) {
-		return new Promise(resolve => setTimeout(resolve, ms / this.#speed));
+		return new Promise(resolve => setTimeout(resolve, ms / this.speed));
 	}
 
 	#tell(job, news) {

@@ -28,7 +28,7 @@ const STATUS_CHIPS = {
 export function mount(main, { signal, go }) {
 	const meta = h('span');
 	const again = h('button', { type: 'button', class: 'small', hidden: true, onclick: checkAll }, 'Check again');
-	const slot = h('div', { class: 'slot' });
+	const slot = h('div', { class: 'slot pinned' });
 	const body = h('div', { class: 'stack' }, loading('Reading what the last check found…'));
 	main.append(h('div', { class: 'head' }, h('h1', null, title), h('p', { class: 'meta' }, meta, again)), slot, body);
 	let courses = [];

@@ -21,7 +21,7 @@ const GROUPS = [
 export function mount(main, { signal, go }) {
 	const readAt = h('span');
 	const refresh = h('button', { type: 'button', class: 'small', onclick: hardRefresh }, 'Hard refresh');
-	const slot = h('div', { class: 'slot' });
+	const slot = h('div', { class: 'slot pinned' });
 	const list = h('div', { class: 'stack' });
 	main.append(h('div', { class: 'head' }, h('h1', null, title),
 		h('p', { class: 'meta' }, readAt, refresh)), slot, list);

@@ -164,7 +164,7 @@ export function mount(main, { signal }) {
 	// One row for each draft that is being made or failed, then one for each document. A draft that
 	// became a document keeps its place until the view is left.
 	function update() {
-		const rows = [...jobs.values()].reverse().map(job => ({ key: job.id, job, document: documentOf(job) }));
+		const rows = [...jobs.values()].sort(byNewest).map(job => ({ key: job.id, job, document: documentOf(job) }));
 		const shown = new Set(rows.map(row => row.document?.id));
 		for (const document of documents) {
 			if (!shown.has(document.id)) rows.push({ key: document.id, job: null, document });
@@ -260,6 +260,11 @@ export function mount(main, { signal }) {
 		anchor.click();
 		anchor.remove();
 	}
+}
+
+// Of one request, in the order of the request (the sort is stable).
+function byNewest(a, b) {
+	return b.created_at.localeCompare(a.created_at);
 }
 
 function describe(doc) {

@@ -52,6 +52,7 @@ export function mount(main, { signal, notice, pendingJob, onSignedIn }) {
 				onclick: () => cancelSignIn(job).catch(err => announce(err.message)) }, 'Cancel'));
 			slot.hidden = false;
 			form.hidden = true;
+			main.querySelector('h1').focus();
 		}
 		progress.update(job);
 	}

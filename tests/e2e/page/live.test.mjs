@@ -1,0 +1,116 @@
+// The live channel's rules, with a socket and a clock that the test moves.
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { Live, compareVersions, pauseBefore } from '../../../gateway/web/live.mjs';
+
+class Socket extends EventTarget {
+	static all = [];
+	sent = [];
+	constructor() {
+		super();
+		Socket.all.push(this);
+	}
+	send(text) { this.sent.push(JSON.parse(text)); }
+	close() {}
+	opens() { this.dispatchEvent(new Event('open')); }
+	breaks() { this.dispatchEvent(new Event('close')); }
+	says(message) { this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) })); }
+}
+
+function setUp(options = {}) {
+	Socket.all = [];
+	const seen = { events: [], gone: [], states: [] };
+	const live = new Live({ url: 'ws://x', WebSocket: Socket, random: () => 1, check: async () => true,
+		onEvent: event => seen.events.push(event.version.join('.')), onGone: job => seen.gone.push(job),
+		onState: state => seen.states.push(state), ...options });
+	return { live, seen, last: () => Socket.all.at(-1) };
+}
+
+test('versions are compared by attempt, then by number', () => {
+	assert.ok(compareVersions([1, 9], [2, 0]) < 0);
+	assert.ok(compareVersions([2, 3], [2, 1]) > 0);
+	assert.equal(compareVersions([2, 3], [2, 3]), 0);
+});
+
+test('the pause before a try lies between nothing and a bound that doubles up to 30 s', () => {
+	assert.equal(pauseBefore(0, () => 1), 500);
+	assert.equal(pauseBefore(3, () => 1), 4_000);
+	assert.equal(pauseBefore(40, () => 1), 30_000);
+	assert.equal(pauseBefore(5, () => 0), 0);
+});
+
+test('only newer facts about subscribed jobs are handed on', () => {
+	const { live, seen, last } = setUp();
+	live.start();
+	last().opens();
+	live.subscribe('a', [1, 0]);
+	assert.deepEqual(last().sent, [{ type: 'subscribe', job: 'a', have: [1, 0] }]);
+	for (const version of [[1, 2], [1, 1], [1, 2], [2, 0], [1, 9]]) last().says({ type: 'event', job: 'a', version });
+	last().says({ type: 'event', job: 'other', version: [1, 1] });
+	assert.deepEqual(seen.events, ['1.2', '2.0']);
+});
+
+test('after a reconnect it asks again with what it has', async () => {
+	mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+	const { live, seen, last } = setUp();
+	live.start();
+	live.subscribe('a', [1, 0]);
+	last().opens();
+	last().says({ type: 'event', job: 'a', version: [1, 4] });
+	last().breaks();
+	mock.timers.tick(500);
+	await Promise.resolve().then(() => {});
+	await new Promise(setImmediate);
+	last().opens();
+	assert.equal(Socket.all.length, 2);
+	assert.deepEqual(last().sent, [{ type: 'subscribe', job: 'a', have: [1, 4] }]);
+	assert.deepEqual(seen.states, ['connecting', 'open', 'away', 'connecting', 'open']);
+	mock.timers.reset();
+});
+
+test('when the page may not come any more it stops trying', async () => {
+	mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+	const { live, last } = setUp({ check: async () => false });
+	live.start();
+	last().breaks();
+	mock.timers.tick(500);
+	await new Promise(setImmediate);
+	assert.equal(live.state, 'idle');
+	assert.equal(Socket.all.length, 1);
+	mock.timers.reset();
+});
+
+test('while a sign-in runs only its own job is asked for', () => {
+	const { live, last } = setUp();
+	live.subscribe('old', [1, 3]);
+	live.start({ only: 'signin' });
+	live.subscribe('signin', [1, 0]);
+	last().opens();
+	assert.deepEqual(last().sent.map(message => message.job), ['signin']);
+	live.start();
+	last().opens();
+	assert.deepEqual(last().sent.map(message => message.job), ['old', 'signin']);
+});
+
+test('a socket that was replaced has no say any more', () => {
+	const { live, seen, last } = setUp();
+	live.start();
+	const old = last();
+	live.subscribe('a', [1, 0]);
+	live.start();
+	old.opens();
+	old.says({ type: 'event', job: 'a', version: [1, 1] });
+	old.breaks();
+	assert.deepEqual(seen.events, []);
+	assert.equal(live.state, 'connecting');
+});
+
+test('a job that the server does not know is told once', () => {
+	const { live, seen, last } = setUp();
+	live.start();
+	live.subscribe('a', [1, 0]);
+	last().opens();
+	last().says({ type: 'gone', job: 'a' });
+	last().says({ type: 'gone', job: 'a' });
+	assert.deepEqual(seen.gone, ['a']);
+});

@@ -1,0 +1,190 @@
+// The page against a stand-in for the API: the student's way, and what goes wrong on it.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { startFake } from '../../support/fake-api.mjs';
+import { until } from '../../support/process.mjs';
+import { launchBrowser, missingBrowser, openPage, requestsWhileIdle } from './browser.mjs';
+import * as walk from './walk.mjs';
+
+const options = { skip: missingBrowser, timeout: 60_000 };
+const MAYA = { username: 'maya', password: 'right' };
+
+let browser, fake, seen, page;
+before(async () => { if (!missingBrowser) browser = await launchBrowser(); });
+after(() => browser?.close());
+beforeEach(async () => {
+	if (missingBrowser) return;
+	fake = await startFake({ speed: 4 });
+	seen = await openPage(browser);
+	({ page } = seen);
+	await page.goto(fake.url);
+});
+afterEach(async () => {
+	await seen?.context.close();
+	await fake?.stop();
+});
+
+test('from signing in to a downloaded draft, without polling or a fault', options, async () => {
+	await walk.signIn(page, MAYA);
+	assert.equal(await walk.checkAll(page), 7);
+	const titles = await walk.pick(page, 5);
+	await walk.makeDocuments(page, { name: 'Maya', roll: '' });
+	const file = await walk.download(page, titles[4]);
+	assert.match(file.name, /\.docx$/);
+	assert.equal(file.bytes.subarray(0, 2).toString(), 'PK');
+
+	assert.deepEqual(await requestsWhileIdle(seen, 3_000), []);
+	assert.ok(fake.frames.some(frame => frame.type === 'subscribe'));
+	assert.deepEqual(seen.faults, []);
+});
+
+test('the same way with the keyboard alone', options, async () => {
+	const focused = () => page.evaluate(() => document.activeElement.textContent || document.activeElement.name);
+	const tabTo = async what => {
+		for (let i = 0; i < 60; i++) {
+			await page.keyboard.press('Tab');
+			if (what.test(await focused())) return;
+		}
+		assert.fail(`no ${what} in the order of tabs`);
+	};
+	await page.getByLabel('Username').waitFor();
+	assert.equal(await focused(), 'Sign in', 'the heading has the focus');
+	await tabTo(/^username$/);
+	await page.keyboard.type('maya');
+	await tabTo(/^password$/);
+	await page.keyboard.type('right');
+	await page.keyboard.press('Enter');
+	await until('courses', async () => await focused() === 'Courses');
+	await page.getByRole('button', { name: 'Select all' }).waitFor();
+	await page.keyboard.press('/');
+	await page.keyboard.type('statistics');
+	await tabTo(/^Select none/);
+	await tabTo(/^Check \d/);
+	await page.keyboard.press('Enter');
+	await until('assignments', async () => await focused() === 'Assignments');
+	await page.getByRole('checkbox').first().waitFor();
+	await tabTo(/^Check again/);
+	await page.keyboard.press('Tab');
+	await page.keyboard.press('Space');
+	await tabTo(/^Prepare/);
+	await page.keyboard.press('Enter');
+	await until('documents', async () => await focused() === 'Documents');
+	await tabTo(/^Make 1 document/);
+	await page.keyboard.press('Enter');
+	await page.getByRole('button', { name: /^Download/ }).waitFor();
+});
+
+test('what is pending stands in groups by due date, the rest is folded away', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	const groups = await page.locator('fieldset:not([hidden]) h2').allTextContents();
+	assert.deepEqual(groups, ['Overdue 2', 'Due in 7 days 4', 'Later 3', 'No due date 1', 'Could not be checked 2']);
+	assert.equal(await page.getByText('Warm-up: big-O notation', { exact: true }).isVisible(), false);
+	await page.getByText('2 others, done or closed').click();
+	assert.equal(await page.getByText('Warm-up: big-O notation', { exact: true }).isVisible(), true);
+	assert.equal(await page.getByText('This course is not available to students now.').isVisible(), true);
+});
+
+test('five is the most: the others are disabled and say why', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	await walk.pick(page, 5);
+	const sixth = page.getByRole('checkbox').nth(5);
+	assert.equal(await sixth.isDisabled(), true);
+	const why = await sixth.evaluate(box => document.getElementById(box.getAttribute('aria-describedby')).textContent);
+	assert.match(why, /5 of 5 picked/);
+	await page.getByRole('checkbox').first().uncheck();
+	assert.equal(await sixth.isDisabled(), false);
+});
+
+test('a lost connection is shown, comes back, and no progress is missing', options, async () => {
+	await walk.signIn(page, MAYA);
+	fake.speed = 0.7;
+	await page.getByRole('button', { name: 'Select all' }).click();
+	await page.getByRole('button', { name: /^Check 7/ }).click();
+	await page.getByText(/^[1-9] of 7$/).waitFor();
+	fake.dropLive();
+	await page.getByRole('heading', { level: 1, name: 'Assignments' }).waitFor();
+	const again = fake.frames.filter(frame => frame.have[1] > 0);
+	assert.ok(again.length > 0, 'it asks for what is newer than what it has');
+
+	await page.context().setOffline(true);
+	await page.getByText('The connection to Pensum is lost.').waitFor();
+	await page.context().setOffline(false);
+	await page.getByText('The connection to Pensum is lost.').waitFor({ state: 'detached', timeout: 40_000 });
+});
+
+test('an ended sign-in leads back to it and keeps what was picked', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	await walk.pick(page, 3);
+	fake.endSession();
+	await page.getByRole('button', { name: 'Check again' }).first().click();
+	await page.getByText('Your sign-in has ended.').waitFor();
+	await page.getByLabel('Username').fill('maya');
+	await page.getByLabel('Password', { exact: true }).fill('right');
+	await page.getByRole('button', { name: 'Sign in' }).click();
+	await page.getByText('3 of 5 picked').waitFor();
+	assert.equal(await page.getByRole('checkbox', { checked: true }).count(), 3);
+});
+
+test('when Moodle ends its session, the job waits for the password and goes on', options, async () => {
+	await walk.signIn(page, MAYA);
+	await page.getByRole('button', { name: 'Select all' }).click();
+	fake.endMoodleSession();
+	await page.getByRole('button', { name: /^Check 7/ }).click();
+	const dialog = page.getByRole('dialog');
+	await dialog.getByLabel('Password', { exact: true }).fill('wrong');
+	await dialog.getByRole('button', { name: 'Sign in and go on' }).click();
+	await dialog.getByText('Moodle did not accept').waitFor();
+	await dialog.getByLabel('Password', { exact: true }).fill('right');
+	await dialog.getByRole('button', { name: 'Sign in and go on' }).click();
+	await page.getByRole('heading', { level: 1, name: 'Assignments' }).waitFor();
+	assert.equal(await dialog.count(), 0);
+});
+
+test('a draft that failed says why and can be tried again, also after a reload', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	const [title] = await walk.pick(page, 1);
+	fake.failNext(title);
+	await walk.makeDocuments(page, { name: 'Maya', roll: '' });
+	await page.getByText('This assignment is not available to you now.', { exact: true }).waitFor();
+	await page.reload();
+	await page.getByText('This assignment is not available to you now.', { exact: true }).waitFor();
+	await page.getByRole('button', { name: `Try again: ${title}` }).click();
+	await page.getByRole('button', { name: `Download ${title}` }).waitFor();
+});
+
+test('text of a course is text, whatever it looks like', options, async () => {
+	await walk.signIn(page, MAYA);
+	await page.getByText('Einführung in die <b>Sprachwissenschaft</b>').first().waitFor();
+	assert.equal(await page.locator('main b').count(), 0);
+});
+
+test('nothing secret is remembered, and signing out forgets the picks', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	await walk.pick(page, 2);
+	const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+	assert.doesNotMatch(kept, /right/);
+	await page.getByRole('button', { name: 'Sign out' }).click();
+	await page.getByLabel('Username').waitFor();
+	assert.deepEqual(await page.evaluate(() => Object.keys(sessionStorage)), []);
+});
+
+test('no view is wider than 360 pixels', options, async () => {
+	await page.setViewportSize({ width: 360, height: 740 });
+	const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+	await page.getByLabel('Username').waitFor();
+	assert.equal(await overflow(), 0);
+	await walk.signIn(page, MAYA);
+	await page.getByRole('button', { name: 'Select all' }).waitFor();
+	assert.equal(await overflow(), 0);
+	await walk.checkAll(page);
+	assert.equal(await overflow(), 0);
+	await walk.pick(page, 1);
+	await walk.makeDocuments(page, { name: 'Maya', roll: '' });
+	await page.getByRole('button', { name: /^Download/ }).waitFor();
+	assert.equal(await overflow(), 0);
+});
