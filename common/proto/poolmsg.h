@@ -2,17 +2,19 @@
  * poolmsg.h - the words on browser-pool's socket.
  *
  * A client's first message asks for something; it ends with NUL (programs) or newline (people, with
- * socat), and the answers end the same way:
+ * socat), and everything after it, in both directions, ends the same way:
  *
  *	{"op":"lease","class":"interactive|check|document","wait_ms":n,"ttl_ms":n,"tag":"…"}
  *	  -> {"type":"queued","position":n}		each time the place changes
  *	  -> {"type":"leased","lease":n,"ttl_ms":n,"browser":"…"}	and from here CDP, below
- *	  -> {"type":"refused","reason":"…","retry_after_ms":n}	then the pool closes
+ *	  -> {"type":"refused","reason":"…","message":"…","retry_after_ms":n}	then it closes
  *	{"op":"status"}  -> one JSON object: browsers, leases, waiting, totals; then the pool closes
- *	{"op":"drain"} {"op":"recycle"} -> {"type":"ok"}
+ *	{"op":"drain"}	 -> {"type":"ok"}; no more leases, and the pool exits when the last has ended
+ *	{"op":"recycle"} -> {"type":"ok"}; every browser is replaced, leases keep theirs
  *
- * After "leased" each side speaks CDP in NUL-ended JSON. A message without sessionId is for the
- * leased page. The pool rewrites ids, refuses methods that are not on its list
+ * After "leased" each side speaks CDP. A message has an id (a whole number) and a method, and no
+ * sessionId: it is for the leased page. The pool rewrites ids, refuses methods that are not on its
+ * list
  * ({"id":n,"error":{"code":-32601,"message":"pool: method not allowed: X"}}), and says how the lease
  * ended before it closes: {"method":"Pool.ended","params":{"reason":"browser_gone"}}.
  */
@@ -57,7 +59,7 @@ struct pool_request {
 	enum pool_op op;
 	enum pool_class cls;
 	int64_t wait_ms, ttl_ms; /* lease only; bounded by the pool's settings, 0 = its default */
-	char tag[POOL_TAG_SIZE]; /* printable ASCII, may be empty */
+	char tag[POOL_TAG_SIZE]; /* printable ASCII without spaces and quotes, may be empty */
 };
 
 /* From one message's bytes (without the end mark). -EBADMSG with a sentence for the client. */

@@ -1,0 +1,389 @@
+#include "browser.h"
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "chromium.h"
+#include "frames.h"
+#include "log.h"
+#include "mem.h"
+#include "pool.h"
+#include "router.h"
+
+#define START_LIMIT_MS	 20000
+#define PING_MS		 2000
+#define PING_MISSES	 3
+#define LOOK_MS		 20   /* at a dying group */
+#define LOOK_SLOW_MS	 1000 /* at one that does not die */
+#define NOISE_LINE_BYTES 4096
+
+static const char *const state_names[BROWSER_STATE_COUNT] = { "starting", "ready", "draining",
+							      "dying" };
+
+const char *browser_state_name(enum browser_state state)
+{
+	return state_names[state];
+}
+
+static void browser_set_state(struct browser *b, enum browser_state state)
+{
+	TAILQ_REMOVE(&b->pool->browsers[b->state], b, link);
+	b->state = state;
+	TAILQ_INSERT_TAIL(&b->pool->browsers[state], b, link);
+	pool_wake(b->pool);
+}
+
+static void set_timer(struct browser *b, int64_t ms)
+{
+	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(b->timer, &after);
+}
+
+/* Calls */
+
+void browser_call(struct browser *b, const char *session, const char *method, json_t *params,
+		  call_fn *fn, void *arg)
+{
+	struct call call = { .fn = fn, .arg = arg };
+	json_t *root = json_pack("{sIss}", "id", (json_int_t)calls_add(b->calls, &call), "method",
+				 method);
+	CLEANUP_FREE char *text = NULL;
+
+	if (params != NULL)
+		json_object_set_new(root, "params", params);
+	if (session != NULL)
+		json_object_set_new(root, "sessionId", json_string(session));
+	text = json_dumps(root, JSON_COMPACT);
+	json_decref(root);
+	frames_send(b->pipe, text, strlen(text));
+}
+
+static void fail_calls(struct browser *b)
+{
+	struct call call;
+
+	while (calls_take_any(b->calls, &call))
+		if (call.fn != NULL)
+			call.fn(call.arg, NULL, "the browser is gone");
+}
+
+size_t browser_unsent_bytes(const struct browser *b)
+{
+	return b->pipe ? frames_unsent_bytes(b->pipe) : 0;
+}
+
+/* Health */
+
+static void on_pong(void *arg, json_t *result, const char *error)
+{
+	struct browser *b = arg;
+
+	(void)result;
+	(void)error;
+	b->ping_open = false;
+	b->missed_pings = 0;
+}
+
+static void ping(struct browser *b)
+{
+	uint64_t bytes = frames_read_bytes(b->pipe);
+
+	if (b->ping_open && bytes == b->bytes_at_ping)
+		b->missed_pings++;
+	else
+		b->missed_pings = 0;
+	if (b->missed_pings == PING_MISSES) {
+		browser_kill(b, POOL_REASON_BROWSER_GONE, "hung");
+		return;
+	}
+	if (!b->ping_open) {
+		b->ping_open = true;
+		browser_call(b, NULL, "Browser.getVersion", NULL, on_pong, b);
+	}
+	b->bytes_at_ping = bytes;
+	set_timer(b, PING_MS);
+}
+
+/* The end */
+
+static void free_now(void *arg)
+{
+	struct browser *b = arg;
+
+	event_free(b->timer);
+	calls_free(b->calls);
+	free(b->profile);
+	free(b);
+}
+
+static void bury(struct browser *b)
+{
+	struct error err;
+
+	for (int state = 0; state < CONTEXT_STATE_COUNT; state++) {
+		struct context *c;
+
+		while ((c = TAILQ_FIRST(&b->contexts[state])) != NULL)
+			context_free(c);
+	}
+	if (rundir_remove_profile(b->profile, &err) < 0)
+		log_warning("profile left behind", "browser=%u reason=\"%s\"", b->id, err.text);
+	log_info("browser gone", "browser=%u pid=%d served=%u age_ms=%lld", b->id, (int)b->pid,
+		 b->served, (long long)(clock_now_ms() - b->started_ms));
+	TAILQ_REMOVE(&b->pool->browsers[b->state], b, link);
+	event_del(b->timer);
+	defer_call(b->pool->defer, free_now, b);
+	pool_wake(b->pool);
+}
+
+static void look_at_dying(struct browser *b)
+{
+	int64_t dying_ms = clock_now_ms() - b->dying_ms;
+
+	if (child_group_is_gone(b->pid)) {
+		bury(b);
+		return;
+	}
+	if (dying_ms >= LOOK_SLOW_MS) {
+		child_kill_group(b->pid);
+		log_warning("browser does not die", "browser=%u pid=%d dying_ms=%lld", b->id,
+			    (int)b->pid, (long long)dying_ms);
+	}
+	set_timer(b, dying_ms < LOOK_SLOW_MS ? LOOK_MS : LOOK_SLOW_MS);
+}
+
+static void close_pipes(struct browser *b)
+{
+	frames_free(b->pipe);
+	b->pipe = NULL;
+	if (b->noise != NULL)
+		bufferevent_free(b->noise);
+	b->noise = NULL;
+}
+
+void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
+{
+	struct context *c;
+
+	if (b->state == BROWSER_DYING)
+		return;
+	log_notice("browser ends", "browser=%u pid=%d state=%s reason=%s detail=\"%s\"", b->id,
+		   (int)b->pid, browser_state_name(b->state), pool_reason_name(reason), why);
+	browser_set_state(b, BROWSER_DYING);
+	b->dying_ms = clock_now_ms();
+	child_kill_group(b->pid);
+	close_pipes(b);
+	fail_calls(b);
+	while ((c = TAILQ_FIRST(&b->contexts[CONTEXT_LENT])) != NULL)
+		pool_lease_end(c->lease, reason, why);
+	if (!b->made_context && reason == POOL_REASON_BROWSER_GONE)
+		pool_note_start_failed(b->pool, POOL_REASON_NO_BROWSER);
+	set_timer(b, LOOK_MS);
+}
+
+static bool is_in_use(const struct browser *b)
+{
+	return !TAILQ_EMPTY(&b->contexts[CONTEXT_LENT]) ||
+	       !TAILQ_EMPTY(&b->contexts[CONTEXT_MAKING]);
+}
+
+void browser_note_context(struct browser *b)
+{
+	int64_t limit = b->pool->settings->pool_recycle_leases;
+	bool idle = TAILQ_EMPTY(&b->contexts[CONTEXT_LENT]);
+
+	/* It has served enough: at the next quiet moment, or a little later in any case. */
+	if (b->state == BROWSER_READY && b->served >= limit &&
+	    (idle || b->served > limit + limit / 10))
+		browser_recycle(b, "served its number of leases");
+	else if (b->state == BROWSER_DRAINING && !is_in_use(b))
+		browser_kill(b, POOL_REASON_SHUTTING_DOWN, "drained");
+}
+
+void browser_recycle(struct browser *b, const char *why)
+{
+	struct context *c;
+
+	if (b->state == BROWSER_STARTING) {
+		browser_kill(b, POOL_REASON_SHUTTING_DOWN, why);
+		return;
+	}
+	if (b->state == BROWSER_READY) {
+		log_notice("browser drains", "browser=%u pid=%d served=%u detail=\"%s\"", b->id,
+			   (int)b->pid, b->served, why);
+		browser_set_state(b, BROWSER_DRAINING);
+		while ((c = TAILQ_FIRST(&b->contexts[CONTEXT_WARM])) != NULL)
+			context_dispose(c);
+	}
+	browser_note_context(b);
+}
+
+void browser_note_exit(struct browser *b, int status)
+{
+	char why[64];
+
+	if (WIFSIGNALED(status))
+		snprintf(why, sizeof(why), "killed by signal %d", WTERMSIG(status));
+	else if (WEXITSTATUS(status) == 127)
+		snprintf(why, sizeof(why), "pool.browser cannot be executed");
+	else
+		snprintf(why, sizeof(why), "exited with %d", WEXITSTATUS(status));
+	browser_kill(b, POOL_REASON_BROWSER_GONE, why);
+	if (child_group_is_gone(b->pid))
+		bury(b);
+}
+
+/* The start */
+
+static void on_version(void *arg, json_t *result, const char *error)
+{
+	struct browser *b = arg;
+	const char *product = json_string_value(json_object_get(result, "product"));
+
+	if (b->state != BROWSER_STARTING)
+		return;
+	if (product == NULL) {
+		log_error("the browser gave no version", "browser=%u reason=\"%s\"", b->id, error);
+		browser_kill(b, POOL_REASON_BROWSER_GONE, "no version");
+		return;
+	}
+	snprintf(b->version, sizeof(b->version), "%s", product);
+	log_info("browser ready", "browser=%u pid=%d version=%s took_ms=%lld", b->id, (int)b->pid,
+		 b->version, (long long)(clock_now_ms() - b->started_ms));
+	browser_set_state(b, BROWSER_READY);
+	set_timer(b, PING_MS);
+}
+
+static void on_discovering(void *arg, json_t *result, const char *error)
+{
+	struct browser *b = arg;
+
+	if (b->state != BROWSER_STARTING)
+		return;
+	if (result == NULL) {
+		log_error("the browser cannot watch targets", "browser=%u reason=\"%s\"", b->id,
+			  error);
+		browser_kill(b, POOL_REASON_BROWSER_GONE, "cannot watch targets");
+		return;
+	}
+	browser_call(b, NULL, "Browser.getVersion", NULL, on_version, b);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct browser *b = arg;
+
+	(void)fd;
+	(void)what;
+	if (b->state == BROWSER_STARTING)
+		browser_kill(b, POOL_REASON_BROWSER_GONE, "did not answer in time");
+	else if (b->state == BROWSER_DYING)
+		look_at_dying(b);
+	else
+		ping(b);
+}
+
+static void on_message(void *arg, const char *text, size_t len)
+{
+	router_take_message(arg, text, len);
+}
+
+static void on_large(void *arg, const char *tail, size_t len)
+{
+	router_take_large(arg, tail, len);
+}
+
+static void on_ended(void *arg)
+{
+	browser_kill(arg, POOL_REASON_BROWSER_GONE, "its pipe ended");
+}
+
+static void on_finished(void *arg)
+{
+	(void)arg; /* its pipe is never finished, only freed */
+}
+
+static void on_noise(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	const struct browser *b = arg;
+	char *line;
+
+	while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF)) != NULL) {
+		log_debug("browser says", "browser=%u text=\"%.400s\"", b->id, line);
+		free(line);
+	}
+	if (evbuffer_get_length(in) > NOISE_LINE_BYTES)
+		evbuffer_drain(in, evbuffer_get_length(in));
+}
+
+static void open_pipes(struct browser *b, const struct child *child)
+{
+	struct frames_limits limits = { .max_message = POOL_MAX_CDP_OUT, .wait_for_end = true };
+	struct frames_owner owner = { .message = on_message,
+				      .too_large = on_large,
+				      .ended = on_ended,
+				      .finished = on_finished,
+				      .arg = b };
+
+	b->pipe = frames_new(b->pool->base, child->socket_fd, limits, &owner);
+	b->noise = bufferevent_socket_new(b->pool->base, child->stderr_fd, BEV_OPT_CLOSE_ON_FREE);
+	bufferevent_setcb(b->noise, on_noise, NULL, NULL, b);
+	bufferevent_enable(b->noise, EV_READ);
+}
+
+static int spawn(struct pool *p, const char *profile, struct child *ret, struct error *err)
+{
+	struct chromium_plan words;
+	struct child_plan plan;
+	int r;
+
+	chromium_plan_init(&words, p->settings, profile);
+	plan = (struct child_plan){ .path = p->settings->pool_browser,
+				    .argv = words.argv,
+				    .envp = words.envp,
+				    .dir = profile,
+				    .data_limit_bytes = p->settings->pool_page_memory_mb << 20 };
+	r = child_spawn(&plan, ret, err);
+	chromium_plan_done(&words);
+	return r;
+}
+
+int browser_start(struct pool *p, struct error *err)
+{
+	unsigned id = ++p->last_browser_id;
+	CLEANUP_FREE char *profile = NULL;
+	struct browser *b;
+	struct child child;
+	int r = rundir_make_profile(p->rundir, id, &profile, err);
+
+	if (r == 0)
+		r = spawn(p, profile, &child, err);
+	if (r < 0)
+		return r;
+	b = mem_zalloc(sizeof(*b));
+	b->pool = p;
+	b->id = id;
+	b->pid = child.pid;
+	b->profile = profile;
+	profile = NULL;
+	b->started_ms = clock_now_ms();
+	b->calls = calls_new();
+	b->timer = event_new(p->base, -1, 0, on_timer, b);
+	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
+		TAILQ_INIT(&b->contexts[state]);
+	b->state = BROWSER_STARTING;
+	TAILQ_INSERT_TAIL(&p->browsers[BROWSER_STARTING], b, link);
+	open_pipes(b, &child);
+	set_timer(b, START_LIMIT_MS);
+	browser_call(b, NULL, "Target.setDiscoverTargets", json_pack("{sb}", "discover", 1),
+		     on_discovering, b);
+	return 0;
+}

@@ -1,0 +1,88 @@
+/*
+ * browser.h - one Chromium process: start, health, recycling, end.
+ *
+ *	STARTING --answered--> READY --recycle--> DRAINING --no page in use--> DYING --> freed
+ *	    |                    |                    |                          ^
+ *	    +--------------------+--------------------+------ died or hung ------+
+ *
+ * STARTING: executed, has not answered yet (bounded). READY: contexts may be made. DRAINING: its
+ * leases run to their end. DYING: its group got SIGKILL; it counts as a browser until every process
+ * of the group is gone and its profile is removed, so that caps hold for dying ones too.
+ *
+ * A browser is hung when three pings in a row got no answer and not one byte of anything arrived in
+ * the meantime: one that is busy sending a large answer is alive.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "calls.h"
+#include "cdpmsg.h"
+#include "clock.h"
+#include "context.h"
+#include "poolmsg.h"
+
+struct pool;
+struct frames;
+struct bufferevent;
+
+enum browser_state {
+	BROWSER_STARTING,
+	BROWSER_READY,
+	BROWSER_DRAINING,
+	BROWSER_DYING,
+	BROWSER_STATE_COUNT
+};
+
+struct browser {
+	TAILQ_ENTRY(browser) link; /* in pool->browsers[state] */
+	struct pool *pool;
+	enum browser_state state;
+	unsigned id;
+	pid_t pid;
+	char *profile;
+	char version[64]; /* "HeadlessChrome/156…", "" before READY */
+
+	struct frames *pipe; /* NULL once DYING */
+	struct bufferevent *noise; /* its stderr */
+	struct calls *calls;
+	struct context_list contexts[CONTEXT_STATE_COUNT];
+	unsigned context_count; /* all states */
+
+	struct event *timer; /* start deadline, ping, or look at a dying group */
+	unsigned missed_pings;
+	bool ping_open;
+	uint64_t bytes_at_ping;
+
+	bool made_context; /* ever: its start was a success */
+	int64_t started_ms, dying_ms;
+	unsigned served; /* leases so far */
+};
+
+TAILQ_HEAD(browser_list, browser);
+
+const char *browser_state_name(enum browser_state state);
+
+/* Starts one; what becomes of it shows in pool->browsers. -errno when not even that was possible. */
+int browser_start(struct pool *p, struct error *err);
+
+/* No more contexts here; killed as soon as none is in use. why goes to the log. */
+void browser_recycle(struct browser *b, const char *why);
+/* Ends it and its leases now, with reason. */
+void browser_kill(struct browser *b, enum pool_reason reason, const char *why);
+/* The kernel says that this process is dead. */
+void browser_note_exit(struct browser *b, int status);
+
+/* A context of it changed its state: perhaps a draining browser is free now. */
+void browser_note_context(struct browser *b);
+
+/* One call of the pool's own; params is taken. fn comes exactly once, from the loop. */
+void browser_call(struct browser *b, const char *session, const char *method, json_t *params,
+		  call_fn *fn, void *arg);
+/* Bytes that Chromium has not read yet. */
+size_t browser_unsent_bytes(const struct browser *b);

@@ -1,0 +1,157 @@
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon.h"
+#include "fd.h"
+
+#define EXIT_CANNOT_EXECUTE 127
+#define FIRST_FREE_FD	    10 /* above the numbers that the child's descriptors get */
+
+/* Both ends of what the child gets, until it has them. */
+struct ends {
+	int ours, theirs;
+	int stderr_ours, stderr_theirs;
+	int null;
+};
+
+static void ends_close(struct ends *e)
+{
+	fd_close(&e->ours);
+	fd_close(&e->theirs);
+	fd_close(&e->stderr_ours);
+	fd_close(&e->stderr_theirs);
+	fd_close(&e->null);
+}
+
+/* Out of the way of 0-4, so that dup2() cannot overwrite what is still needed. */
+static int move_up(int *fd)
+{
+	int up = fcntl(*fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+
+	if (up < 0)
+		return -errno;
+	close(*fd);
+	*fd = up;
+	return 0;
+}
+
+static int open_ends(struct ends *e)
+{
+	int pair[2], pipe_ends[2], r;
+
+	e->null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (e->null < 0)
+		return -errno;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	e->ours = pair[0];
+	e->theirs = pair[1];
+	if (pipe2(pipe_ends, O_CLOEXEC) < 0)
+		return -errno;
+	e->stderr_ours = pipe_ends[0];
+	e->stderr_theirs = pipe_ends[1];
+	r = move_up(&e->theirs);
+	if (r == 0)
+		r = move_up(&e->stderr_theirs);
+	if (r == 0)
+		r = move_up(&e->null);
+	if (r == 0)
+		r = fd_set_nonblock(e->ours);
+	if (r == 0)
+		r = fd_set_nonblock(e->stderr_ours);
+	return r;
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void limit_data(int64_t bytes)
+{
+	struct rlimit limit = { (rlim_t)bytes, (rlim_t)bytes };
+
+	setrlimit(RLIMIT_DATA, &limit);
+}
+
+/* In the child: nothing here may allocate or lock. One socket serves both directions; Chromium
+ * reads from 3 and writes to 4. */
+static _Noreturn void become(const struct child_plan *plan, const struct ends *e, pid_t parent)
+{
+	static const char sorry[] = "cannot execute the browser\n";
+
+	setsid();
+	daemon_die_with_parent(SIGKILL, parent);
+	reset_signals();
+	limit_data(plan->data_limit_bytes);
+	if (dup2(e->null, 0) < 0 || dup2(e->null, 1) < 0 || dup2(e->stderr_theirs, 2) < 0 ||
+	    dup2(e->theirs, 3) < 0 || dup2(e->theirs, 4) < 0 || chdir(plan->dir) < 0)
+		_exit(EXIT_CANNOT_EXECUTE);
+	execve(plan->path, plan->argv, plan->envp);
+	(void)!write(2, sorry, sizeof(sorry) - 1);
+	_exit(EXIT_CANNOT_EXECUTE);
+}
+
+int child_spawn(const struct child_plan *plan, struct child *ret, struct error *err)
+{
+	struct ends e = { -1, -1, -1, -1, -1 };
+	int r = open_ends(&e);
+	pid_t parent = getpid(), pid;
+
+	if (r < 0) {
+		ends_close(&e);
+		return error_set(err, r, "no descriptors for a browser: %s", strerror(-r));
+	}
+	pid = fork();
+	if (pid == 0)
+		become(plan, &e, parent);
+	if (pid < 0) {
+		r = -errno;
+		ends_close(&e);
+		return error_set(err, r, "cannot fork: %s", strerror(-r));
+	}
+	ret->pid = pid;
+	ret->socket_fd = e.ours;
+	ret->stderr_fd = e.stderr_ours;
+	e.ours = e.stderr_ours = -1;
+	ends_close(&e);
+	return 0;
+}
+
+void child_kill_group(pid_t pid)
+{
+	/* The leader too: right after fork() the group may not be there yet. */
+	kill(pid, SIGKILL);
+	kill(-pid, SIGKILL);
+}
+
+bool child_group_is_gone(pid_t pid)
+{
+	return kill(-pid, 0) < 0 && errno == ESRCH;
+}
+
+void child_adopt_orphans(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+pid_t child_reap(int *status)
+{
+	pid_t pid = waitpid(-1, status, WNOHANG);
+
+	return pid > 0 ? pid : 0;
+}

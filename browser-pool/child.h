@@ -1,0 +1,40 @@
+/*
+ * child.h - one process group with a message socket on descriptors 3 and 4.
+ *
+ * The child is in a session and group of its own, dies with this process (the kernel kills it, and
+ * its socket ends), inherits no descriptor but 0-4 and no variable but the given ones, and has a
+ * limit on its data so that a page that wants more memory crashes alone. child_spawn() must be
+ * called by the main thread: the kernel ties the child's life to the thread that forked.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "error.h"
+
+struct child_plan {
+	const char *path; /* what to execute */
+	char **argv, **envp;
+	const char *dir; /* its working folder */
+	int64_t data_limit_bytes;
+};
+
+struct child {
+	pid_t pid;     /* also the group's */
+	int socket_fd; /* ours to close, non-blocking */
+	int stderr_fd; /* likewise */
+};
+
+int child_spawn(const struct child_plan *plan, struct child *ret, struct error *err);
+
+/* SIGKILL to the whole group. */
+void child_kill_group(pid_t pid);
+/* Nobody of the group is left, not even unreaped. */
+bool child_group_is_gone(pid_t pid);
+
+/* Makes this process the parent of what its children leave behind. */
+void child_adopt_orphans(void);
+/* One dead child or adopted orphan; 0 when there is none. */
+pid_t child_reap(int *status);

@@ -1,0 +1,115 @@
+#include "chromium.h"
+
+#include <stddef.h>
+#include <sys/statvfs.h>
+
+#include "mem.h"
+
+#define SHM_BYTES_ENOUGH (UINT64_C(256) << 20)
+#define MAX_WORDS	 48
+
+static const char *const flags[] = {
+	"--remote-debugging-pipe",
+	"--headless", /* for a full browser; the headless shell is so anyway */
+	"--no-startup-window",
+	"--disable-software-rasterizer",
+	"--disable-background-networking",
+	"--disable-component-update",
+	"--disable-sync",
+	"--disable-extensions",
+	"--disable-default-apps",
+	"--no-first-run",
+	"--no-default-browser-check",
+	"--disable-breakpad",
+	"--disable-crash-reporter",
+	"--disable-back-forward-cache",
+	"--disable-background-timer-throttling",
+	"--disable-renderer-backgrounding",
+	"--disable-backgrounding-occluded-windows",
+	"--disable-client-side-phishing-detection",
+	"--disable-hang-monitor",
+	"--disable-prompt-on-repost",
+	"--metrics-recording-only",
+	"--mute-audio",
+	"--hide-scrollbars",
+	"--password-store=basic",
+	"--force-color-profile=srgb",
+	"--disk-cache-size=33554432",
+	"--disable-features=Translate,AcceptCHFrame,MediaRouter,OptimizationHints,"
+	"WebUIReloadButton,WebUIOmniboxPopup,WebUIOmniboxAimPopup,SpareRendererForSitePerProcess",
+};
+
+struct words {
+	char **list;
+	size_t count;
+};
+
+static void add(struct words *w, char *word)
+{
+	if (w->list == NULL)
+		w->list = mem_zalloc_array(MAX_WORDS + 1, sizeof(*w->list));
+	if (w->count == MAX_WORDS)
+		abort(); /* our own table has outgrown its room */
+	w->list[w->count++] = word;
+}
+
+/* Pages share memory through /dev/shm; in a container it may be too small for that. */
+static bool shm_is_small(void)
+{
+	struct statvfs fs;
+
+	if (statvfs("/dev/shm", &fs) < 0)
+		return true;
+	return (uint64_t)fs.f_blocks * fs.f_frsize < SHM_BYTES_ENOUGH;
+}
+
+static char **make_argv(const struct settings *s, const char *profile)
+{
+	struct words w = { 0 };
+
+	add(&w, mem_strdup(s->pool_browser));
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
+		add(&w, mem_strdup(flags[i]));
+	add(&w, mem_printf("--user-data-dir=%s", profile));
+	/* A page whose objects fill half of its data limit fails early and alone. */
+	add(&w, mem_printf("--js-flags=--max-old-space-size=%lld",
+			   (long long)s->pool_page_memory_mb / 2));
+	if (s->pool_sandbox == POOL_SANDBOX_OFF)
+		add(&w, mem_strdup("--no-sandbox"));
+	if (shm_is_small())
+		add(&w, mem_strdup("--disable-dev-shm-usage"));
+	return w.list;
+}
+
+static char **make_envp(const char *profile)
+{
+	struct words w = { 0 };
+
+	add(&w, mem_strdup("PATH=/usr/bin:/bin"));
+	add(&w, mem_strdup("LANG=C.UTF-8"));
+	add(&w, mem_printf("HOME=%s", profile));
+	add(&w, mem_printf("TMPDIR=%s/tmp", profile));
+	add(&w, mem_printf("XDG_CONFIG_HOME=%s", profile));
+	add(&w, mem_printf("XDG_CACHE_HOME=%s", profile));
+	add(&w, mem_printf("XDG_RUNTIME_DIR=%s", profile));
+	return w.list;
+}
+
+static void free_words(char **list)
+{
+	for (char **word = list; *word != NULL; word++)
+		free(*word);
+	free(list);
+}
+
+void chromium_plan_init(struct chromium_plan *plan, const struct settings *s, const char *profile)
+{
+	plan->argv = make_argv(s, profile);
+	plan->envp = make_envp(profile);
+}
+
+void chromium_plan_done(struct chromium_plan *plan)
+{
+	free_words(plan->argv);
+	free_words(plan->envp);
+}

@@ -1,0 +1,234 @@
+#include "client.h"
+
+#include <event2/event.h>
+#include <string.h>
+
+#include "frames.h"
+#include "log.h"
+#include "mem.h"
+#include "pool.h"
+#include "status.h"
+
+#define ASKING_LIMIT_S	  10 /* for the first message */
+#define FINISHING_LIMIT_S 3  /* for reading our last words */
+
+enum client_state { CLIENT_ASKING, CLIENT_HOLDING, CLIENT_FINISHING, CLIENT_GONE };
+
+struct client {
+	struct pool *pool;
+	enum client_state state;
+	struct frames *frames;
+	struct pool_lease *lease; /* after a lease request */
+	struct event *timer;
+	bool peer_closed, all_said;
+	client_gone_fn *gone;
+	void *gone_arg;
+};
+
+static void set_timer(struct client *c, int seconds)
+{
+	struct timeval after = { seconds, 0 };
+
+	event_add(c->timer, &after);
+}
+
+static void free_now(void *arg)
+{
+	struct client *c = arg;
+
+	pool_lease_free(c->lease);
+	event_free(c->timer);
+	free(c);
+}
+
+void client_drop(struct client *c)
+{
+	if (c->state == CLIENT_GONE)
+		return;
+	if (c->lease != NULL)
+		pool_lease_end(c->lease, POOL_REASON_SHUTTING_DOWN, "");
+	c->state = CLIENT_GONE;
+	event_del(c->timer);
+	frames_free(c->frames);
+	defer_call(c->pool->defer, free_now, c);
+}
+
+static void go(struct client *c)
+{
+	if (c->state == CLIENT_GONE)
+		return;
+	client_drop(c);
+	c->gone(c->gone_arg);
+}
+
+void client_send(struct client *c, json_t *message)
+{
+	CLEANUP_FREE char *text = json_dumps(message, JSON_COMPACT);
+
+	frames_send(c->frames, text, strlen(text));
+	json_decref(message);
+}
+
+void client_send_pieces(struct client *c, const struct cdp_pieces *pieces)
+{
+	frames_send_pieces(c->frames, pieces);
+}
+
+void client_finish(struct client *c)
+{
+	if (c->state >= CLIENT_FINISHING)
+		return;
+	c->state = CLIENT_FINISHING;
+	set_timer(c, FINISHING_LIMIT_S);
+	frames_finish(c->frames);
+}
+
+void client_begin_cdp(struct client *c)
+{
+	struct frames_limits limits = { .max_message = POOL_MAX_CDP_IN,
+					.newline = frames_speaks_newline(c->frames) };
+
+	frames_set_limits(c->frames, limits);
+}
+
+size_t client_unsent_bytes(const struct client *c)
+{
+	return frames_unsent_bytes(c->frames);
+}
+
+uint64_t client_written_bytes(const struct client *c)
+{
+	return frames_written_bytes(c->frames);
+}
+
+static void refuse(struct client *c, const char *sentence)
+{
+	log_warning("request refused", "reason=bad_message detail=\"%s\"", sentence);
+	client_send(c, json_pack("{ss ss ss si}", "type", "refused", "reason",
+				 pool_reason_name(POOL_REASON_BAD_MESSAGE), "message", sentence,
+				 "retry_after_ms", 0));
+	client_finish(c);
+}
+
+/* The ops: what a first message can ask for. */
+
+static void op_lease(struct client *c, const struct pool_request *req)
+{
+	event_del(c->timer);
+	c->state = CLIENT_HOLDING;
+	c->lease = pool_lease_new(c->pool, c, req);
+	pool_lease_begin(c->lease);
+}
+
+static void answer_ok(struct client *c)
+{
+	client_send(c, json_pack("{ss}", "type", "ok"));
+	client_finish(c);
+}
+
+static void op_status(struct client *c, const struct pool_request *req)
+{
+	(void)req;
+	client_send(c, status_format(c->pool));
+	client_finish(c);
+}
+
+static void op_drain(struct client *c, const struct pool_request *req)
+{
+	(void)req;
+	answer_ok(c);
+	pool_stop(c->pool, -1);
+}
+
+static void op_recycle(struct client *c, const struct pool_request *req)
+{
+	(void)req;
+	answer_ok(c);
+	pool_recycle(c->pool);
+}
+
+static void (*const ops[POOL_OP_COUNT])(struct client *c, const struct pool_request *req) = {
+	[POOL_OP_LEASE] = op_lease,
+	[POOL_OP_STATUS] = op_status,
+	[POOL_OP_DRAIN] = op_drain,
+	[POOL_OP_RECYCLE] = op_recycle,
+};
+
+static void on_message(void *arg, const char *text, size_t len)
+{
+	struct client *c = arg;
+	struct pool_request req;
+	struct error err;
+
+	if (c->state == CLIENT_HOLDING)
+		pool_lease_take_message(c->lease, text, len);
+	else if (c->state != CLIENT_ASKING)
+		return;
+	else if (pool_request_parse(text, len, &req, &err) < 0)
+		refuse(c, err.text);
+	else
+		ops[req.op](c, &req);
+}
+
+static void on_large(void *arg, const char *tail, size_t len)
+{
+	struct client *c = arg;
+
+	(void)tail;
+	(void)len;
+	if (c->state == CLIENT_HOLDING)
+		pool_lease_end(c->lease, POOL_REASON_TOO_LARGE, "from the client");
+	else if (c->state == CLIENT_ASKING)
+		refuse(c, "the request is too long");
+}
+
+static void on_ended(void *arg)
+{
+	struct client *c = arg;
+
+	c->peer_closed = true;
+	if (c->state == CLIENT_HOLDING)
+		pool_lease_end(c->lease, POOL_REASON_CLIENT_GONE, "");
+	if (c->state != CLIENT_FINISHING || c->all_said)
+		go(c);
+}
+
+static void on_finished(void *arg)
+{
+	struct client *c = arg;
+
+	c->all_said = true;
+	if (c->peer_closed)
+		go(c);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->state == CLIENT_ASKING)
+		refuse(c, "no request came");
+	else
+		go(c);
+}
+
+struct client *client_new(struct pool *p, int fd, client_gone_fn *gone, void *arg)
+{
+	struct frames_limits limits = { .max_message = POOL_MAX_REQUEST, .newline = true };
+	struct client *c = mem_zalloc(sizeof(*c));
+	struct frames_owner owner = { .message = on_message,
+				      .too_large = on_large,
+				      .ended = on_ended,
+				      .finished = on_finished,
+				      .arg = c };
+
+	c->pool = p;
+	c->gone = gone;
+	c->gone_arg = arg;
+	c->timer = event_new(p->base, -1, 0, on_timer, c);
+	c->frames = frames_new(p->base, fd, limits, &owner);
+	set_timer(c, ASKING_LIMIT_S);
+	return c;
+}

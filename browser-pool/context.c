@@ -1,0 +1,282 @@
+#include "context.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "browser.h"
+#include "clock.h"
+#include "log.h"
+#include "mem.h"
+#include "pool.h"
+
+#define MAKING_LIMIT_S	  10
+#define DISPOSING_LIMIT_S 5
+
+static const char *const state_names[CONTEXT_STATE_COUNT] = { "making", "warm", "lent",
+							      "disposing" };
+
+const char *context_state_name(enum context_state state)
+{
+	return state_names[state];
+}
+
+static void context_set_state(struct context *c, enum context_state state)
+{
+	struct browser *b = c->browser;
+
+	TAILQ_REMOVE(&b->contexts[c->state], c, link);
+	b->pool->context_count[c->state]--;
+	c->state = state;
+	TAILQ_INSERT_TAIL(&b->contexts[state], c, link);
+	b->pool->context_count[state]++;
+	pool_wake(b->pool);
+}
+
+static void set_timer(struct context *c, int seconds)
+{
+	struct timeval after = { seconds, 0 };
+
+	event_add(c->timer, &after);
+}
+
+static void free_now(void *arg)
+{
+	struct context *c = arg;
+
+	event_free(c->timer);
+	free(c);
+}
+
+void context_free(struct context *c)
+{
+	struct browser *b = c->browser;
+
+	TAILQ_REMOVE(&b->contexts[c->state], c, link);
+	b->pool->context_count[c->state]--;
+	b->context_count--;
+	event_del(c->timer);
+	defer_call(b->pool->defer, free_now, c);
+	pool_wake(b->pool);
+}
+
+/* It could not be made: no worker was promised it, but its browser is not to be trusted. */
+static void fail(struct context *c, const char *why)
+{
+	struct browser *b = c->browser;
+
+	if (c->state != CONTEXT_MAKING || b->state == BROWSER_DYING)
+		return;
+	log_warning("page set-up failed", "browser=%u reason=\"%s\"", b->id, why);
+	event_del(c->timer);
+	context_set_state(c, CONTEXT_DISPOSING);
+	pool_note_start_failed(b->pool, POOL_REASON_SETUP_FAILED);
+	browser_recycle(b, "page set-up failed");
+}
+
+static bool take_name(json_t *result, const char *member, char *ret)
+{
+	const char *name = json_string_value(json_object_get(result, member));
+
+	if (name == NULL || strlen(name) >= CDP_NAME_SIZE || strpbrk(name, "\"\\") != NULL)
+		return false;
+	memcpy(ret, name, strlen(name) + 1);
+	return true;
+}
+
+static void on_alive(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+	struct browser *b = c->browser;
+
+	if (c->state != CONTEXT_MAKING)
+		return;
+	if (result == NULL) {
+		fail(c, error);
+		return;
+	}
+	event_del(c->timer);
+	context_set_state(c, CONTEXT_WARM);
+	log_debug("page ready", "browser=%u took_ms=%lld", b->id,
+		  (long long)(clock_now_ms() - c->begun_ms));
+	b->made_context = true;
+	pool_note_context_made(b->pool);
+	if (b->state == BROWSER_DRAINING)
+		context_dispose(c);
+}
+
+static void on_page_session(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+
+	if (c->state != CONTEXT_MAKING)
+		return;
+	if (result == NULL || !take_name(result, "sessionId", c->page_session))
+		fail(c, result ? "no session for the page" : error);
+	else
+		browser_call(c->browser, c->page_session, "Runtime.evaluate",
+			     json_pack("{ss}", "expression", "1"), on_alive, c);
+}
+
+static void on_target(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+
+	if (c->state != CONTEXT_MAKING)
+		return;
+	if (result == NULL || !take_name(result, "targetId", c->target))
+		fail(c, result ? "no target" : error);
+	else
+		browser_call(c->browser, c->browser_session, "Target.attachToTarget",
+			     json_pack("{sssb}", "targetId", c->target, "flatten", 1),
+			     on_page_session, c);
+}
+
+static void on_context(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+
+	if (c->state != CONTEXT_MAKING)
+		return;
+	if (result == NULL || !take_name(result, "browserContextId", c->name))
+		fail(c, result ? "no browser context" : error);
+	else
+		browser_call(c->browser, c->browser_session, "Target.createTarget",
+			     json_pack("{ssss}", "url", "about:blank", "browserContextId", c->name),
+			     on_target, c);
+}
+
+static void on_browser_session(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+
+	if (c->state != CONTEXT_MAKING)
+		return;
+	if (result == NULL || !take_name(result, "sessionId", c->browser_session))
+		fail(c, result ? "no browser session" : error);
+	else
+		browser_call(c->browser, c->browser_session, "Target.createBrowserContext",
+			     json_pack("{sb}", "disposeOnDetach", 1), on_context, c);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct context *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->state == CONTEXT_MAKING)
+		fail(c, "not in time");
+	else if (c->state == CONTEXT_DISPOSING)
+		browser_recycle(c->browser, "a page could not be disposed in time");
+}
+
+void context_make(struct browser *b)
+{
+	struct context *c = mem_zalloc(sizeof(*c));
+
+	c->browser = b;
+	c->state = CONTEXT_MAKING;
+	c->begun_ms = clock_now_ms();
+	c->timer = event_new(b->pool->base, -1, 0, on_timer, c);
+	TAILQ_INSERT_TAIL(&b->contexts[CONTEXT_MAKING], c, link);
+	b->pool->context_count[CONTEXT_MAKING]++;
+	b->context_count++;
+	set_timer(c, MAKING_LIMIT_S);
+	browser_call(b, NULL, "Target.attachToBrowserTarget", NULL, on_browser_session, c);
+}
+
+void context_lend(struct context *c, struct pool_lease *l)
+{
+	c->lease = l;
+	c->browser->served++;
+	context_set_state(c, CONTEXT_LENT);
+}
+
+/* DISPOSING ends when both are true; whichever comes last frees it. */
+static void over_if_complete(struct context *c)
+{
+	if (c->state == CONTEXT_DISPOSING && c->session_gone && c->target_gone)
+		context_free(c);
+}
+
+static void on_detached(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+
+	(void)result; /* an error says that there is no such session: so it is gone */
+	(void)error;
+	if (c->browser->state == BROWSER_DYING)
+		return;
+	c->session_gone = true;
+	over_if_complete(c);
+}
+
+void context_dispose(struct context *c)
+{
+	struct browser *b = c->browser;
+
+	calls_forget_owner(b->calls, c);
+	c->lease = NULL;
+	context_set_state(c, CONTEXT_DISPOSING);
+	if (b->state == BROWSER_DYING)
+		return;
+	set_timer(c, DISPOSING_LIMIT_S);
+	browser_call(b, NULL, "Target.detachFromTarget",
+		     json_pack("{ss}", "sessionId", c->browser_session), on_detached, c);
+	browser_note_context(b);
+}
+
+void context_note_destroyed(struct context *c)
+{
+	c->target_gone = true;
+	if (c->state == CONTEXT_LENT)
+		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, "the page closed itself");
+	else if (c->state == CONTEXT_MAKING)
+		fail(c, "the page vanished");
+	else if (c->state == CONTEXT_WARM)
+		context_dispose(c);
+	over_if_complete(c);
+}
+
+void context_note_crashed(struct context *c, const char *status)
+{
+	if (c->state == CONTEXT_LENT)
+		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, status);
+	else if (c->state == CONTEXT_MAKING)
+		fail(c, status);
+	else if (c->state == CONTEXT_WARM)
+		context_dispose(c);
+}
+
+struct context *context_find_session(struct browser *b, const struct cdpmsg *m)
+{
+	struct context *c;
+
+	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
+		TAILQ_FOREACH(c, &b->contexts[state], link)
+			if (cdpmsg_session_is(m, c->page_session))
+				return c;
+	return NULL;
+}
+
+struct context *context_find_target(struct browser *b, const char *target)
+{
+	struct context *c;
+
+	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
+		TAILQ_FOREACH(c, &b->contexts[state], link)
+			if (strcmp(target, c->target) == 0)
+				return c;
+	return NULL;
+}
+
+struct context *context_find_name(struct browser *b, const char *name)
+{
+	struct context *c;
+
+	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
+		TAILQ_FOREACH(c, &b->contexts[state], link)
+			if (strcmp(name, c->name) == 0)
+				return c;
+	return NULL;
+}

@@ -1,0 +1,74 @@
+/*
+ * context.h - a browser context with one page in it: what a lease lends.
+ *
+ *	MAKING --its page answers--> WARM --> LENT --lease over--> DISPOSING --gone--> freed
+ *	   |                          |                                ^
+ *	   |                          +-------- browser recycled ------+
+ *	   +-- late or failed: the browser is recycled
+ *
+ * It is made through a browser session of its own (Target.attachToBrowserTarget), and the context is
+ * disposed with that session: one message ends everything, whatever the page does. It counts against
+ * pool.max_pages until Chromium said that the page's target is destroyed, or the browser is gone;
+ * when that does not come in time, the browser is recycled.
+ *
+ * MAKING ends with a script run in the page, which starts its process: a browser that can make
+ * targets but no processes (its zygote is dead) is found here and not by a worker.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "cdpmsg.h"
+
+struct browser;
+struct pool_lease;
+
+#define CDP_NAME_SIZE 64 /* a session's, target's or context's name; Chromium's have 32 digits */
+
+enum context_state {
+	CONTEXT_MAKING,
+	CONTEXT_WARM,
+	CONTEXT_LENT,
+	CONTEXT_DISPOSING,
+	CONTEXT_STATE_COUNT
+};
+
+struct context {
+	TAILQ_ENTRY(context) link; /* in browser->contexts[state] */
+	struct browser *browser;
+	enum context_state state;
+	struct event *timer; /* deadline of MAKING and DISPOSING */
+	int64_t begun_ms;
+
+	char browser_session[CDP_NAME_SIZE];
+	char name[CDP_NAME_SIZE]; /* browserContextId */
+	char target[CDP_NAME_SIZE];
+	char page_session[CDP_NAME_SIZE];
+
+	struct pool_lease *lease; /* while LENT */
+	unsigned open_calls;	  /* the client's */
+	bool session_gone, target_gone; /* what DISPOSING waits for */
+};
+
+TAILQ_HEAD(context_list, context);
+
+const char *context_state_name(enum context_state state);
+
+void context_make(struct browser *b);
+void context_lend(struct context *c, struct pool_lease *l);
+/* WARM or LENT: the end of it. The lease, if any, is told by its own side. */
+void context_dispose(struct context *c);
+/* Its browser is gone. */
+void context_free(struct context *c);
+
+/* Chromium said that the target is destroyed, or that its process died (status as Chromium's). */
+void context_note_destroyed(struct context *c);
+void context_note_crashed(struct context *c, const char *status);
+
+/* NULL when no context of the browser has it. */
+struct context *context_find_session(struct browser *b, const struct cdpmsg *m);
+struct context *context_find_target(struct browser *b, const char *target);
+struct context *context_find_name(struct browser *b, const char *name);

@@ -1,0 +1,206 @@
+#include "filter.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "mem.h"
+
+typedef int guard_fn(json_t *params, struct error *err);
+
+struct rule {
+	const char *method; /* sorted; "Domain.*" is looked up when the whole name is not there */
+	guard_fn *guard;
+};
+
+static bool has_scheme(const char *url, const char *scheme)
+{
+	return strncasecmp(url, scheme, strlen(scheme)) == 0;
+}
+
+/* Only what begins exactly so: leading spaces and the like, which a browser forgives, are not. */
+static int check_url(json_t *params, struct error *err)
+{
+	const char *url = json_string_value(json_object_get(params, "url"));
+
+	if (url != NULL && (has_scheme(url, "https://") || has_scheme(url, "http://") ||
+			    has_scheme(url, "data:") || strcmp(url, "about:blank") == 0))
+		return 0;
+	return error_set(err, -EPERM,
+			 "pool: only http, https, data and about:blank may be opened");
+}
+
+static int check_optional_url(json_t *params, struct error *err)
+{
+	return json_object_get(params, "url") == NULL ? 0 : check_url(params, err);
+}
+
+/* A world with universal access reads every origin; Chromium's protocol misspells the word. */
+static int check_world(json_t *params, struct error *err)
+{
+	if (json_is_true(json_object_get(params, "grantUniveralAccess")) ||
+	    json_is_true(json_object_get(params, "grantUniversalAccess")))
+		return error_set(err, -EPERM, "pool: no world with universal access");
+	return 0;
+}
+
+static const struct rule rules[] = {
+	{ "Accessibility.*", NULL },
+	{ "DOM.describeNode", NULL },
+	{ "DOM.disable", NULL },
+	{ "DOM.discardSearchResults", NULL },
+	{ "DOM.enable", NULL },
+	{ "DOM.focus", NULL },
+	{ "DOM.getAttributes", NULL },
+	{ "DOM.getBoxModel", NULL },
+	{ "DOM.getContentQuads", NULL },
+	{ "DOM.getDocument", NULL },
+	{ "DOM.getNodeForLocation", NULL },
+	{ "DOM.getOuterHTML", NULL },
+	{ "DOM.getSearchResults", NULL },
+	{ "DOM.performSearch", NULL },
+	{ "DOM.querySelector", NULL },
+	{ "DOM.querySelectorAll", NULL },
+	{ "DOM.requestChildNodes", NULL },
+	{ "DOM.requestNode", NULL },
+	{ "DOM.resolveNode", NULL },
+	{ "DOM.scrollIntoViewIfNeeded", NULL },
+	{ "Emulation.clearDeviceMetricsOverride", NULL },
+	{ "Emulation.setDefaultBackgroundColorOverride", NULL },
+	{ "Emulation.setDeviceMetricsOverride", NULL },
+	{ "Emulation.setEmulatedMedia", NULL },
+	{ "Emulation.setFocusEmulationEnabled", NULL },
+	{ "Emulation.setLocaleOverride", NULL },
+	{ "Emulation.setScriptExecutionDisabled", NULL },
+	{ "Emulation.setTimezoneOverride", NULL },
+	{ "Emulation.setTouchEmulationEnabled", NULL },
+	{ "Emulation.setUserAgentOverride", NULL },
+	{ "Fetch.continueRequest", check_optional_url },
+	{ "Fetch.continueResponse", NULL },
+	{ "Fetch.continueWithAuth", NULL },
+	{ "Fetch.disable", NULL },
+	{ "Fetch.enable", NULL },
+	{ "Fetch.failRequest", NULL },
+	{ "Fetch.fulfillRequest", NULL },
+	{ "Fetch.getResponseBody", NULL },
+	{ "Fetch.takeResponseBodyAsStream", NULL },
+	{ "IO.close", NULL },
+	{ "IO.read", NULL },
+	{ "Input.dispatchKeyEvent", NULL },
+	{ "Input.dispatchMouseEvent", NULL },
+	{ "Input.dispatchTouchEvent", NULL },
+	{ "Input.insertText", NULL },
+	{ "Inspector.disable", NULL },
+	{ "Inspector.enable", NULL },
+	{ "Log.*", NULL },
+	{ "Network.clearBrowserCache", NULL },
+	{ "Network.clearBrowserCookies", NULL },
+	{ "Network.deleteCookies", NULL },
+	{ "Network.disable", NULL },
+	{ "Network.emulateNetworkConditions", NULL },
+	{ "Network.enable", NULL },
+	{ "Network.getAllCookies", NULL },
+	{ "Network.getCookies", NULL },
+	{ "Network.getRequestPostData", NULL },
+	{ "Network.getResponseBody", NULL },
+	{ "Network.setBlockedURLs", NULL },
+	{ "Network.setBypassServiceWorker", NULL },
+	{ "Network.setCacheDisabled", NULL },
+	{ "Network.setCookie", NULL },
+	{ "Network.setCookies", NULL },
+	{ "Network.setExtraHTTPHeaders", NULL },
+	{ "Network.setUserAgentOverride", NULL },
+	{ "Page.addScriptToEvaluateOnNewDocument", NULL },
+	{ "Page.bringToFront", NULL },
+	{ "Page.captureScreenshot", NULL },
+	{ "Page.createIsolatedWorld", check_world },
+	{ "Page.disable", NULL },
+	{ "Page.enable", NULL },
+	{ "Page.getFrameTree", NULL },
+	{ "Page.getLayoutMetrics", NULL },
+	{ "Page.getNavigationHistory", NULL },
+	{ "Page.handleJavaScriptDialog", NULL },
+	{ "Page.navigate", check_url },
+	{ "Page.navigateToHistoryEntry", NULL },
+	{ "Page.printToPDF", NULL },
+	{ "Page.reload", NULL },
+	{ "Page.removeScriptToEvaluateOnNewDocument", NULL },
+	{ "Page.resetNavigationHistory", NULL },
+	{ "Page.setBypassCSP", NULL },
+	{ "Page.setDocumentContent", NULL },
+	{ "Page.setLifecycleEventsEnabled", NULL },
+	{ "Page.stopLoading", NULL },
+	{ "Performance.*", NULL },
+	{ "Runtime.*", NULL },
+};
+
+struct name {
+	const char *text;
+	size_t len;
+};
+
+static int compare(const void *key, const void *item)
+{
+	const struct name *name = key;
+	const struct rule *rule = item;
+	int order = strncmp(name->text, rule->method, name->len);
+
+	if (order != 0)
+		return order;
+	return rule->method[name->len] == '\0' ? 0 : -1;
+}
+
+static const struct rule *find_rule(const char *text, size_t len)
+{
+	struct name name = { text, len };
+
+	return bsearch(&name, rules, ARRAY_LEN(rules), sizeof(rules[0]), compare);
+}
+
+static const struct rule *find_domain_rule(const char *text, size_t len)
+{
+	const char *dot = memchr(text, '.', len);
+	char domain[32];
+	size_t used;
+
+	if (dot == NULL || (used = (size_t)(dot - text) + 1) + 1 > sizeof(domain))
+		return NULL;
+	memcpy(domain, text, used);
+	domain[used] = '*';
+	return find_rule(domain, used + 1);
+}
+
+static int check_params(const struct cdpmsg *m, guard_fn *guard, struct error *err)
+{
+	/* Doubled names could be read in two ways, so such parameters count as refused. */
+	json_t *params = json_loadb(m->text + m->params.at, m->params.len, JSON_REJECT_DUPLICATES,
+				    NULL);
+	int r = guard(params, err);
+
+	json_decref(params);
+	return r;
+}
+
+static bool is_printable(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			return false;
+	return true;
+}
+
+int filter_check(const struct cdpmsg *m, struct error *err)
+{
+	const char *method = m->text + m->method.at;
+	size_t len = m->method.len;
+	const struct rule *rule = find_rule(method, len);
+
+	if (rule == NULL)
+		rule = find_domain_rule(method, len);
+	if (rule == NULL)
+		return error_set(err, -EPERM, "pool: method not allowed: %.*s",
+				 is_printable(method, len) ? (int)MIN(len, 64) : 0, method);
+	return rule->guard ? check_params(m, rule->guard, err) : 0;
+}

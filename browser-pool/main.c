@@ -1,0 +1,145 @@
+/*
+ * pensum-browser-pool - supervises Chromium and lends isolated pages to workers.
+ */
+#include <event2/event.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "child.h"
+#include "daemon.h"
+#include "listener.h"
+#include "log.h"
+#include "options.h"
+#include "pool.h"
+
+#define EXIT_REFUSED	 2
+#define STOP_PATIENCE_MS 10000
+
+static const struct program program = {
+	.name = "pensum-browser-pool",
+	.summary = "supervises Chromium and lends isolated pages to workers",
+};
+
+struct app {
+	struct settings settings;
+	struct event_base *base;
+	struct rundir *rundir;
+	struct pool *pool;
+	struct listener *listener;
+	struct event *on_term, *on_int, *on_child;
+	bool stop_asked;
+};
+
+/* The first time leases may run to their end; the second time not. */
+static void on_stop(evutil_socket_t sig, short what, void *arg)
+{
+	struct app *a = arg;
+
+	(void)sig;
+	(void)what;
+	daemon_notify("STOPPING=1");
+	pool_stop(a->pool, a->stop_asked ? 0 : STOP_PATIENCE_MS);
+	a->stop_asked = true;
+}
+
+static struct browser *find_browser(struct pool *p, pid_t pid)
+{
+	struct browser *b;
+
+	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
+		TAILQ_FOREACH(b, &p->browsers[state], link)
+			if (b->pid == pid)
+				return b;
+	return NULL;
+}
+
+static void on_child(evutil_socket_t sig, short what, void *arg)
+{
+	struct app *a = arg;
+	int status;
+	pid_t pid;
+
+	(void)sig;
+	(void)what;
+	while ((pid = child_reap(&status)) > 0) {
+		struct browser *b = find_browser(a->pool, pid);
+
+		if (b != NULL)
+			browser_note_exit(b, status);
+	}
+}
+
+static int check_sandbox(const struct settings *s, struct error *err)
+{
+	if (geteuid() == 0 && s->pool_sandbox == POOL_SANDBOX_ON)
+		return error_set(err, -1,
+				 "Chromium's sandbox does not work for root: run as another user, "
+				 "or set pool.sandbox = off if no foreign page is ever opened");
+	return 0;
+}
+
+static int app_open(struct app *a, struct error *err)
+{
+	int r = check_sandbox(&a->settings, err);
+
+	if (r == 0)
+		r = rundir_open(a->settings.pool_run_dir, &a->rundir, err);
+	if (r < 0)
+		return r;
+	child_adopt_orphans();
+	a->base = event_base_new();
+	a->on_term = evsignal_new(a->base, SIGTERM, on_stop, a);
+	a->on_int = evsignal_new(a->base, SIGINT, on_stop, a);
+	a->on_child = evsignal_new(a->base, SIGCHLD, on_child, a);
+	event_add(a->on_term, NULL);
+	event_add(a->on_int, NULL);
+	event_add(a->on_child, NULL);
+	a->pool = pool_new(a->base, &a->settings, a->rundir);
+	return listener_open(a->pool, a->settings.pool_socket, &a->listener, err);
+}
+
+static void app_run(struct app *a)
+{
+	daemon_notify("READY=1");
+	log_notice("lending pages", "version=%s socket=%s pages=%lld browsers=%lld",
+		   pensum_version, a->settings.pool_socket,
+		   (long long)a->settings.pool_max_pages,
+		   (long long)a->settings.pool_max_browsers);
+	event_base_dispatch(a->base);
+	log_notice("stopped", "leased=%llu", (unsigned long long)a->pool->totals.leased);
+}
+
+static void app_close(struct app *a)
+{
+	listener_close(a->listener);
+	pool_free(a->pool);
+	if (a->base != NULL) {
+		event_free(a->on_term);
+		event_free(a->on_int);
+		event_free(a->on_child);
+		event_base_free(a->base);
+	}
+	rundir_close(a->rundir);
+	settings_done(&a->settings);
+}
+
+int main(int argc, char **argv)
+{
+	struct app app = { 0 };
+	struct error err;
+	int done = options_start(&program, argc, argv, &app.settings);
+
+	if (done >= 0)
+		return done;
+	log_open("browser-pool", (enum log_level)app.settings.log_level);
+	daemon_prepare();
+	if (app_open(&app, &err) < 0) {
+		log_error("cannot start", "reason=\"%s\"", err.text);
+		done = EXIT_REFUSED;
+	} else {
+		app_run(&app);
+		done = 0;
+	}
+	app_close(&app);
+	return done;
+}

@@ -1,0 +1,277 @@
+#include "pool.h"
+
+#include <stdlib.h>
+
+#include "log.h"
+#include "mem.h"
+
+#define START_PAUSE_MIN_MS 100
+#define START_PAUSE_MAX_MS 30000
+#define RETRY_MIN_MS	   1000
+#define RETRY_MAX_MS	   60000
+#define FIRST_MEAN_MS	   3000
+#define LAST_WORDS_MS	   20 /* for answers to be written before the loop ends */
+
+static void set_timer(struct event *timer, int64_t ms)
+{
+	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(timer, &after);
+}
+
+void pool_wake(struct pool *p)
+{
+	event_active(p->decide, 0, 0);
+}
+
+unsigned pool_browser_count(const struct pool *p)
+{
+	struct browser *b;
+	unsigned n = 0;
+
+	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
+		TAILQ_FOREACH(b, &p->browsers[state], link)
+			n++;
+	return n;
+}
+
+unsigned pool_context_count(const struct pool *p)
+{
+	unsigned n = 0;
+
+	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
+		n += p->context_count[state];
+	return n;
+}
+
+int64_t pool_retry_after_ms(const struct pool *p)
+{
+	int64_t ms = p->mean_lease_ms * (waiting_count(p->waiting) + 1) /
+		     p->settings->pool_max_pages;
+
+	return MAX(RETRY_MIN_MS, MIN(ms, RETRY_MAX_MS));
+}
+
+enum pool_reason pool_why_no_page(const struct pool *p)
+{
+	return p->start_failures > 0 ? p->last_failure : POOL_REASON_WAIT_OVER;
+}
+
+/* 100 ms, 200 ms, … 30 s, of which a random half is taken off. */
+static int64_t start_pause_ms(unsigned failures)
+{
+	int64_t ms = START_PAUSE_MIN_MS;
+
+	while (--failures > 0 && ms < START_PAUSE_MAX_MS)
+		ms *= 2;
+	ms = MIN(ms, START_PAUSE_MAX_MS);
+	return ms / 2 + (int64_t)arc4random_uniform((uint32_t)(ms / 2 + 1));
+}
+
+void pool_note_start_failed(struct pool *p, enum pool_reason reason)
+{
+	int64_t pause_ms = start_pause_ms(++p->start_failures);
+
+	p->last_failure = reason;
+	p->next_start = deadline_in(pause_ms);
+	log_warning("browser start failed", "reason=%s failures=%u pause_ms=%lld",
+		    pool_reason_name(reason), p->start_failures, (long long)pause_ms);
+	pool_wake(p);
+}
+
+void pool_note_context_made(struct pool *p)
+{
+	p->totals.contexts_made++;
+	p->start_failures = 0;
+}
+
+void pool_note_lease_over(struct pool *p, int64_t lasted_ms)
+{
+	p->mean_lease_ms += (lasted_ms - p->mean_lease_ms) / 8;
+}
+
+/* Decisions */
+
+static void start_browser(struct pool *p)
+{
+	struct error err;
+
+	if (pool_browser_count(p) >= p->settings->pool_max_browsers ||
+	    !TAILQ_EMPTY(&p->browsers[BROWSER_STARTING]))
+		return;
+	if (!deadline_is_over(p->next_start)) {
+		set_timer(p->start_timer, deadline_left_ms(p->next_start));
+		return;
+	}
+	p->totals.browser_starts++;
+	if (browser_start(p, &err) < 0) {
+		log_error("no browser", "reason=\"%s\"", err.text);
+		pool_note_start_failed(p, POOL_REASON_NO_BROWSER);
+	}
+}
+
+/* The emptiest browser that may have one more; pages are shared out evenly. */
+static struct browser *browser_with_room(struct pool *p)
+{
+	int64_t browsers = p->settings->pool_max_browsers;
+	int64_t share = (p->settings->pool_max_pages + browsers - 1) / browsers;
+	struct browser *b, *best = NULL;
+
+	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
+		if (b->context_count < share &&
+		    (best == NULL || b->context_count < best->context_count))
+			best = b;
+	return best;
+}
+
+static struct context *warm_context(struct pool *p)
+{
+	struct browser *b;
+
+	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
+		if (!TAILQ_EMPTY(&b->contexts[CONTEXT_WARM]))
+			return TAILQ_FIRST(&b->contexts[CONTEXT_WARM]);
+	return NULL;
+}
+
+static void lend_contexts(struct pool *p)
+{
+	struct context *c;
+
+	while (waiting_first(p->waiting) != NULL && (c = warm_context(p)) != NULL)
+		pool_lease_lend(waiting_first(p->waiting), c);
+}
+
+/* Those who came last, when more wait than may. */
+static void refuse_too_many(struct pool *p)
+{
+	while (waiting_count(p->waiting) > p->settings->pool_max_waiting)
+		pool_lease_end(waiting_youngest(p->waiting), POOL_REASON_QUEUE_FULL,
+			       "too many wait already");
+}
+
+static void make_contexts(struct pool *p)
+{
+	int64_t max = p->settings->pool_max_pages;
+	int64_t wanted = waiting_count(p->waiting) + POOL_WARM_CONTEXTS -
+			 (int64_t)(p->context_count[CONTEXT_MAKING] + p->context_count[CONTEXT_WARM]);
+	int64_t room = max - pool_context_count(p);
+
+	for (int64_t n = MIN(wanted, room); n > 0; n--) {
+		struct browser *b = browser_with_room(p);
+
+		if (b == NULL) {
+			start_browser(p);
+			return;
+		}
+		context_make(b);
+	}
+}
+
+static void kill_browsers(struct pool *p)
+{
+	for (int state = 0; state < BROWSER_DYING; state++) {
+		struct browser *b;
+
+		while ((b = TAILQ_FIRST(&p->browsers[state])) != NULL)
+			browser_kill(b, POOL_REASON_SHUTTING_DOWN, "the pool stops");
+	}
+}
+
+static void go_on_stopping(struct pool *p)
+{
+	struct timeval soon = { 0, LAST_WORDS_MS * 1000 };
+
+	if (!TAILQ_EMPTY(&p->lent))
+		return;
+	kill_browsers(p);
+	if (pool_browser_count(p) == 0)
+		event_base_loopexit(p->base, &soon);
+}
+
+static void decide(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool *p = arg;
+
+	(void)fd;
+	(void)what;
+	if (p->stopping) {
+		go_on_stopping(p);
+		return;
+	}
+	lend_contexts(p);
+	refuse_too_many(p);
+	make_contexts(p);
+}
+
+/* Stopping and recycling */
+
+static void end_leases(struct pool *p)
+{
+	struct pool_lease *l;
+
+	while ((l = TAILQ_FIRST(&p->lent)) != NULL)
+		pool_lease_end(l, POOL_REASON_SHUTTING_DOWN, "the pool stops");
+}
+
+static void on_stop_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	end_leases(arg);
+}
+
+void pool_stop(struct pool *p, int64_t patience_ms)
+{
+	struct pool_lease *l;
+
+	log_notice("stopping", "leases=%llu patience_ms=%lld",
+		   (unsigned long long)p->context_count[CONTEXT_LENT], (long long)patience_ms);
+	p->stopping = true;
+	while ((l = waiting_first(p->waiting)) != NULL)
+		pool_lease_end(l, POOL_REASON_SHUTTING_DOWN, "the pool is stopping");
+	if (patience_ms >= 0)
+		set_timer(p->stop_timer, patience_ms);
+	pool_wake(p);
+}
+
+void pool_recycle(struct pool *p)
+{
+	struct browser *b;
+
+	log_notice("recycling all browsers", "browsers=%u", pool_browser_count(p));
+	while ((b = TAILQ_FIRST(&p->browsers[BROWSER_READY])) != NULL)
+		browser_recycle(b, "asked for");
+}
+
+struct pool *pool_new(struct event_base *base, const struct settings *s, struct rundir *dir)
+{
+	struct pool *p = mem_zalloc(sizeof(*p));
+
+	p->base = base;
+	p->settings = s;
+	p->rundir = dir;
+	p->defer = defer_new(base);
+	p->waiting = waiting_new(base);
+	p->mean_lease_ms = FIRST_MEAN_MS;
+	TAILQ_INIT(&p->lent);
+	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
+		TAILQ_INIT(&p->browsers[state]);
+	p->decide = event_new(base, -1, 0, decide, p);
+	p->start_timer = event_new(base, -1, 0, decide, p);
+	p->stop_timer = event_new(base, -1, 0, on_stop_timer, p);
+	pool_wake(p);
+	return p;
+}
+
+void pool_free(struct pool *p)
+{
+	if (p == NULL)
+		return;
+	defer_free(p->defer);
+	waiting_free(p->waiting);
+	event_free(p->decide);
+	event_free(p->start_timer);
+	event_free(p->stop_timer);
+	free(p);
+}

@@ -1,0 +1,90 @@
+/*
+ * pool.h - what the rooms of this program share: its settings, its browsers, its waiters, its counts.
+ *
+ * Who is who, and who owns whom:
+ *
+ *	client    a connection on the socket; owns the lease that it asked for
+ *	lease     one request for a page: it waits in the queue, then holds a context, then is over
+ *	context   a browser context with one page: being made, warm, lent, being disposed
+ *	browser   a Chromium process; owns its contexts
+ *
+ * A lease and a context point at each other only while the context is lent. Decisions about scarce
+ * things (which waiter, which context, another browser?) are all in pool.c, taken once per turn of
+ * the loop after pool_wake(): whoever changes something that matters to them calls it.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "browser.h"
+#include "context.h"
+#include "defer.h"
+#include "pool_lease.h"
+#include "poolmsg.h"
+#include "rundir.h"
+#include "settings.h"
+#include "waiting.h"
+
+#define POOL_WARM_CONTEXTS 2 /* blank pages kept ready, within pool.max_pages */
+
+struct pool_totals {
+	uint64_t leased;
+	uint64_t ended[POOL_REASON_COUNT];   /* of leases that had a page */
+	uint64_t refused[POOL_REASON_COUNT]; /* of leases that had none */
+	uint64_t browser_starts;
+	uint64_t contexts_made;
+};
+
+struct pool {
+	struct event_base *base;
+	const struct settings *settings; /* borrowed */
+	struct defer *defer;
+	struct rundir *rundir;
+
+	struct browser_list browsers[BROWSER_STATE_COUNT];
+	unsigned context_count[CONTEXT_STATE_COUNT]; /* over all browsers */
+	struct waiting *waiting;
+	struct pool_lease_list lent;
+
+	bool stopping; /* no new leases; the loop ends when the last one and the browsers have */
+
+	unsigned start_failures; /* in a row, counted until a context could be made */
+	enum pool_reason last_failure;
+	struct deadline next_start;
+	int64_t mean_lease_ms;
+
+	struct event *decide;	   /* pending: decisions are due */
+	struct event *start_timer; /* the pause after a failed start is over */
+	struct event *stop_timer;  /* patience with leases while stopping is over */
+
+	unsigned last_browser_id, last_lease_id;
+	struct pool_totals totals;
+};
+
+/* dir is borrowed. */
+struct pool *pool_new(struct event_base *base, const struct settings *s, struct rundir *dir);
+void pool_free(struct pool *p); /* after the loop that pool_stop() ends: no browser, no client */
+
+/* Something changed: decide anew before the loop waits again. */
+void pool_wake(struct pool *p);
+
+/* A browser could not be started (no_browser), or no page could be made in it (setup_failed). */
+void pool_note_start_failed(struct pool *p, enum pool_reason reason);
+void pool_note_context_made(struct pool *p);
+void pool_note_lease_over(struct pool *p, int64_t lasted_ms);
+
+/* Refuses everybody who waits, lets the leases run (at most patience_ms when that is >= 0), ends
+ * the browsers, ends the loop. May be called again with less patience. */
+void pool_stop(struct pool *p, int64_t patience_ms);
+/* Replaces every browser; leases keep theirs until they end. */
+void pool_recycle(struct pool *p);
+
+unsigned pool_browser_count(const struct pool *p); /* all states */
+unsigned pool_context_count(const struct pool *p); /* all states */
+/* How long somebody who was refused should stay away. */
+int64_t pool_retry_after_ms(const struct pool *p);
+/* What to say to somebody who has waited in vain. */
+enum pool_reason pool_why_no_page(const struct pool *p);

@@ -1,0 +1,254 @@
+#include "pool_lease.h"
+
+#include <errno.h>
+#include <jansson.h>
+
+#include "browser.h"
+#include "client.h"
+#include "clock.h"
+#include "filter.h"
+#include "frames.h"
+#include "log.h"
+#include "mem.h"
+#include "pool.h"
+#include "text.h"
+
+#define MAX_OPEN_CALLS	     256		  /* of one client */
+#define MAX_BROWSER_UNSENT   (32 * 1024 * 1024)	  /* bytes that wait for the browser */
+#define SLOW_UNSENT	     (16 * 1024 * 1024)	  /* bytes that wait for the client */
+#define SLOW_LOOK_S	     2
+#define CDP_ERROR_SERVER     (-32000)
+#define CDP_ERROR_SESSION    (-32001)
+#define CDP_ERROR_NO_METHOD  (-32601)
+
+static void set_timer(struct event *timer, int64_t ms)
+{
+	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
+
+	event_add(timer, &after);
+}
+
+/* The client's wish within the pool's bounds; 0 means as much as there is. */
+static int64_t bounded(int64_t wish_ms, int64_t limit_s)
+{
+	return wish_ms == 0 ? limit_s * 1000 : MIN(wish_ms, limit_s * 1000);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool_lease *l = arg;
+
+	(void)fd;
+	(void)what;
+	if (l->state == POOL_LEASE_WAITING)
+		pool_lease_end(l, pool_why_no_page(l->pool), "no page came free in time");
+	else
+		pool_lease_end(l, POOL_REASON_EXPIRED, "");
+}
+
+static void watch_slow(struct pool_lease *l)
+{
+	struct timeval after = { SLOW_LOOK_S, 0 };
+
+	l->written_before = client_written_bytes(l->client);
+	event_add(l->slow_timer, &after);
+}
+
+static void on_slow_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct pool_lease *l = arg;
+
+	(void)fd;
+	(void)what;
+	if (client_unsent_bytes(l->client) <= SLOW_UNSENT)
+		return;
+	if (client_written_bytes(l->client) == l->written_before)
+		pool_lease_end(l, POOL_REASON_SLOW_CONSUMER, "the client does not read");
+	else
+		watch_slow(l);
+}
+
+struct pool_lease *pool_lease_new(struct pool *p, struct client *c,
+				  const struct pool_request *request)
+{
+	struct pool_lease *l = mem_zalloc(sizeof(*l));
+
+	l->pool = p;
+	l->client = c;
+	l->id = ++p->last_lease_id;
+	l->request = *request;
+	l->request.wait_ms = bounded(request->wait_ms, p->settings->pool_wait_s);
+	l->request.ttl_ms = bounded(request->ttl_ms, p->settings->pool_lease_s);
+	l->asked_ms = clock_now_ms();
+	l->timer = event_new(p->base, -1, 0, on_timer, l);
+	l->slow_timer = event_new(p->base, -1, 0, on_slow_timer, l);
+	l->state = POOL_LEASE_WAITING;
+	waiting_add(p->waiting, l);
+	return l;
+}
+
+void pool_lease_begin(struct pool_lease *l)
+{
+	if (l->pool->stopping) {
+		pool_lease_end(l, POOL_REASON_SHUTTING_DOWN, "the pool is stopping");
+		return;
+	}
+	set_timer(l->timer, l->request.wait_ms);
+	pool_wake(l->pool);
+}
+
+void pool_lease_free(struct pool_lease *l)
+{
+	if (l == NULL)
+		return;
+	event_free(l->timer);
+	event_free(l->slow_timer);
+	free(l);
+}
+
+/* The only place where a lease changes its state and its list. */
+static void pool_lease_set_state(struct pool_lease *l, enum pool_lease_state state)
+{
+	if (l->state == POOL_LEASE_WAITING)
+		waiting_remove(l->pool->waiting, l);
+	else if (l->state == POOL_LEASE_LENT)
+		TAILQ_REMOVE(&l->pool->lent, l, link);
+	l->state = state;
+	if (state == POOL_LEASE_LENT)
+		TAILQ_INSERT_TAIL(&l->pool->lent, l, link);
+	pool_wake(l->pool);
+}
+
+void pool_lease_tell_position(struct pool_lease *l, unsigned position)
+{
+	if (l->position == position)
+		return;
+	l->position = position;
+	client_send(l->client, json_pack("{sssi}", "type", "queued", "position", (int)position));
+}
+
+void pool_lease_lend(struct pool_lease *l, struct context *c)
+{
+	l->lent_ms = clock_now_ms();
+	l->context = c;
+	context_lend(c, l);
+	pool_lease_set_state(l, POOL_LEASE_LENT);
+	set_timer(l->timer, l->request.ttl_ms);
+	l->pool->totals.leased++;
+	client_begin_cdp(l->client);
+	client_send(l->client, json_pack("{ss si sI ss}", "type", "leased", "lease", (int)l->id,
+					 "ttl_ms", (json_int_t)l->request.ttl_ms, "browser",
+					 c->browser->version));
+	log_info("lease begins", "lease=%u class=%s browser=%u waited_ms=%lld job=%s", l->id,
+		 pool_class_name(l->request.cls), c->browser->id,
+		 (long long)(l->lent_ms - l->asked_ms), l->request.tag);
+}
+
+static void end_waiting(struct pool_lease *l, enum pool_reason reason, const char *detail)
+{
+	pool_lease_set_state(l, POOL_LEASE_OVER);
+	l->pool->totals.refused[reason]++;
+	log_info("lease refused", "lease=%u class=%s reason=%s waited_ms=%lld job=%s", l->id,
+		 pool_class_name(l->request.cls), pool_reason_name(reason),
+		 (long long)(clock_now_ms() - l->asked_ms), l->request.tag);
+	if (reason == POOL_REASON_CLIENT_GONE)
+		return;
+	client_send(l->client,
+		    json_pack("{ss ss ss sI}", "type", "refused", "reason",
+			      pool_reason_name(reason), "message", detail, "retry_after_ms",
+			      (json_int_t)pool_retry_after_ms(l->pool)));
+	client_finish(l->client);
+}
+
+static void end_lent(struct pool_lease *l, enum pool_reason reason, const char *detail)
+{
+	struct context *c = l->context;
+	int64_t lasted_ms = clock_now_ms() - l->lent_ms;
+
+	pool_lease_set_state(l, POOL_LEASE_OVER);
+	l->context = NULL;
+	l->pool->totals.ended[reason]++;
+	log_info("lease ends", "lease=%u reason=%s detail=\"%s\" lasted_ms=%lld job=%s", l->id,
+		 pool_reason_name(reason), detail, (long long)lasted_ms, l->request.tag);
+	pool_note_lease_over(l->pool, lasted_ms);
+	if (reason != POOL_REASON_CLIENT_GONE) {
+		client_send(l->client, json_pack("{sss{ss}}", "method", "Pool.ended", "params",
+						 "reason", pool_reason_name(reason)));
+		client_finish(l->client);
+	}
+	context_dispose(c);
+}
+
+void pool_lease_end(struct pool_lease *l, enum pool_reason reason, const char *detail)
+{
+	event_del(l->timer);
+	event_del(l->slow_timer);
+	if (l->state == POOL_LEASE_WAITING)
+		end_waiting(l, reason, detail);
+	else if (l->state == POOL_LEASE_LENT)
+		end_lent(l, reason, detail);
+}
+
+void pool_lease_give(struct pool_lease *l, const struct cdpmsg *m, int64_t client_id)
+{
+	size_t unsent = client_unsent_bytes(l->client);
+	struct cdp_pieces pieces;
+
+	cdpmsg_to_client(m, client_id, &pieces);
+	if (unsent > SLOW_UNSENT && unsent + pieces.bytes > POOL_MAX_CDP_OUT) {
+		pool_lease_end(l, POOL_REASON_SLOW_CONSUMER, "too much waits for the client");
+		return;
+	}
+	client_send_pieces(l->client, &pieces);
+	if (unsent + pieces.bytes > SLOW_UNSENT && !event_pending(l->slow_timer, EV_TIMEOUT, NULL))
+		watch_slow(l);
+}
+
+static void answer_error(struct pool_lease *l, int64_t id, int code, const char *message)
+{
+	client_send(l->client, json_pack("{sI s{si ss}}", "id", (json_int_t)id, "error", "code",
+					 code, "message", message));
+}
+
+static int scan(const char *text, size_t len, struct cdpmsg *m, struct error *err)
+{
+	int r = cdpmsg_scan(text, len, m, err);
+
+	if (r == 0 && !text_is_utf8(text, len))
+		r = error_set(err, -EBADMSG, "not UTF-8");
+	if (r == 0 && (!m->has_id || m->method.len == 0))
+		r = error_set(err, -EBADMSG, "no id or no method");
+	return r;
+}
+
+static void pass_on(struct pool_lease *l, const struct cdpmsg *m)
+{
+	struct context *c = l->context;
+	struct call call = { .owner = c, .client_id = m->id };
+	struct cdp_pieces pieces;
+
+	c->open_calls++;
+	cdpmsg_to_browser(m, calls_add(c->browser->calls, &call), c->page_session, &pieces);
+	frames_send_pieces(c->browser->pipe, &pieces);
+}
+
+void pool_lease_take_message(struct pool_lease *l, const char *text, size_t len)
+{
+	struct error err = { 0 };
+	struct cdpmsg m;
+
+	if (l->state == POOL_LEASE_WAITING)
+		pool_lease_end(l, POOL_REASON_BAD_MESSAGE, "a message before the page was lent");
+	else if (scan(text, len, &m, &err) < 0)
+		pool_lease_end(l, POOL_REASON_BAD_MESSAGE, err.text);
+	else if (m.session.len > 0)
+		answer_error(l, m.id, CDP_ERROR_SESSION, "pool: no such session");
+	else if (filter_check(&m, &err) < 0)
+		answer_error(l, m.id, CDP_ERROR_NO_METHOD, err.text);
+	else if (l->context->open_calls >= MAX_OPEN_CALLS)
+		answer_error(l, m.id, CDP_ERROR_SERVER, "pool: too many open calls");
+	else if (browser_unsent_bytes(l->context->browser) > MAX_BROWSER_UNSENT)
+		answer_error(l, m.id, CDP_ERROR_SERVER, "pool: the browser is too busy");
+	else
+		pass_on(l, &m);
+}

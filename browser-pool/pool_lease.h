@@ -1,0 +1,57 @@
+/*
+ * pool_lease.h - one request for a page, from the question to the written reason of its end.
+ *
+ *	WAITING --page--> LENT --any end--> OVER
+ *	   +--refused, client gone---------^
+ *
+ * Owned by its client. The end is told once: to the client (Pool.ended or refused), to the log and
+ * to the totals, with the same word. After it the context, if there was one, is being disposed.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "cdpmsg.h"
+#include "poolmsg.h"
+
+struct pool;
+struct client;
+struct context;
+
+enum pool_lease_state { POOL_LEASE_WAITING, POOL_LEASE_LENT, POOL_LEASE_OVER };
+
+struct pool_lease {
+	TAILQ_ENTRY(pool_lease) link; /* in the queue, or in pool->lent */
+	struct pool *pool;
+	struct client *client;
+	struct context *context; /* while LENT */
+	enum pool_lease_state state;
+	unsigned id;
+	struct pool_request request; /* its times are bounded by the settings */
+	struct event *timer;	     /* the wait's, then the ttl's */
+	struct event *slow_timer;    /* while much is unsent: does the client read at all? */
+	uint64_t written_before;     /* when slow_timer was set */
+	int64_t asked_ms, lent_ms;
+	int64_t turn;	   /* place in the queue: see waiting.h */
+	unsigned position; /* as the client was told last; 0 = not yet */
+};
+
+TAILQ_HEAD(pool_lease_list, pool_lease);
+
+struct pool_lease *pool_lease_new(struct pool *p, struct client *c,
+				  const struct pool_request *request);
+void pool_lease_begin(struct pool_lease *l); /* into the queue, or refused */
+void pool_lease_free(struct pool_lease *l); /* ended before, or never begun */
+
+/* WAITING -> LENT, told to the client. */
+void pool_lease_lend(struct pool_lease *l, struct context *c);
+void pool_lease_end(struct pool_lease *l, enum pool_reason reason, const char *detail);
+void pool_lease_tell_position(struct pool_lease *l, unsigned position);
+
+/* LENT: a message of its page for the client, whose id for it was client_id. */
+void pool_lease_give(struct pool_lease *l, const struct cdpmsg *m, int64_t client_id);
+/* LENT: a message of the client for its page. */
+void pool_lease_take_message(struct pool_lease *l, const char *text, size_t len);

@@ -1,0 +1,102 @@
+#include "status.h"
+
+#include "clock.h"
+#include "options.h"
+#include "pool.h"
+
+static unsigned count_lent(const struct browser *b)
+{
+	struct context *c;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(c, &b->contexts[CONTEXT_LENT], link)
+		n++;
+	return n;
+}
+
+static json_t *format_browsers(const struct pool *p, int64_t now)
+{
+	json_t *list = json_array();
+	struct browser *b;
+
+	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
+		TAILQ_FOREACH(b, &p->browsers[state], link)
+			json_array_append_new(
+				list, json_pack("{si si ss ss si si si sI}", "id", (int)b->id, "pid",
+						(int)b->pid, "state", browser_state_name(b->state),
+						"version", b->version, "leases", (int)count_lent(b),
+						"contexts", (int)b->context_count, "served",
+						(int)b->served, "age_s",
+						(json_int_t)(now - b->started_ms) / 1000));
+	return list;
+}
+
+static json_t *format_contexts(const struct pool *p)
+{
+	json_t *counts = json_object();
+
+	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
+		json_object_set_new(counts, context_state_name((enum context_state)state),
+				    json_integer(p->context_count[state]));
+	return counts;
+}
+
+static json_t *format_leases(const struct pool *p, int64_t now)
+{
+	json_t *list = json_array();
+	struct pool_lease *l;
+
+	TAILQ_FOREACH(l, &p->lent, link)
+		json_array_append_new(
+			list,
+			json_pack("{si ss ss si sI sI}", "id", (int)l->id, "tag", l->request.tag,
+				  "class", pool_class_name(l->request.cls), "browser",
+				  (int)l->context->browser->id, "age_ms",
+				  (json_int_t)(now - l->lent_ms), "ttl_left_ms",
+				  (json_int_t)(l->lent_ms + l->request.ttl_ms - now)));
+	return list;
+}
+
+static json_t *format_waiting(const struct pool *p, int64_t now)
+{
+	json_t *list = json_array();
+	int position = 0;
+
+	for (const struct pool_lease *l = waiting_first(p->waiting); l != NULL; l = waiting_next(l))
+		json_array_append_new(list,
+				      json_pack("{si ss ss si sI}", "id", (int)l->id, "tag",
+						l->request.tag, "class",
+						pool_class_name(l->request.cls), "position",
+						++position, "age_ms",
+						(json_int_t)(now - l->asked_ms)));
+	return list;
+}
+
+static json_t *format_reasons(const uint64_t *counts)
+{
+	json_t *reasons = json_object();
+
+	for (int i = 0; i < POOL_REASON_COUNT; i++)
+		if (counts[i] > 0)
+			json_object_set_new(reasons, pool_reason_name((enum pool_reason)i),
+					    json_integer((json_int_t)counts[i]));
+	return reasons;
+}
+
+static json_t *format_totals(const struct pool_totals *t)
+{
+	return json_pack("{sI so so sI sI}", "leased", (json_int_t)t->leased, "ended",
+			 format_reasons(t->ended), "refused", format_reasons(t->refused),
+			 "browser_starts", (json_int_t)t->browser_starts, "contexts_made",
+			 (json_int_t)t->contexts_made);
+}
+
+json_t *status_format(const struct pool *p)
+{
+	int64_t now = clock_now_ms();
+
+	return json_pack("{ss sb so so so so so}", "version", pensum_version, "stopping",
+			 (int)p->stopping, "browsers", format_browsers(p, now), "contexts",
+			 format_contexts(p), "leases", format_leases(p, now), "waiting",
+			 format_waiting(p, now), "totals", format_totals(&p->totals));
+}
