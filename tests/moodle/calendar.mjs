@@ -57,7 +57,7 @@ export function eventsByCourses(ctx, args) {
 	const mine = ctx.site.coursesOf(ctx.session.user).filter((c) => courseids.map(Number).includes(c.id));
 	return {
 		groupedbycourse: mine.map((course) => {
-			const all = between(eventsOf(ctx, course, { withExtensions: true }), timesortfrom, timesortto);
+			const all = between(eventsOf(ctx, course, { withExtensions: timesortfrom === undefined }), timesortfrom, timesortto);
 			const events = all.slice(0, limitnum);
 			return { events, ...ends(events), courseid: course.id };
 		}),
