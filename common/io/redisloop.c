@@ -184,7 +184,8 @@ static void greet(struct redisloop *r)
 	static const char *const ping[] = { "PING" };
 
 	set_state(r, LINK_GREETING);
-	redisEnableKeepAlive(&r->ctx->c);
+	if (r->port != 0) /* on a Unix socket it would fail and leave an error in the context */
+		redisEnableKeepAlive(&r->ctx->c);
 	if (r->password != NULL)
 		send_command(r, 0, ARRAY_LEN(auth), auth, NULL, NULL);
 	send_command(r, 0, ARRAY_LEN(name), name, NULL, NULL);
