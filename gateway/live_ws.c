@@ -220,6 +220,7 @@ static int create_context(struct live_ws *ws)
 		.retry_and_idle_policy = &liveness,
 		.timeout_secs = CLOSE_S,
 		.vhost_name = "live",
+		.pcontext = &ws->context,
 		.user = ws,
 	};
 
@@ -252,15 +253,22 @@ int live_ws_new(struct event_base *base, const struct live_ws_ops *ops, struct l
 	return 0;
 }
 
-/* Destroying is asynchronous: the handles close in the loop's next rounds. */
+static void drain(uv_loop_t *loop)
+{
+	for (int i = 0; i < 1000 && uv_run(loop, UV_RUN_NOWAIT) != 0; i++)
+		;
+}
+
+/* Destroying is asynchronous: the handles close in the loop's next rounds, and on a foreign loop the
+ * context itself goes in a second call. It sets ws->context to NULL when it is done (pcontext). */
 void live_ws_free(struct live_ws *ws)
 {
 	if (ws == NULL)
 		return;
-	if (ws->context != NULL)
+	for (int i = 0; i < 2 && ws->context != NULL; i++) {
 		lws_context_destroy(ws->context);
-	for (int i = 0; i < 1000 && uv_run(&ws->loop, UV_RUN_NOWAIT) != 0; i++)
-		;
+		drain(&ws->loop);
+	}
 	uv_loop_close(&ws->loop);
 	if (ws->backend != NULL)
 		event_free(ws->backend);
