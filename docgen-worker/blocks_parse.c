@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "base64.h"
+#include "clean.h"
 #include "href.h"
 #include "mem.h"
 #include "text.h"
@@ -93,14 +94,17 @@ static int read_runs(struct reader *r, const json_t *array, struct runs *runs)
 	return 0;
 }
 
-/* The text member, cut to the budget; free(). NULL when it is not a text. */
+/* The text member, clean and cut to the budget; free(). NULL when it is not a text. */
 static char *read_text(struct reader *r, const json_t *object, const char *key)
 {
-	const json_t *value = json_object_get(object, key);
 	const char *text = text_of(object, key);
-	size_t len = text ? json_string_length(value) : 0;
+	CLEANUP(buf_done) struct buf clean = BUF_INIT;
 
-	return text ? mem_strndup(text, spend_text(r, text, len)) : NULL;
+	if (text == NULL)
+		return NULL;
+	clean_text(&clean, text,
+		   spend_text(r, text, json_string_length(json_object_get(object, key))));
+	return buf_take(&clean);
 }
 
 static int read_with_runs(struct reader *r, const json_t *value, enum block_type type,
