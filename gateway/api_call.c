@@ -59,11 +59,12 @@ static void got_rows(const struct pgloop_result *rows, const struct error *err, 
 void api_query(struct gateway *g, struct request *r, const char *sql, size_t param_count,
 	       const char *const *params, api_rows_fn *fn, void *arg)
 {
+	int limit_ms = pgloop_is_up(g->pg) ? API_QUERY_MS : API_QUERY_AWAY_MS;
 	struct call *c = request_alloc(r, sizeof(*c));
 	struct error err;
 
 	*c = (struct call){ .g = g, .r = r, .rows_fn = fn, .arg = arg };
-	if (pgloop_query(g->pg, API_QUERY_MS, sql, param_count, params, got_rows, c, &err) < 0) {
+	if (pgloop_query(g->pg, limit_ms, sql, param_count, params, got_rows, c, &err) < 0) {
 		log_warning("query not accepted", "why=\"%s\"", err.text);
 		api_reply_away(r);
 	}

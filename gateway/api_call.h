@@ -12,7 +12,8 @@
 #include "gateway.h"
 #include "http.h"
 
-#define API_QUERY_MS 5000
+#define API_QUERY_MS	  5000
+#define API_QUERY_AWAY_MS 1000 /* while there is no connection: bridges a restart */
 
 /* rows is valid during the call. */
 typedef void api_rows_fn(struct gateway *g, struct request *r, const struct pgloop_result *rows,

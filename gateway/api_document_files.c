@@ -1,8 +1,9 @@
 /*
  * api_document_files.c - the student's documents, and the files behind their signed links.
  *
- * A link is good for its owner's session, until it expires:
- *	/api/v1/documents/<id>/file?expires=<epoch>&signature=<of "document <id> <user> <expires>">
+ * A link is good for its owner's session, until it expires; its signature is over the text
+ * "document <id> <user> <expires>":
+ *	/api/v1/documents/<id>/file?expires=<epoch>&signature=<base64url>
  */
 #include "api_handlers.h"
 
@@ -89,7 +90,7 @@ static bool link_is_good(struct gateway *g, struct request *r)
 		    g->vault,
 		    signed_text(request_id_param(r), request_session(r)->user_id, at, text),
 		    signature)) {
-		reply_problem(r, 403, "bad_signature", "This link is not one that Pensum gave out.");
+		reply_problem(r, 403, "bad_signature", "Pensum did not give out this link.");
 		return false;
 	}
 	if (at < clock_wall_ms() / 1000) {

@@ -114,7 +114,8 @@ void api_documents_create(struct gateway *g, struct request *r)
 		  "SELECT coalesce(jsonb_object_agg(a.cmid, jsonb_build_object('cmid', a.cmid, "
 		  "'title', a.name, 'url', a.url, 'due', pensum.iso(a.due), 'course', "
 		  "jsonb_build_object('id', c.course_id, 'name', c.course_name))), '{}') "
-		  "FROM pensum.assignments a JOIN pensum.course_checks c USING (user_id, course_id) "
+		  "FROM pensum.assignments a "
+		  "JOIN pensum.course_checks c USING (user_id, course_id) "
 		  "WHERE a.user_id = $1 AND a.cmid = ANY ($2::bigint[])",
 		  ARRAY_LEN(params), params, got_assignments, o);
 }

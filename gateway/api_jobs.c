@@ -1,7 +1,7 @@
 /*
  * api_jobs.c - jobs as their owner sees them: PostgreSQL's row with the newest event over it.
  *
- *	rows -> for each that has not ended: Redis pensum:job:<id> -> the newer of both -> the answer
+ *	rows -> for each that has not ended: Redis pensum:job:<id> -> the newer of both -> reply
  *
  * That a job has ended stands in PostgreSQL alone. When Redis tells of an end that was not yet in
  * the rows, they are read once more, so an answer never goes back behind what was shown already.

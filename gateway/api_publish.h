@@ -1,6 +1,6 @@
 /*
- * api_publish.h - telling everybody what the gateway itself did to a job (cancelled it, gave it back
- * from a dead worker), as workers do (publish.h).
+ * api_publish.h - telling everybody what the gateway itself did to a job (cancelled it, took it from
+ * a dead worker), as workers do (publish.h).
  */
 #pragma once
 

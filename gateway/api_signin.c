@@ -9,8 +9,8 @@
  * time tells who has signed in lately.
  *
  * The sealed password stays in jobs.secret until the job ends, not only until a worker claims it: a
- * crashed worker then costs an attempt, not the sign-in. It is bound to the job's id, cleared by every
- * function that ends a job, and housekeeping ends sign-ins that are older than 10 minutes.
+ * crashed worker then costs an attempt, not the sign-in. It is bound to the job's id, cleared by
+ * every function that ends a job, and housekeeping ends sign-ins that are older than 10 minutes.
  */
 #include "api_handlers.h"
 

@@ -11,7 +11,7 @@
 
 struct submission {
 	enum job_kind kind;
-	const char *what; /* "POST /api/v1/checks": whose repeat an Idempotency-Key marks; NULL: none */
+	const char *what; /* "POST /api/v1/checks", for its Idempotency-Key; NULL: takes none */
 	json_t *body;	  /* the request's, for the same; borrowed, may be NULL */
 	json_t *jobs;	  /* from submit_add(); taken by submit_send() */
 	bool reuse;	  /* one of this kind that has not ended is good enough */

@@ -148,6 +148,8 @@ static int build_backends(struct gateway *g, struct error *err)
 	int r = vault_open(g->settings, &g->vault, err);
 
 	if (r == 0)
+		r = store_open(g->settings, &g->store, err);
+	if (r == 0)
 		r = pgloop_new(g->base, g->settings, PG_CONNECTIONS, &g->pg, err);
 	if (r == 0)
 		r = redisloop_new(g->base, g->settings, NULL, NULL, &g->redis, err);
@@ -227,6 +229,7 @@ static void tear_down(struct run *run)
 	redisloop_free(g->redis_events);
 	redisloop_free(g->redis);
 	pgloop_free(g->pg);
+	store_free(g->store);
 	vault_free(g->vault);
 	for (size_t i = 0; i < 4; i++) {
 		struct event *event =

@@ -52,7 +52,8 @@ static int begin_alone(struct pg *pg, struct error *err)
 	int e = pg_begin(pg, err);
 
 	if (e == 0)
-		e = pg_exec(pg, "SELECT pg_advisory_xact_lock(hashtextextended('pensum.migrate', 0))",
+		e = pg_exec(pg,
+			    "SELECT pg_advisory_xact_lock(hashtextextended('pensum.migrate', 0))",
 			    0, NULL, NULL, err);
 	return e;
 }
@@ -72,8 +73,9 @@ static int make_place(struct pg *pg, struct error *err)
 			 "DO $$ BEGIN\n"
 			 "IF to_regnamespace('pensum') IS NULL THEN CREATE SCHEMA pensum; END IF;\n"
 			 "IF to_regclass('pensum.migrations') IS NULL THEN\n"
-			 "CREATE TABLE pensum.migrations (name text PRIMARY KEY, sha256 text NOT NULL,"
-			 " applied_at timestamptz NOT NULL DEFAULT now());\n"
+			 "CREATE TABLE pensum.migrations (name text PRIMARY KEY, "
+			 "sha256 text NOT NULL, "
+			 "applied_at timestamptz NOT NULL DEFAULT now());\n"
 			 "END IF; END $$",
 			 err);
 }

@@ -1,10 +1,10 @@
 /*
  * migrate.h - brings the database to this program's schema: pensum-gateway --migrate.
  *
- * Applies the files of gateway.sql_dir in the order of their names, each in a transaction of its own
- * under an advisory lock, and records name and SHA-256 in pensum.migrations. Repeating does nothing;
- * a file that changed after it was applied is an error (-EEXIST) and changes nothing. Blocking; says
- * on stdout what it did.
+ * Applies the files of gateway.sql_dir in the order of their names, each in a transaction of its
+ * own under an advisory lock, and records name and SHA-256 in pensum.migrations. Repeating does
+ * nothing; a file that changed after it was applied is an error (-EEXIST) and changes nothing.
+ * Blocking; says on stdout what it did.
  */
 #pragma once
 

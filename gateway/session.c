@@ -114,7 +114,8 @@ static void got_cached(struct gateway *g, struct request *r, json_t *json, void 
 		read_row(c);
 }
 
-void session_require(struct gateway *g, struct request *r, enum route_access access, route_fn *then)
+void session_require(struct gateway *g, struct request *r, enum route_access access,
+		     route_fn *then)
 {
 	const char *token = request_cookie(r, SESSION_COOKIE);
 	char key[KEY_SIZE];

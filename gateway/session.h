@@ -3,9 +3,9 @@
  *
  *	cookie -> SHA-256 -> Redis pensum:session:<hash> -> PostgreSQL pensum.sessions
  *
- * Only active sessions are in Redis, and only for SESSION_CACHE_S, so that a sign-out that Redis did
- * not hear of holds after a minute at the latest. A pending session is always read from PostgreSQL:
- * it becomes active in the transaction that ends its sign-in job.
+ * Only active sessions are in Redis, and only for SESSION_CACHE_S, so that a sign-out which Redis
+ * did not hear of holds after a minute at the latest. A pending session is always read from
+ * PostgreSQL: it becomes active in the transaction that ends its sign-in job.
  */
 #pragma once
 
@@ -19,7 +19,8 @@
  * wants one; or has answered: 401 signed_out, 403 signin_pending (a signed-in session is needed),
  * 503 database_away.
  */
-void session_require(struct gateway *g, struct request *r, enum route_access access, route_fn *then);
+void session_require(struct gateway *g, struct request *r, enum route_access access,
+		     route_fn *then);
 
 /* Adds the Set-Cookie header, before the reply. token NULL: the browser forgets the cookie. */
 void session_send_cookie(struct gateway *g, struct request *r, const char *token);

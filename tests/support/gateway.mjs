@@ -1,0 +1,168 @@
+// The gateway with real Redis and PostgreSQL and no worker: what a worker would do is written to
+// the database by the test.
+//
+//   const world = await startGateway();
+//   const maya = await world.student('maya');     signed in, as a row of pensum.sessions
+//   await maya.post('/api/v1/checks', { courses: [1] })   → { status, headers, json, text }
+//   await world.giveCourses(maya); await world.giveAssignments(maya);
+//   await world.sql`SELECT … ${value}`            values quoted
+//   await world.stop();
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { buildFolder, programPath, startDaemon, writeKey } from './daemon.mjs';
+import { startPostgres } from './postgres.mjs';
+import { run, temporaryFolder } from './process.mjs';
+import { startRedis } from './redis.mjs';
+
+const root = path.join(path.dirname(new URL(import.meta.url).pathname), '..', '..');
+export const SITE = { name: 'Test Moodle', url: 'https://moodle.test' };
+
+export const newId = () => crypto.randomBytes(12).toString('hex');
+export const sha256 = (text) => crypto.createHash('sha256').update(text).digest('hex');
+const quote = (value) => (value === null ? 'NULL' : `'${String(value).replaceAll("'", "''")}'`);
+
+function freePort() {
+	return new Promise((resolve) => {
+		const server = net.createServer();
+		server.listen(0, '127.0.0.1', () => {
+			const { port } = server.address();
+			server.close(() => resolve(port));
+		});
+	});
+}
+
+// A browser without a page: keeps the cookie, does not judge.
+export class Browser {
+	constructor(url, cookie = '') {
+		Object.assign(this, { url, cookie });
+	}
+
+	async request(method, target, body, headers = {}) {
+		const isRaw = typeof body === 'string' || Buffer.isBuffer(body);
+		const response = await fetch(this.url + target, {
+			method,
+			redirect: 'manual',
+			headers: {
+				...(this.cookie && { cookie: this.cookie }),
+				...(body !== undefined && { 'content-type': 'application/json' }),
+				...headers,
+			},
+			body: body === undefined || isRaw ? body : JSON.stringify(body),
+		});
+		const bytes = Buffer.from(await response.arrayBuffer());
+		const text = bytes.toString();
+		const isJson = /json/.test(response.headers.get('content-type') ?? '');
+		const set = response.headers.get('set-cookie');
+		if (set) this.cookie = set.split(';')[0];
+		return { status: response.status, headers: response.headers, bytes, text,
+			json: isJson ? JSON.parse(text) : null };
+	}
+
+	get = (target, headers) => this.request('GET', target, undefined, headers);
+	post = (target, body, headers) => this.request('POST', target, body, headers);
+	delete = (target, headers) => this.request('DELETE', target, undefined, headers);
+}
+
+export const COURSES = [
+	{ id: 11, name: 'Algorithms', shortname: 'CS201', url: `${SITE.url}/course/view.php?id=11`, state: 'inprogress' },
+	{ id: 12, name: 'Statistics & "Probability"', shortname: 'MA110', url: `${SITE.url}/course/view.php?id=12`, state: 'past' },
+	{ id: 13, name: 'Sprachwissenschaft — अक्षर', shortname: 'LI1', url: `${SITE.url}/course/view.php?id=13`, state: 'future' },
+];
+
+export async function startGateway({ settings = {} } = {}) {
+	const folder = temporaryFolder('pensum-g-');
+	const [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+	const [port, adminPort] = [await freePort(), await freePort()];
+	const all = {
+		'site.name': SITE.name, 'site.url': SITE.url,
+		'redis.address': redis.address, 'postgres.conninfo': postgres.conninfo,
+		'secrets.key_file': writeKey(folder.path),
+		'gateway.listen': `127.0.0.1:${port}`, 'gateway.admin_listen': `127.0.0.1:${adminPort}`,
+		'gateway.web_dir': path.join(root, 'gateway', 'web'),
+		'gateway.sql_dir': path.join(root, 'deploy', 'sql'),
+		'documents.dir': path.join(folder.path, 'documents'),
+		...settings,
+	};
+	const world = { folder: folder.path, redis, postgres, settings: all, url: `http://127.0.0.1:${port}`,
+		adminUrl: `http://127.0.0.1:${adminPort}`, daemons: [] };
+
+	const environment = Object.fromEntries(Object.entries(all).map(([key, value]) =>
+		[`PENSUM_${key.replaceAll('.', '_').toUpperCase()}`, String(value)]));
+	world.runGateway = (args, env = {}) => run(programPath('pensum-gateway'), ['--config', '/dev/null', ...args],
+		{ env: { PATH: process.env.PATH, ...environment, ...env } });
+
+	// One more gateway on the same databases (other ports), or the first one again.
+	world.start = async (more = {}) => {
+		const daemon = await startDaemon('pensum-gateway', { settings: { ...all, ...more }, ready: /ready/ });
+		world.daemons.push(daemon);
+		return daemon;
+	};
+	world.startSecond = async (more = {}) => {
+		const [a, b] = [await freePort(), await freePort()];
+		const daemon = await world.start({ 'gateway.listen': `127.0.0.1:${a}`, 'gateway.admin_listen': `127.0.0.1:${b}`, ...more });
+		return { daemon, url: `http://127.0.0.1:${a}` };
+	};
+	world.browser = (cookie) => new Browser(world.url, cookie);
+	world.sql = (strings, ...values) => postgres.query(String.raw({ raw: strings }, ...values.map(quote)));
+	world.jobCount = async () => Number((await world.sql`SELECT count(*) FROM pensum.jobs`)[0][0]);
+
+	world.student = async (username, userId = newId() + newId().slice(0, 8)) => {
+		const token = crypto.randomBytes(32).toString('base64url');
+		await world.sql`INSERT INTO pensum.users (id, site, username, fullname) VALUES (${userId}, ${SITE.url},
+			${username}, ${`${username} Example`}) ON CONFLICT DO NOTHING`;
+		await world.sql`INSERT INTO pensum.sessions (token_hash, user_id, active, expires_at)
+			VALUES (${sha256(token)}, ${userId}, true, now() + interval '1 hour')`;
+		return Object.assign(world.browser(`pensum_session=${token}`), { userId, token, username });
+	};
+	world.giveCourses = (student, courses = COURSES) => world.sql`INSERT INTO pensum.course_lists
+		(user_id, courses, expires_at) VALUES (${student.userId}, ${JSON.stringify(courses)}, now() + interval '1 hour')`;
+	// Two courses checked, one of them in vain; assignments first … first + count - 1 in course 11.
+	world.giveAssignments = async (student, first = 301, count = 6) => {
+		await world.sql`INSERT INTO pensum.course_checks (user_id, course_id, course_name, failure_code, failure_message)
+			VALUES (${student.userId}, 11, 'Algorithms', NULL, NULL),
+			(${student.userId}, 12, 'Statistics', 'course_hidden', 'Not available.')`;
+		await world.sql`INSERT INTO pensum.assignments (user_id, cmid, course_id, name, url, section, due, due_text,
+			status, pending, position) SELECT ${student.userId}, ${first} + i, 11, 'Sheet ' || i,
+			${SITE.url} || '/mod/assign/view.php?id=' || (${first} + i), 'Week 1', '2030-05-01T10:00:00Z', '1 May',
+			'none', true, i FROM generate_series(0, ${count} - 1) i`;
+	};
+	// The sealed Moodle session of a cached sign-in; the program knows how verifiers are made.
+	world.giveMoodleSession = async (userId, password, inSeconds = 3600) => {
+		const made = await run(path.join(buildFolder, 'tests', 'e2e', 'make_verifier'), [userId, password],
+			{ env: { PATH: process.env.PATH, PENSUM_SECRETS_KEY_FILE: all['secrets.key_file'] } });
+		if (made.code !== 0) throw new Error(made.stderr);
+		await world.sql`INSERT INTO pensum.moodle_sessions (user_id, sealed, verifier, expires_at)
+			VALUES (${userId}, 'c2VhbGVk', ${made.stdout.trim()}, now() + ${inSeconds} * interval '1 second')
+			ON CONFLICT (user_id) DO UPDATE SET verifier = excluded.verifier, expires_at = excluded.expires_at`;
+	};
+	world.giveDocument = async (student, { id = newId(), bytes = 'PK document', name = 'Essay ü.docx', inSeconds = 3600 } = {}) => {
+		const object = `${student.userId}/${id}.docx`;
+		const file = path.join(all['documents.dir'], object);
+		fs.mkdirSync(path.dirname(file), { recursive: true });
+		fs.writeFileSync(file, bytes);
+		await world.sql`INSERT INTO pensum.documents (id, user_id, job_id, cmid, title, course_name, file_name, format,
+			object, bytes, content_hash, expires_at) VALUES (${id}, ${student.userId}, ${newId()}, 301, 'Essay',
+			'Algorithms', ${name}, 'docx', ${object}, ${Buffer.byteLength(bytes)}, 'x', now() + ${inSeconds} * interval '1 second')`;
+		return { id, file };
+	};
+
+	world.stop = async () => {
+		const errors = [];
+		for (const daemon of world.daemons) if (!daemon.ended) await daemon.stop().catch((e) => errors.push(e));
+		await postgres.stop();
+		await redis.stop();
+		folder.remove();
+		if (errors.length > 0) throw errors[0];
+	};
+	try {
+		const migrated = await world.runGateway(['--migrate']);
+		if (migrated.code !== 0) throw new Error(`migrate: ${migrated.stderr}`);
+		await world.start();
+	} catch (error) {
+		await world.stop().catch(() => {});
+		throw error;
+	}
+	return world;
+}
