@@ -8,6 +8,7 @@
 
 #define AFTER_TABLE 160 /* twips */
 #define AFTER_CODE  160
+#define AFTER_TITLE 240 /* when no subtitle follows */
 
 void docx_body_done(struct docx_body *x)
 {
@@ -78,12 +79,14 @@ static void add_paragraph(struct docx_body *x, const char *style, const struct r
 	docx_paragraph_end(x);
 }
 
-static void add_line(struct docx_body *x, const char *style, const char *text)
+static void add_line(struct docx_body *x, const char *style, const char *text, int after)
 {
+	bool rtl = clean_is_rtl(text);
+
 	if (text[0] == '\0')
 		return;
 	docx_paragraph_begin(x,
-			     &(struct docx_paragraph){.style = style, .rtl = clean_is_rtl(text)});
+			     &(struct docx_paragraph){.style = style, .rtl = rtl, .after = after});
 	docx_add_text(x, text);
 	docx_paragraph_end(x);
 }
@@ -225,8 +228,8 @@ static const char document_end[] =
 void docx_body_write(struct docx_body *x, const struct document *d)
 {
 	buf_add_str(&x->xml, document_begin);
-	add_line(x, "Title", d->title);
-	add_line(x, "Subtitle", d->course);
+	add_line(x, "Title", d->title, d->course[0] == '\0' ? AFTER_TITLE : 0);
+	add_line(x, "Subtitle", d->course, 0);
 	for (size_t i = 0; i < d->blocks.count; i++)
 		add_block(x, &d->blocks.at[i]);
 	if (x->after_table) {
