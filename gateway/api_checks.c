@@ -67,12 +67,16 @@ static void got_names(struct gateway *g, struct request *r, const struct pgloop_
 void api_checks_create(struct gateway *g, struct request *r)
 {
 	static const char *const members[] = { "courses", NULL };
-	struct check *c = request_alloc(r, sizeof(*c));
 	const char *params[] = { request_session(r)->user_id, NULL };
+	json_t *body = request_json(r);
+	struct check *c;
 
-	c->body = request_json(r);
-	if (c->body == NULL || !input_members(r, c->body, members) ||
-	    !input_ids(r, c->body, "courses", COURSES_MAX, "too_many_courses", c->ids, &c->count))
+	if (body == NULL)
+		return;
+	c = request_alloc(r, sizeof(*c));
+	c->body = body;
+	if (!input_members(r, body, members) ||
+	    !input_ids(r, body, "courses", COURSES_MAX, "too_many_courses", c->ids, &c->count))
 		return;
 	params[1] = input_ids_as_array(r, c->ids, c->count);
 	api_query(g, r,

@@ -93,8 +93,7 @@ static bool read_order(struct request *r, struct order *o)
 {
 	static const char *const members[] = { "assignments", "student", "format", "draft", NULL };
 
-	o->body = request_json(r);
-	return o->body != NULL && input_members(r, o->body, members) &&
+	return input_members(r, o->body, members) &&
 	       input_ids(r, o->body, "assignments", ASSIGNMENTS_MAX, "too_many_assignments",
 			 o->cmids, &o->count) &&
 	       read_student(r, o) &&
@@ -104,9 +103,14 @@ static bool read_order(struct request *r, struct order *o)
 
 void api_documents_create(struct gateway *g, struct request *r)
 {
-	struct order *o = request_alloc(r, sizeof(*o));
 	const char *params[] = { request_session(r)->user_id, NULL };
+	json_t *body = request_json(r);
+	struct order *o;
 
+	if (body == NULL)
+		return;
+	o = request_alloc(r, sizeof(*o));
+	o->body = body;
 	if (!read_order(r, o))
 		return;
 	params[1] = input_ids_as_array(r, o->cmids, o->count);

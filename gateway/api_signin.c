@@ -185,12 +185,15 @@ static bool may_try(struct request *r, const char *user_id)
 void api_session_create(struct gateway *g, struct request *r)
 {
 	static const char *const members[] = { "username", "password", NULL };
-	struct signin *s = request_alloc(r, sizeof(*s));
 	json_t *body = request_json(r);
+	struct signin *s;
 	char key[KEY_SIZE];
 
+	if (body == NULL)
+		return;
+	s = request_alloc(r, sizeof(*s));
 	*s = (struct signin){ .g = g, .r = r };
-	if (body == NULL || !input_members(r, body, members) ||
+	if (!input_members(r, body, members) ||
 	    !input_text(r, body, "username", 1, 255, INPUT_BYTES, &s->username) ||
 	    !input_text(r, body, "password", 1, 1024, INPUT_BYTES, &s->password))
 		return;

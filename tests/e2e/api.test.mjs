@@ -10,7 +10,7 @@ const STUDENT = { name: 'Maya Lindqvist', roll: '42' };
 let world;
 
 before(async () => { world = await startGateway(); });
-after(async () => { await world.stop(); });
+after(async () => { await world?.stop(); });
 
 const order = (assignments, more = {}) => ({ assignments, student: STUDENT, format: 'docx', draft: 'template', ...more });
 

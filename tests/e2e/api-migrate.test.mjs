@@ -1,0 +1,77 @@
+// pensum-gateway --migrate: once, again, in parallel, and never over a changed past.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { startGateway } from '../support/gateway.mjs';
+import { temporaryFolder } from '../support/process.mjs';
+
+let world, folder;
+
+before(async () => {
+	world = await startGateway();
+	folder = temporaryFolder();
+	fs.cpSync(world.settings['gateway.sql_dir'], folder.path, { recursive: true });
+});
+after(async () => {
+	folder.remove();
+	await world?.stop();
+});
+
+const migrate = () => world.runGateway(['--migrate'], { PENSUM_GATEWAY_SQL_DIR: folder.path });
+const write = (name, text) => fs.writeFileSync(path.join(folder.path, name), text);
+const applied = async () => (await world.sql`SELECT name FROM pensum.migrations ORDER BY name`).map((row) => row[0]);
+
+test('repeating does nothing', async () => {
+	const files = fs.readdirSync(folder.path).filter((name) => name.endsWith('.sql')).sort();
+	assert.deepEqual(await applied(), files);
+	const again = await migrate();
+	assert.equal(again.code, 0, again.stderr);
+	assert.equal(again.stdout, files.map((name) => `${name}: applied before\n`).join(''));
+});
+
+test('a new file is applied once, also by many at the same time', async () => {
+	write('900_more.sql', 'CREATE TABLE pensum.more (id int); INSERT INTO pensum.more VALUES (1);');
+	const runs = await Promise.all(Array.from({ length: 5 }, migrate));
+	assert.deepEqual(runs.map((run) => run.code), [0, 0, 0, 0, 0]);
+	assert.equal(runs.filter((run) => run.stdout.includes('900_more.sql: applied\n')).length, 1);
+	assert.deepEqual(await world.sql`SELECT count(*) FROM pensum.more`, [['1']]);
+});
+
+test('a file that fails changes nothing and says why', async () => {
+	write('901_bad.sql', 'CREATE TABLE pensum.half (id int);\nSELECT no_such_function();');
+	const failed = await migrate();
+	assert.equal(failed.code, 1);
+	assert.match(failed.stderr, /901_bad\.sql/);
+	assert.match(failed.stderr, /no_such_function/);
+	assert.deepEqual(await world.sql`SELECT to_regclass('pensum.half')`, [[null]]);
+	assert.ok(!(await applied()).includes('901_bad.sql'));
+	write('901_bad.sql', 'CREATE TABLE pensum.half (id int);');
+	assert.equal((await migrate()).code, 0);
+});
+
+test('a file that was changed after it was applied is refused', async () => {
+	write('900_more.sql', 'CREATE TABLE pensum.more (id int, x int);');
+	write('902_later.sql', 'CREATE TABLE pensum.later (id int);');
+	const refused = await migrate();
+	assert.equal(refused.code, 1);
+	assert.match(refused.stderr, /900_more\.sql was changed after/);
+	assert.ok(!(await applied()).includes('902_later.sql'));
+});
+
+test('an empty or missing folder is an error', async () => {
+	const empty = temporaryFolder();
+	assert.match((await world.runGateway(['--migrate'], { PENSUM_GATEWAY_SQL_DIR: empty.path })).stderr, /no \.sql files/);
+	empty.remove();
+	const missing = await world.runGateway(['--migrate'], { PENSUM_GATEWAY_SQL_DIR: empty.path });
+	assert.equal(missing.code, 1);
+	assert.match(missing.stderr, /cannot read gateway\.sql_dir/);
+});
+
+test('a role that may not create the schema is told so', async () => {
+	await world.sql`CREATE ROLE limited LOGIN`;
+	await world.sql`CREATE DATABASE prepared`;
+	const conninfo = world.postgres.conninfo.replace('dbname=pensum', 'dbname=prepared');
+	const made = await world.runGateway(['--migrate'], { PENSUM_POSTGRES_CONNINFO: conninfo.replace('user=postgres', 'user=limited') });
+	assert.match(made.stderr, /permission denied for database/);
+});
