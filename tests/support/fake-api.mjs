@@ -35,7 +35,8 @@ const COURSES = [
 	[12, 'Statistics & Probability', 'MA110', 'inprogress', {}],
 	[13, 'History of the Book', 'HI305', 'inprogress', {}],
 	[14, 'Drawing for Everyone', 'AR001', 'inprogress', {}],
-	[15, 'Einführung in die <b>Sprachwissenschaft</b> — Zwischen Donaudampfschifffahrtsgesellschaft und अक्षर', 'LI-100/24W', 'future', {}],
+	[15, 'Einführung in die <b>Sprachwissenschaft</b> — Zwischen Donaudampfschifffahrtsgesellschaft und अक्षर',
+		'LI-100/24W', 'future', {}],
 	[16, 'Physics for Engineers I', 'PH101', 'past', {}],
 	[17, 'Library introduction', 'LIB', 'inprogress', { hidden: true }],
 ];

@@ -63,7 +63,8 @@ export function mount(main, { signal }) {
 			h('h2', { id: 'maker-title' }, 'Prepare documents'), picks,
 			h('fieldset', { class: 'pair' }, h('legend', null, 'On the document'),
 				h('div', { class: 'field' }, h('label', { for: name.id }, 'Your name'), name),
-				h('div', { class: 'field' }, h('label', { for: roll.id }, 'Roll or student number ', h('span', { class: 'optional' }, '(optional)')), roll)),
+				h('div', { class: 'field' },
+					h('label', { for: roll.id }, 'Roll or student number ', h('span', { class: 'optional' }, '(optional)')), roll)),
 			h('p', { class: 'check' }, remember, h('label', { for: remember.id }, 'Remember these on this computer')),
 			error, h('div', { class: 'buttons' }, submit)));
 		showPicks();
@@ -154,6 +155,11 @@ export function mount(main, { signal }) {
 		return subjects.get(job.id)?.name ?? documentOf(job)?.title ?? 'Document';
 	}
 
+	// As it was picked; the page in Moodle may write it a little differently.
+	function titleOf({ job, document }) {
+		return subjects.get(job?.id)?.name ?? document?.title ?? nameOf(job);
+	}
+
 	function documentOf(job) {
 		if (job.state !== 'succeeded') return null;
 		const assignment = subjects.get(job.id)?.id;
@@ -189,7 +195,7 @@ export function mount(main, { signal }) {
 		node.update = current => {
 			row = current;
 			const { job, document } = row;
-			setText(name, document?.title ?? nameOf(job));
+			setText(name, titleOf(row));
 			setText(sub, document ? describe(document) : subjects.get(job.id)?.course ?? '');
 			const wanted = document ? `document ${document.id}` : job.state === 'succeeded' ? 'storing'
 				: isOver(job) ? 'failed' : 'running';
@@ -207,7 +213,7 @@ export function mount(main, { signal }) {
 			if (document) {
 				const error = h('p', { class: 'error', role: 'alert', hidden: true });
 				fill(extra, error);
-				fill(side, h('button', { type: 'button', class: 'primary small', 'aria-label': `Download ${document.title}`,
+				fill(side, h('button', { type: 'button', class: 'primary small', 'aria-label': `Download ${titleOf(row)}`,
 					onclick: event => download(document, event.currentTarget, error) }, 'Download'));
 			} else if (shape === 'running') {
 				progress = createProgress({ label: nameOf(job), compact: true });

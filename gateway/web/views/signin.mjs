@@ -14,8 +14,8 @@ export function mount(main, { signal, notice, pendingJob, onSignedIn }) {
 	const form = h('form', { class: 'card stack', onsubmit: send },
 		error, fields.nodes, submit,
 		h('p', { class: 'hint' }, 'Your password is sent to your Moodle once, through this server. ' +
-			'It is kept only sealed, and only until the sign-in ends; then nothing but a one-way ' +
-			'check value is left.'));
+			'It is kept only sealed, and only until the sign-in ends; then nothing of it but a ' +
+			'one-way check value is left.'));
 	const slot = h('div', { class: 'card', hidden: true });
 	main.append(h('div', { class: 'narrow' },
 		h('h1', null, 'Sign in'),
