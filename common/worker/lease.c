@@ -1,3 +1,421 @@
 #include "lease.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "buf.h"
+#include "cdpmsg.h"
+#include "fd.h"
+#include "mem.h"
+
+#define TICK_MS		   500
+#define READ_BYTES	   (64 * 1024)
+#define MAX_IN		   (POOL_MAX_CDP_OUT + READ_BYTES)
+#define MAX_EVENTS	   512
+#define MAX_EVENT_BYTES	   (4 * 1024 * 1024)
+#define ANSWER_GRACE_MS	   5000		    /* the pool's word comes a little after wait_ms */
+#define LONGEST_WAIT_MS	   (3600 * 1000)    /* what the pool's own patience can be */
+
+struct kept_event {
+	STAILQ_ENTRY(kept_event) link;
+	size_t len;
+	char text[];
+};
+
+struct lease {
+	int fd;
+	lease_tick_fn *tick;
+	void *tick_arg;
+	int64_t next_tick_ms;
+	int64_t last_id;
+	char end_reason[32]; /* "" while it lives */
+
+	struct buf in;
+	size_t taken;	 /* bytes of in that the last message had, end mark included */
+	size_t searched; /* bytes of in without an end mark */
+
+	STAILQ_HEAD(, kept_event) events;
+	unsigned event_count;
+	size_t event_bytes;
+};
+
+/* ---- events that nobody has asked for yet ---- */
+
+static void drop_first_event(struct lease *l)
+{
+	struct kept_event *event = STAILQ_FIRST(&l->events);
+
+	STAILQ_REMOVE_HEAD(&l->events, link);
+	l->event_count--;
+	l->event_bytes -= event->len;
+	free(event);
+}
+
+static void drop_events(struct lease *l)
+{
+	while (l->event_count > 0)
+		drop_first_event(l);
+}
+
+static void keep_event(struct lease *l, const char *text, size_t len)
+{
+	struct kept_event *event = mem_zalloc(sizeof(*event) + len);
+
+	event->len = len;
+	memcpy(event->text, text, len);
+	STAILQ_INSERT_TAIL(&l->events, event, link);
+	l->event_count++;
+	l->event_bytes += len;
+	while (l->event_count > MAX_EVENTS || (l->event_bytes > MAX_EVENT_BYTES && l->event_count > 1))
+		drop_first_event(l);
+}
+
+/* ---- bytes in and out, with a deadline and the tick ---- */
+
+static int tick_if_due(struct lease *l, struct error *err)
+{
+	int64_t now = clock_now_ms();
+
+	if (l->tick == NULL || now < l->next_tick_ms)
+		return 0;
+	l->next_tick_ms = now + TICK_MS;
+	if (l->tick(l->tick_arg) != 0)
+		return error_set(err, -ECANCELED, "page: cancelled");
+	return 0;
+}
+
+/* 0 when the socket is ready for events. */
+static int wait_socket(struct lease *l, short events, struct deadline deadline, struct error *err)
+{
+	for (;;) {
+		int r = tick_if_due(l, err);
+
+		if (r < 0)
+			return r;
+		r = fd_wait(l->fd, events, deadline_min(deadline, deadline_in(TICK_MS)));
+		if (r < 0)
+			return error_set(err, r, "pool: %s", strerror(-r));
+		if (r > 0)
+			return 0;
+		if (deadline_is_over(deadline))
+			return error_set(err, -ETIMEDOUT, "page: no answer in time");
+	}
+}
+
+static int end_with(struct lease *l, const char *reason, struct error *err)
+{
+	if (l->end_reason[0] == '\0')
+		snprintf(l->end_reason, sizeof(l->end_reason), "%s", reason);
+	return error_set(err, -EPIPE, "page: the lease ended: %s", l->end_reason);
+}
+
+/* A broken connection is found by the next read, which may still find the pool's last word. */
+static int send_all(struct lease *l, const char *data, size_t len, struct deadline deadline,
+		    struct error *err)
+{
+	while (len > 0) {
+		ssize_t n = send(l->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		int r = 0;
+
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return 0;
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return error_set(err, -errno, "pool: %s", strerror(errno));
+		if (n < 0)
+			r = wait_socket(l, POLLOUT, deadline, err);
+		/* Half a message cannot be taken back: the lease is of no use any more. */
+		if (r < 0) {
+			end_with(l, pool_reason_name(POOL_REASON_CLIENT_GONE), NULL);
+			return r;
+		}
+		data += MAX(n, 0);
+		len -= (size_t)MAX(n, 0);
+	}
+	return 0;
+}
+
+static int read_more(struct lease *l, struct deadline deadline, struct error *err)
+{
+	int r = wait_socket(l, POLLIN, deadline, err);
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	if (l->in.len > MAX_IN)
+		return end_with(l, pool_reason_name(POOL_REASON_TOO_LARGE), err);
+	buf_reserve(&l->in, READ_BYTES);
+	n = recv(l->fd, l->in.data + l->in.len, READ_BYTES, MSG_DONTWAIT);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		return end_with(l, "pool_gone", err);
+	if (n > 0)
+		l->in.len += (size_t)n;
+	return 0;
+}
+
+/* The next message, without its end mark; valid until the next call. */
+static int read_message(struct lease *l, struct deadline deadline, const char **text, size_t *len,
+			struct error *err)
+{
+	buf_drop(&l->in, l->taken);
+	l->taken = l->searched = 0;
+	for (;;) {
+		const char *end = l->in.len == l->searched ?
+					  NULL :
+					  memchr(l->in.data + l->searched, '\0', l->in.len - l->searched);
+		int r;
+
+		if (end != NULL) {
+			*text = l->in.data;
+			*len = (size_t)(end - l->in.data);
+			l->taken = *len + 1;
+			return 0;
+		}
+		l->searched = l->in.len;
+		r = read_more(l, deadline, err);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* ---- messages ---- */
+
+static int send_json(struct lease *l, json_t *root, struct deadline deadline, struct error *err)
+{
+	char *text = json_dumps(root, JSON_COMPACT);
+	size_t len = strlen(text);
+	int r;
+
+	if (len > POOL_MAX_CDP_IN)
+		r = error_set(err, -EMSGSIZE, "page: a message of %zu bytes", len);
+	else
+		r = send_all(l, text, len + 1, deadline, err);
+	mem_wipe(text, len); /* cookies, passwords */
+	free(text);
+	return r;
+}
+
+static int take_pool_ended(struct lease *l, const char *text, size_t len, struct error *err)
+{
+	json_t *root = json_loadb(text, len, 0, NULL);
+	const char *reason =
+		json_string_value(json_object_get(json_object_get(root, "params"), "reason"));
+	int r = end_with(l, reason ? reason : "pool_gone", err);
+
+	json_decref(root);
+	return r;
+}
+
+/* Reads one message. *m is an answer, or an event that has not been kept. */
+static int read_cdp(struct lease *l, struct deadline deadline, struct cdpmsg *m, size_t *len,
+		    struct error *err)
+{
+	const char *text;
+	int r = read_message(l, deadline, &text, len, err);
+
+	if (r < 0)
+		return r;
+	if (cdpmsg_scan(text, *len, m, err) < 0)
+		return end_with(l, pool_reason_name(POOL_REASON_BAD_MESSAGE), err);
+	if (cdpmsg_method_is(m, "Pool.ended"))
+		return take_pool_ended(l, text, *len, err);
+	return 0;
+}
+
+static int take_answer(const char *method, const char *text, size_t len, json_t **ret,
+		       struct error *err)
+{
+	json_t *root = json_loadb(text, len, 0, NULL);
+	json_t *failure = json_object_get(root, "error");
+	const char *message = json_string_value(json_object_get(failure, "message"));
+	int r = 0;
+
+	if (root == NULL || failure != NULL)
+		r = error_set(err, -EREMOTEIO, "%s: %s", method, message ? message : "no JSON");
+	else if (ret != NULL)
+		*ret = json_incref(json_object_get(root, "result"));
+	json_decref(root);
+	return r;
+}
+
+static int check_alive(struct lease *l, struct error *err)
+{
+	return l->end_reason[0] == '\0' ? 0 : end_with(l, "", err);
+}
+
+int lease_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
+	       json_t **ret, struct error *err)
+{
+	int64_t id = ++l->last_id;
+	json_t *root;
+	int r = check_alive(l, err);
+
+	if (r < 0)
+		return r;
+	drop_events(l);
+	root = json_pack("{sI ss sO*}", "id", (json_int_t)id, "method", method, "params", params);
+	r = send_json(l, root, deadline, err);
+	json_decref(root);
+	while (r == 0) {
+		struct cdpmsg m;
+		size_t len;
+
+		r = read_cdp(l, deadline, &m, &len, err);
+		if (r == 0 && m.has_id && m.id == id)
+			return take_answer(method, m.text, len, ret, err);
+		if (r == 0 && !m.has_id)
+			keep_event(l, m.text, len);
+	}
+	error_prefix(err, "%s", method);
+	return r;
+}
+
+/* ---- waiting for events ---- */
+
+static void give_params(const char *text, size_t len, json_t **ret)
+{
+	json_t *root;
+
+	if (ret == NULL)
+		return;
+	root = json_loadb(text, len, 0, NULL);
+	*ret = json_incref(json_object_get(root, "params"));
+	json_decref(root);
+}
+
+/* The first kept event of that name; it and those before it are forgotten. */
+static bool take_kept_event(struct lease *l, const char *method, json_t **ret)
+{
+	bool found = false;
+
+	while (!found && l->event_count > 0) {
+		struct kept_event *event = STAILQ_FIRST(&l->events);
+		struct cdpmsg m;
+
+		found = cdpmsg_scan(event->text, event->len, &m, NULL) == 0 &&
+			cdpmsg_method_is(&m, method);
+		if (found)
+			give_params(event->text, event->len, ret);
+		drop_first_event(l);
+	}
+	return found;
+}
+
+int lease_wait_event(struct lease *l, const char *method, struct deadline deadline, json_t **ret,
+		     struct error *err)
+{
+	int r = 0;
+
+	if (take_kept_event(l, method, ret))
+		return 0;
+	r = check_alive(l, err);
+	while (r == 0) {
+		struct cdpmsg m;
+		size_t len;
+
+		r = read_cdp(l, deadline, &m, &len, err);
+		if (r == 0 && !m.has_id && cdpmsg_method_is(&m, method)) {
+			give_params(m.text, len, ret);
+			return 0;
+		}
+	}
+	error_prefix(err, "%s", method);
+	return r;
+}
+
+/* ---- begin and end ---- */
+
+static int take_refusal(json_t *root, struct error *err)
+{
+	const char *reason = json_string_value(json_object_get(root, "reason"));
+	const char *message = json_string_value(json_object_get(root, "message"));
+	bool ours = reason != NULL && pool_reason_parse(reason) == POOL_REASON_BAD_MESSAGE;
+
+	return error_set(err, ours ? -EINVAL : -EBUSY, "pool: refused: %s: %s",
+			 reason ? reason : "no reason", message ? message : "");
+}
+
+/* 1: lent. 0: not yet. */
+static int take_pool_word(const char *text, size_t len, struct error *err)
+{
+	json_t *root = json_loadb(text, len, 0, NULL);
+	const char *type = json_string_value(json_object_get(root, "type"));
+	int r = 0;
+
+	if (type == NULL)
+		r = error_set(err, -EBADMSG, "pool: not an answer to a lease request");
+	else if (strcmp(type, "leased") == 0)
+		r = 1;
+	else if (strcmp(type, "refused") == 0)
+		r = take_refusal(root, err);
+	json_decref(root);
+	return r;
+}
+
+static int ask(struct lease *l, const struct lease_request *req, struct error *err)
+{
+	struct pool_request words = { .op = POOL_OP_LEASE,
+				      .cls = req->cls,
+				      .wait_ms = MAX(req->wait_ms, 0),
+				      .ttl_ms = MAX(req->ttl_ms, 0) };
+	int64_t patience_ms = req->wait_ms > 0 ? req->wait_ms : LONGEST_WAIT_MS;
+	struct deadline deadline = deadline_in(patience_ms + ANSWER_GRACE_MS);
+	json_t *root;
+	int r;
+
+	snprintf(words.tag, sizeof(words.tag), "%s", req->tag ? req->tag : "");
+	root = pool_request_format(&words);
+	r = send_json(l, root, deadline, err);
+	json_decref(root);
+	while (r == 0) {
+		const char *text;
+		size_t len;
+
+		r = read_message(l, deadline, &text, &len, err);
+		if (r == 0)
+			r = take_pool_word(text, len, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+int lease_begin(const char *socket_path, const struct lease_request *req, struct lease **ret,
+		struct error *err)
+{
+	int fd = fd_unix_connect(socket_path, err);
+	struct lease *l;
+	int r;
+
+	if (fd < 0)
+		return fd;
+	l = mem_zalloc(sizeof(*l));
+	l->fd = fd;
+	l->in = (struct buf)BUF_INIT;
+	l->tick = req->tick;
+	l->tick_arg = req->tick_arg;
+	STAILQ_INIT(&l->events);
+	r = ask(l, req, err);
+	if (r < 0) {
+		lease_end(l);
+		return r;
+	}
+	*ret = l;
+	return 0;
+}
+
+void lease_end(struct lease *l)
+{
+	if (l == NULL)
+		return;
+	fd_close(&l->fd);
+	drop_events(l);
+	buf_wipe(&l->in);
+	free(l);
+}
+
+const char *lease_end_reason(const struct lease *l)
+{
+	return l ? l->end_reason : "";
+}

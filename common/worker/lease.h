@@ -4,11 +4,14 @@
  * The Unix-socket connection is the lease: lease_end() closes it, and so does the death of this
  * process. Every call has a deadline, and the lease's tick hook is called at least every 500 ms
  * while a call waits (progress, cancel checks); a hook that returns non-zero ends the wait with
- * -ECANCELED.
+ * -ECANCELED. After -ETIMEDOUT or -ECANCELED the lease is still good for other calls, unless the
+ * page itself hangs; a late answer is thrown away.
  *
- * Errors: -EBUSY refused (err says why: queue full, pressure), -ETIMEDOUT, -EPIPE the lease ended
- * (lease_end_reason() tells: "browser_gone", "page_crashed", "expired", "pool_gone", …), -EREMOTEIO
- * CDP answered with an error, -ECANCELED.
+ * Errors: -ENOENT or -ECONNREFUSED no pool there, -EBUSY refused (err says why: queue full, no
+ * browser, …), -ETIMEDOUT, -EPIPE the lease ended (lease_end_reason() tells: a word of poolmsg.h, or
+ * "pool_gone" when the connection just broke), -EREMOTEIO CDP answered with an error, -ECANCELED.
+ *
+ * Not thread-safe; no signals are touched (SIGPIPE must be ignored: daemon_prepare() does it).
  */
 #pragma once
 
@@ -23,17 +26,18 @@ typedef int lease_tick_fn(void *arg);
 
 struct lease_request {
 	enum pool_class cls;
-	int wait_ms;	 /* patience in the queue */
-	int ttl_ms;	 /* longest life of the lease */
-	const char *tag; /* job id, for logs */
-	lease_tick_fn *tick;
+	int wait_ms;	     /* patience in the queue; 0 = the pool's own */
+	int ttl_ms;	     /* longest life of the lease; 0 = the pool's own */
+	const char *tag;     /* job id, for logs; NULL for none */
+	lease_tick_fn *tick; /* may be NULL */
 	void *tick_arg;
 };
 
+/* req is borrowed during the call, its tick_arg as long as the lease lives. */
 int lease_begin(const char *socket_path, const struct lease_request *req, struct lease **ret,
 		struct error *err);
 void lease_end(struct lease *l); /* NULL is fine */
-const char *lease_end_reason(const struct lease *l); /* "" while it lives */
+const char *lease_end_reason(const struct lease *l); /* "" while it lives; NULL is fine */
 
 /* One CDP call on the page's session. params may be NULL and is borrowed; *ret (may be NULL) is
  * the "result" object, yours to json_decref(). */
@@ -41,6 +45,7 @@ int lease_call(struct lease *l, const char *method, json_t *params, struct deadl
 	       json_t **ret, struct error *err);
 
 /* Waits for the page's next event of that name that arrived since the last lease_call() began or
- * since the last lease_wait_event(); params as in lease_call(). */
+ * since the last lease_wait_event(); *ret (may be NULL) is its "params". Of a flood only the last
+ * few hundred events are remembered. */
 int lease_wait_event(struct lease *l, const char *method, struct deadline deadline, json_t **ret,
 		     struct error *err);

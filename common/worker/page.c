@@ -1,3 +1,214 @@
 #include "page.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "mem.h"
+
+/* By name, and by Moodle's scripts that serve such files under any name. */
+static const char *const blocked_urls[] = {
+	"*.png", "*.png?*", "*.jpg", "*.jpg?*", "*.jpeg", "*.jpeg?*", "*.gif", "*.gif?*",
+	"*.svg", "*.svg?*", "*.webp", "*.webp?*", "*.ico", "*.ico?*", "*.css", "*.css?*",
+	"*.woff*", "*.ttf*", "*.eot*", "*.mp4*", "*.webm*", "*.mp3*", "*.ogg*",
+	"*/theme/styles.php*", "*/theme/image.php*", "*/theme/font.php*", "*/theme/yui_*",
+	"*/pluginfile.php/*/user/icon/*",
+};
+
+/* Takes params. */
+static int call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
+		json_t **ret, struct error *err)
+{
+	int r = lease_call(l, method, params, deadline, ret, err);
+
+	json_decref(params);
+	return r;
+}
+
+int page_prepare(struct lease *l, struct deadline deadline, struct error *err)
+{
+	json_t *urls = json_array();
+	int r;
+
+	for (size_t i = 0; i < ARRAY_LEN(blocked_urls); i++)
+		json_array_append_new(urls, json_string(blocked_urls[i]));
+	r = call(l, "Page.enable", NULL, deadline, NULL, err);
+	/* Blocking works only while the network is watched; no bodies are kept for us. */
+	if (r == 0)
+		r = call(l, "Network.enable",
+			 json_pack("{si si}", "maxTotalBufferSize", 0, "maxResourceBufferSize", 0),
+			 deadline, NULL, err);
+	if (r == 0)
+		r = call(l, "Network.setBlockedURLs", json_pack("{sO}", "urls", urls), deadline,
+			 NULL, err);
+	json_decref(urls);
+	return r;
+}
+
+static int set_scripts_disabled(struct lease *l, bool disabled, struct deadline deadline,
+				struct error *err)
+{
+	return call(l, "Emulation.setScriptExecutionDisabled",
+		    json_pack("{sb}", "value", (int)disabled), deadline, NULL, err);
+}
+
+static int navigate(struct lease *l, const char *url, struct deadline deadline, struct error *err)
+{
+	json_t *result = NULL;
+	const char *failure;
+	bool new_document;
+	int r = call(l, "Page.navigate", json_pack("{ss}", "url", url), deadline, &result, err);
+
+	if (r < 0)
+		return r;
+	failure = json_string_value(json_object_get(result, "errorText"));
+	new_document = json_object_get(result, "loaderId") != NULL;
+	if (failure != NULL && failure[0] != '\0')
+		r = error_set(err, -EHOSTUNREACH, "%s: %s", url, failure);
+	json_decref(result);
+	if (r == 0 && new_document)
+		r = lease_wait_event(l, "Page.domContentEventFired", deadline, NULL, err);
+	return r;
+}
+
+/* The document's HTTP status; 0 where there is none (data:, about:). */
+static int check_status(struct lease *l, const char *url, struct deadline deadline,
+			struct error *err)
+{
+	static const char expression[] =
+		"performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0";
+	json_t *value = NULL;
+	json_int_t status;
+	int r = page_evaluate(l, expression, deadline, &value, err);
+
+	status = json_integer_value(value);
+	json_decref(value);
+	if (r == 0 && (status >= 500 || status == 429))
+		r = error_set(err, -EHOSTUNREACH, "%s: HTTP %d", url, (int)status);
+	return r;
+}
+
+int page_goto(struct lease *l, const char *url, struct deadline deadline, struct error *err)
+{
+	/* Off only while the document loads: with scripts off our own have no timers and hear no
+	 * events. What the parser has passed over stays dead. */
+	int r = set_scripts_disabled(l, true, deadline, err);
+	int again;
+
+	if (r < 0)
+		return r;
+	r = navigate(l, url, deadline, err);
+	again = set_scripts_disabled(l, false, deadline_in(1000), r < 0 ? NULL : err);
+	if (r == 0)
+		r = again;
+	if (r == 0)
+		r = check_status(l, url, deadline, err);
+	return r;
+}
+
+static int set_exception(json_t *details, struct error *err)
+{
+	json_t *exception = json_object_get(details, "exception");
+	const char *text = json_string_value(json_object_get(exception, "description"));
+
+	if (text == NULL)
+		text = json_string_value(json_object_get(exception, "value"));
+	if (text == NULL)
+		text = json_string_value(json_object_get(details, "text"));
+	if (text == NULL)
+		text = "an exception without a text";
+	return error_set(err, -EREMOTEIO, "script: %.*s", (int)strcspn(text, "\r\n"), text);
+}
+
+int page_evaluate(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,
+		  struct error *err)
+{
+	json_t *result = NULL, *details, *value;
+	int r = call(l, "Runtime.evaluate",
+		     json_pack("{ss sb sb}", "expression", expression, "awaitPromise", 1,
+			       "returnByValue", 1),
+		     deadline, &result, err);
+
+	if (r < 0)
+		return r;
+	details = json_object_get(result, "exceptionDetails");
+	value = json_object_get(json_object_get(result, "result"), "value");
+	if (details != NULL)
+		r = set_exception(details, err);
+	else if (ret != NULL)
+		*ret = value ? json_incref(value) : json_null();
+	json_decref(result);
+	return r;
+}
+
+int page_get_cookies(struct lease *l, const char *url, struct deadline deadline, json_t **ret,
+		     struct error *err)
+{
+	json_t *result = NULL, *cookies;
+	int r = call(l, "Network.getCookies", json_pack("{s[s]}", "urls", url), deadline, &result,
+		     err);
+
+	if (r < 0)
+		return r;
+	cookies = json_object_get(result, "cookies");
+	if (json_is_array(cookies))
+		*ret = json_incref(cookies);
+	else
+		r = error_set(err, -EREMOTEIO, "Network.getCookies: no cookies in the answer");
+	json_decref(result);
+	return r;
+}
+
+static void copy_member(json_t *from, json_t *to, const char *name)
+{
+	json_t *value = json_object_get(from, name);
+
+	if (value != NULL)
+		json_object_set(to, name, value);
+}
+
+static bool is_from_https(json_t *cookie)
+{
+	const char *scheme = json_string_value(json_object_get(cookie, "sourceScheme"));
+
+	return json_is_true(json_object_get(cookie, "secure")) ||
+	       (scheme != NULL && strcmp(scheme, "Secure") == 0);
+}
+
+/* What Network.setCookies() takes, from what Network.getCookies() gave. */
+static json_t *cookie_param(json_t *cookie)
+{
+	static const char *const same[] = { "name", "value",	"path",	    "secure",
+					    "httpOnly", "sameSite", "priority" };
+	const char *domain = json_string_value(json_object_get(cookie, "domain"));
+	const char *path = json_string_value(json_object_get(cookie, "path"));
+	json_t *param = json_object();
+
+	for (size_t i = 0; i < ARRAY_LEN(same); i++)
+		copy_member(cookie, param, same[i]);
+	if (json_number_value(json_object_get(cookie, "expires")) > 0)
+		copy_member(cookie, param, "expires");
+	/* A domain without its dot means this host alone, which only an address can say. */
+	if (domain != NULL && domain[0] == '.') {
+		json_object_set_new(param, "domain", json_string(domain));
+	} else if (domain != NULL) {
+		CLEANUP_FREE char *url = mem_printf("%s://%s%s",
+						    is_from_https(cookie) ? "https" : "http",
+						    domain, path ? path : "/");
+
+		json_object_set_new(param, "url", json_string(url));
+	}
+	return param;
+}
+
+int page_set_cookies(struct lease *l, json_t *cookies, struct deadline deadline,
+		     struct error *err)
+{
+	json_t *list = json_array(), *cookie;
+	size_t i;
+
+	json_array_foreach (cookies, i, cookie)
+		json_array_append_new(list, cookie_param(cookie));
+	return call(l, "Network.setCookies", json_pack("{so}", "cookies", list), deadline, NULL,
+		    err);
+}
