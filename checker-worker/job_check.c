@@ -39,7 +39,8 @@ static void add_failure(struct check *c, json_t *course, const char *code, const
 						     code, "message", message));
 }
 
-static int add_answer(struct work *w, struct check *c, json_t *course, const json_t *answer)
+static int add_answer(struct work *w, struct moodle *m, struct check *c, json_t *course,
+		      const json_t *answer)
 {
 	const char *code = json_string_value(json_object_get(answer, "code"));
 	const char *message = json_string_value(json_object_get(answer, "message"));
@@ -51,7 +52,7 @@ static int add_answer(struct work *w, struct check *c, json_t *course, const jso
 
 		/* The session or the site is gone for all courses alike. */
 		if (row->next != FAILURE_FINAL)
-			return work_fail(w, row->code, message);
+			return moodle_fail(w, m, row->code, message);
 		add_failure(c, course, row->code, message ? message : row->message);
 		return 0;
 	}
@@ -72,7 +73,7 @@ static int check_course(struct work *w, struct moodle *m, struct check *c, json_
 	int e = moodle_run(w, m, script_check_course, args, true, &answer);
 
 	if (e == 0) {
-		e = add_answer(w, c, course, answer);
+		e = add_answer(w, m, c, course, answer);
 		json_decref(answer);
 	}
 	return e;

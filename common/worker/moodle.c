@@ -108,6 +108,7 @@ void moodle_close(struct moodle *m)
 {
 	lease_end(m->lease);
 	free(m->wwwroot);
+	free(m->sealed);
 	*m = (struct moodle)MOODLE_INIT;
 }
 
@@ -122,7 +123,7 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 
 	json_object_set_new(args, "wwwroot", json_string(m->wwwroot));
 	text = json_dumps(args, JSON_COMPACT);
-	buf_printf(&expression, "(async () => {\n%s\nreturn await (%s\n)(%s);\n})()",
+	buf_printf(&expression, "(async () => {\n%s\n%s\nreturn await run(%s);\n})()",
 		   (const char *)script_moodle, (const char *)script, text);
 	mem_wipe(text, strlen(text));
 	free(text);
@@ -135,8 +136,8 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 		const char *detail = json_string_value(json_object_get(answer, "detail"));
 
 		log_info("script failed", "code=%s detail=\"%s\"", code ? code : "", detail ? detail : "");
-		work_fail(w, code ? code : "not_understood",
-			  json_string_value(json_object_get(answer, "message")));
+		moodle_fail(w, m, code ? code : "not_understood",
+			    json_string_value(json_object_get(answer, "message")));
 		json_decref(answer);
 		return -1;
 	}
@@ -171,23 +172,27 @@ static json_t *unseal_cookies(struct work *w, const char *sealed)
 	return cookies;
 }
 
-static json_t *load_from_redis(struct work *w)
+/* The sealed cookies as text that is the caller's, or NULL. */
+static char *load_from_redis(struct work *w)
 {
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	json_t *saved, *cookies = NULL;
-	char key[KEY_SIZE];
+	const char *text, *sealed;
+	char key[KEY_SIZE], *copy = NULL;
+	json_t *saved;
 
 	key_moodle(key, w->user_id);
-	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "GET", key, NULL) < 0 || redis_is_nil(reply))
+	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "GET", key, NULL) < 0)
 		return NULL;
-	saved = json_loads(redis_text(reply, NULL), 0, NULL);
-	if (json_is_string(json_object_get(saved, "sealed")))
-		cookies = unseal_cookies(w, json_string_value(json_object_get(saved, "sealed")));
+	text = redis_text(reply, NULL);
+	saved = text ? json_loads(text, 0, NULL) : NULL;
+	sealed = json_string_value(json_object_get(saved, "sealed"));
+	if (sealed != NULL)
+		copy = mem_strdup(sealed);
 	json_decref(saved);
-	return cookies;
+	return copy;
 }
 
-static json_t *load_from_postgres(struct work *w)
+static char *load_from_postgres(struct work *w)
 {
 	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
 	const char *params[] = { w->user_id };
@@ -198,21 +203,45 @@ static json_t *load_from_postgres(struct work *w)
 		    1, params, &r, NULL) < 0 ||
 	    pg_rows(r) == 0)
 		return NULL;
-	return unseal_cookies(w, pg_value(r, 0, 0));
+	return mem_strdup(pg_value(r, 0, 0));
 }
 
 int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m)
 {
-	json_t *cookies = load_from_redis(w);
+	json_t *cookies = NULL;
 	int e;
 
+	m->sealed = load_from_redis(w);
+	if (m->sealed == NULL)
+		m->sealed = load_from_postgres(w);
+	if (m->sealed != NULL)
+		cookies = unseal_cookies(w, m->sealed);
 	if (cookies == NULL)
-		cookies = load_from_postgres(w);
-	if (cookies == NULL)
-		return work_fail(w, "session_dead", NULL);
+		return moodle_fail(w, m, "session_dead", NULL);
 	e = open_page(w, cls, cookies, m);
 	json_decref(cookies);
 	return e;
+}
+
+static void forget_session(struct work *w, const char *sealed)
+{
+	static const char script[] = "local v=redis.call('GET',KEYS[1])\n"
+				     "if v and string.find(v,ARGV[1],1,true) then "
+				     "return redis.call('DEL',KEYS[1]) end return 0";
+	const char *params[] = { w->user_id, sealed };
+	char key[KEY_SIZE];
+
+	key_moodle(key, w->user_id);
+	redis_call(w->redis, REDIS_MS, NULL, NULL, "EVAL", script, "1", key, sealed, NULL);
+	pg_exec(w->pg, "DELETE FROM pensum.moodle_sessions WHERE user_id = $1 AND sealed = $2", 2,
+		params, NULL, NULL);
+}
+
+int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *message)
+{
+	if (strcmp(code, "session_dead") == 0 && m->sealed != NULL)
+		forget_session(w, m->sealed);
+	return work_fail(w, code, message);
 }
 
 void moodle_session_done(void *moodle_session)
@@ -271,15 +300,4 @@ void moodle_session_cache(struct work *w, const struct moodle_session *ms)
 	snprintf(expires, sizeof(expires), "%lld", (long long)ms->expires_at);
 	redis_call(w->redis, REDIS_MS, NULL, NULL, "SET", key, text, "EXAT", expires, NULL);
 	json_decref(value);
-}
-
-void moodle_session_forget(struct work *w)
-{
-	const char *params[] = { w->user_id };
-	char key[KEY_SIZE];
-
-	key_moodle(key, w->user_id);
-	redis_call(w->redis, REDIS_MS, NULL, NULL, "DEL", key, NULL);
-	pg_exec(w->pg, "DELETE FROM pensum.moodle_sessions WHERE user_id = $1", 1, params, NULL,
-		NULL);
 }

@@ -17,6 +17,7 @@
 struct moodle {
 	struct lease *lease;
 	char *wwwroot; /* no slash at its end */
+	char *sealed;  /* the saved session in use; NULL: signed out */
 };
 #define MOODLE_INIT { 0 }
 
@@ -26,10 +27,15 @@ int moodle_open(struct work *w, enum pool_class cls, struct moodle *m);
 int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m);
 void moodle_close(struct moodle *m); /* for CLEANUP() too */
 
-/* Runs a script with args (taken; wwwroot is added). *ret is the answer, yours. An answer with
+/* Calls run(args) of a script: declarations that follow the prelude's in one scope (contract in
+ * scripts/moodle.js). args are taken; wwwroot is added. *ret is the answer, yours. An answer with
  * ok:false fails the work with its code and message, unless fail_softly: then it is returned. */
 int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, json_t *args,
 	       bool fail_softly, json_t **ret);
+
+/* work_fail() for a script's code. "session_dead" also takes the session that m used out of both
+ * stores, whatever their expiry says; a newer one that was saved meanwhile stays. */
+int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *message);
 
 /* What signing in saves. Made before the commit, written in it, cached after it. */
 struct moodle_session {
@@ -42,5 +48,3 @@ int moodle_session_make(struct work *w, struct moodle *m, const char *password,
 			struct moodle_session *ms);
 int moodle_session_store(struct work *w, const struct moodle_session *ms, struct error *err);
 void moodle_session_cache(struct work *w, const struct moodle_session *ms);
-/* From both stores: Moodle has ended it, whatever the caches say. */
-void moodle_session_forget(struct work *w);

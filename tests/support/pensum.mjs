@@ -8,7 +8,7 @@
 //   const bytes = await p.download(document);
 //   p.onEvent = (event, job) => …              every newer event of our jobs
 //   p.close();
-import { connectWebSocket } from './ws.mjs';
+import { openWs } from './ws.mjs';
 
 const TERMINAL = new Set(['succeeded', 'failed', 'cancelled', 'dead', 'waiting']);
 
@@ -66,10 +66,18 @@ export class Pensum {
 	// ------------------------------------------------------------ live
 
 	async openLive() {
-		this.live = await connectWebSocket(this.url.replace(/^http/, 'ws') + '/api/v1/live', {
-			headers: { cookie: this.cookie, origin: this.url },
-		});
-		this.live.onMessage((text) => this.#hear(JSON.parse(text)));
+		const { hostname: host, port } = new URL(this.url);
+		this.live = await openWs({ host, port, headers: { Cookie: this.cookie, Origin: this.url } });
+		this.#listen(this.live);
+	}
+
+	async #listen(live) {
+		const forEver = 2 ** 31 - 1;
+		try {
+			for (;;) this.#hear(await live.next(() => true, forEver));
+		} catch {
+			// Closed, by us or by the server: whoever waits for a job's end is told by its time limit.
+		}
 	}
 
 	#hear(event) {
@@ -102,7 +110,7 @@ export class Pensum {
 
 	async signIn(username, password) {
 		const answer = await this.call('POST', '/api/v1/session', { username, password });
-		this.live?.close();
+		this.live?.destroy();
 		await this.openLive();
 		if (answer.job) await this.end(answer.job);
 		return this.call('GET', '/api/v1/session');
@@ -151,6 +159,6 @@ export class Pensum {
 	}
 
 	close() {
-		this.live?.close();
+		this.live?.destroy();
 	}
 }
