@@ -63,7 +63,6 @@ static void run_hooks(struct request *r)
 void request_free(struct request *r)
 {
 	run_hooks(r);
-	http_server_remove(r->server, r);
 	evhttp_clear_headers(&r->query);
 	json_decref(r->body);
 	while (r->arena != NULL) {

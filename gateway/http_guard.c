@@ -136,6 +136,8 @@ struct http_refusal http_guard_check(struct evhttp_request *ev)
 		look_at(header, &seen);
 	/* Framing first: its answers say more than "bad header" does. */
 	refusal = check_framing(ev, &seen);
+	if (refusal.status == 505) /* evhttp answers in the version that it was asked in */
+		ev->major = ev->minor = 1;
 	if (refusal.status == 0)
 		refusal = check_headers(&seen);
 	if (refusal.status == 0)

@@ -1,7 +1,8 @@
 /*
  * http_internal.h - what stands behind struct request: shared by http*.c, router.c, static.c, live.c.
  *
- *	evhttp calls back -> request_new() -> guard -> router -> handler -> reply_*() -> request_free()
+ *	evhttp calls back -> request_new() -> guard -> router -> handler -> reply_*() -> request_end()
+ *	-> at the end of the loop's turn request_free()
  *
  * The evhttp request is evhttp's and lives until its answer was sent; ours ends with the reply. When
  * the client left in between, evhttp forgets its connection and the reply only frees what is left.
@@ -36,13 +37,17 @@ struct request {
 	json_t *body;
 	struct arena_block *arena;
 	struct free_hook *hooks;
-	LIST_ENTRY(request) link; /* in its server's running requests */
+	bool ended;
+	LIST_ENTRY(request) link; /* in its server's running or ended requests */
 };
 LIST_HEAD(request_list, request);
 
 struct request *request_new(struct gateway *g, struct http_server *server,
 			    struct evhttp_request *ev, struct http_conn *conn);
-void request_free(struct request *r);
+/* It has been answered or detached: counts no more, and is freed at the end of the turn, so that a
+ * handler that still looks at its state after a refused request_json() reads what it wrote. */
+void request_end(struct request *r);
+void request_free(struct request *r); /* for http_server.c */
 
 bool request_is_head(const struct request *r);
 bool request_is_admin(const struct request *r); /* came in on the admin listener */

@@ -1,4 +1,5 @@
 /* http_reply.c - the answers of http.h, and the headers that every one of them carries. */
+#include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <stdarg.h>
@@ -72,7 +73,7 @@ const char *http_reason(int status)
 
 void reply_header(struct request *r, const char *name, const char *value)
 {
-	if (r->ev != NULL && !text_has_control(value, strlen(value)))
+	if (!r->ended && !text_has_control(value, strlen(value)))
 		evhttp_add_header(evhttp_request_get_output_headers(r->ev), name, value);
 }
 
@@ -106,6 +107,7 @@ static void send_reply(struct request *r, int status, struct evbuffer *body)
 
 void reply_buffer(struct request *r, int status, const char *content_type, struct evbuffer *body)
 {
+	assert(!r->ended); /* exactly one answer */
 	if (evhttp_request_get_connection(r->ev) == NULL) {
 		evhttp_request_free(r->ev); /* the client left, and evhttp left it to us */
 	} else {
@@ -115,7 +117,7 @@ void reply_buffer(struct request *r, int status, const char *content_type, struc
 		send_reply(r, status, body);
 	}
 	evbuffer_free(body);
-	request_free(r);
+	request_end(r);
 }
 
 static struct evbuffer *new_body(void)

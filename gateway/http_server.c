@@ -31,7 +31,8 @@ struct http_server {
 	struct evhttp *http;
 	struct evhttp_bound_socket *bound; /* owns the listener; NULL once stopped */
 	struct http_conns *conns;
-	struct request_list running;
+	struct request_list running, ended;
+	struct event *bury; /* frees the ended ones */
 	size_t running_count;
 };
 
@@ -51,10 +52,28 @@ void http_server_add(struct http_server *s, struct request *r)
 	s->running_count++;
 }
 
-void http_server_remove(struct http_server *s, struct request *r)
+void request_end(struct request *r)
 {
+	struct http_server *s = r->server;
+
+	r->ended = true;
 	LIST_REMOVE(r, link);
 	s->running_count--;
+	LIST_INSERT_HEAD(&s->ended, r, link);
+	event_active(s->bury, EV_TIMEOUT, 0);
+}
+
+static void on_bury(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *s = arg;
+	struct request *r;
+
+	(void)fd;
+	(void)what;
+	while ((r = LIST_FIRST(&s->ended)) != NULL) {
+		LIST_REMOVE(r, link);
+		request_free(r);
+	}
 }
 
 size_t http_server_running(const struct http_server *s)
@@ -101,8 +120,9 @@ static void configure(struct http_server *s)
 	evhttp_set_max_body_size(s->http, (ev_ssize_t)s->g->settings->gateway_max_body_bytes);
 	evhttp_set_timeout(s->http, INACTIVITY_S);
 	evhttp_set_default_content_type(s->http, NULL);
-	/* Else the 413 may be lost to a reset while the client still sends. */
-	evhttp_set_flags(s->http, EVHTTP_SERVER_LINGERING_CLOSE);
+	/* No EVHTTP_SERVER_LINGERING_CLOSE: it answers 413 only after it has read the whole body. A
+	 * connection that evhttp closes stays half open until http_conn.c's next sweep, so that the
+	 * 413 arrives before the reset. */
 	evhttp_set_bevcb(s->http, http_conns_bufferevent, s->conns);
 	evhttp_set_gencb(s->http, on_request, s);
 }
@@ -194,10 +214,12 @@ int http_server_new(struct gateway *g, const char *address, bool admin, struct h
 	s->g = g;
 	s->admin = admin;
 	LIST_INIT(&s->running);
+	LIST_INIT(&s->ended);
+	s->bury = event_new(g->base, -1, 0, on_bury, s);
 	s->http = evhttp_new(g->base);
 	listener = evconnlistener_new(g->base, NULL, NULL,
 				      LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (s->http == NULL || listener == NULL)
+	if (s->http == NULL || listener == NULL || s->bury == NULL)
 		abort();
 	s->conns = http_conns_new(g->base, listener,
 				  admin ? ADMIN_CONNECTIONS
@@ -232,6 +254,8 @@ void http_server_free(struct http_server *s)
 	if (s == NULL)
 		return;
 	http_server_stop(s);
+	on_bury(-1, 0, s);
+	event_free(s->bury);
 	evhttp_free(s->http);
 	http_conns_free(s->conns);
 	free(s);

@@ -27,5 +27,4 @@ void http_server_free(struct http_server *s);
 bool http_server_is_admin(const struct http_server *s);
 bool http_server_is_stopping(const struct http_server *s);
 void http_server_add(struct http_server *s, struct request *r);
-void http_server_remove(struct http_server *s, struct request *r);
 void http_server_writing(struct request *r);

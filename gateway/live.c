@@ -163,7 +163,7 @@ static void upgrade(struct gateway *g, struct request *r)
 	}
 	c = channel_new(g, &g->live->channels, request_session(r));
 	r->ev = NULL;
-	request_free(r);
+	request_end(r);
 	if (!live_ws_adopt(g->live->ws, fd, head.data, head.len, c)) {
 		log_warning("live channel not opened", "reason=\"handshake failed\"");
 		channel_free(c);

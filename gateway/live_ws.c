@@ -29,6 +29,7 @@ struct live_socket {
 	void *arg;
 	struct live_queue queue;
 	int close_code; /* 0: open */
+	bool close_said;
 	char close_reason[64];
 	size_t received; /* of the message that comes in */
 	char message[LIVE_MESSAGE_MAX];
@@ -84,6 +85,18 @@ static void on_established(struct live_ws *ws, struct lws *wsi, struct live_sock
 	ws->ops->opened(s->arg, s);
 }
 
+/* Starts the closing handshake. Returning -1 from here would cut the socket off without a close
+ * frame; despite its name this call does not, since a close frame is to be sent first. */
+static void say_close(struct live_socket *s)
+{
+	if (s->close_said)
+		return;
+	s->close_said = true;
+	lws_close_reason(s->wsi, (enum lws_close_status)s->close_code,
+			 (unsigned char *)s->close_reason, strlen(s->close_reason));
+	lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+}
+
 /* -1: libwebsockets closes the socket. */
 static int on_writable(struct live_socket *s)
 {
@@ -91,9 +104,8 @@ static int on_writable(struct live_socket *s)
 	int sent = 0;
 
 	if (s->close_code != 0) {
-		lws_close_reason(s->wsi, (enum lws_close_status)s->close_code,
-				 (unsigned char *)s->close_reason, strlen(s->close_reason));
-		return -1;
+		say_close(s);
+		return 0;
 	}
 	while (sent >= 0 && !lws_send_pipe_choked(s->wsi) &&
 	       (frame = live_queue_take(&s->queue)) != NULL) {
