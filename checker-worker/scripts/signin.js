@@ -9,158 +9,160 @@
 // Three requests as a rule: the form, its POST, and one light page. The POST's redirects are not
 // followed (they end at /my/), so success and failure look alike there; the light page tells.
 
-async (args) => answer(args, async () => {
-	const notMoodle = (message, detail) => new Failure('not_moodle', message, detail);
-	const signsInElsewhere = (detail) => new Failure('signs_in_elsewhere',
-		'This Moodle signs in through another site, which is not set up here.', detail);
+async function run(args) {
+	return answer(args, async () => {
+		const answered = await post(await openForm(), args);
+		expectAccountUsable(answered);
+		const light = await fetchDoc(LIGHT_PAGE);
+		await expectSuccess(light, answered);
+		return {
+			user: await describeUser(light, args),
+			sesskey: light.sesskey,
+			wwwroot: light.config.wwwroot ?? site.root,
+			lang: light.lang,
+		};
+	});
+}
 
-	// A page that we ask for without following: null when it sends us on.
-	async function openUnredirected(path, init = {}) {
-		const answered = await request(path, { redirect: 'manual', ...init });
-		if (answered.response.type === 'opaqueredirect') return null;
-		const page = pageOf(answered);
-		expectAnswer(page);
-		return page;
+const notMoodle = (message, detail) => new Failure('not_moodle', message, detail);
+const signsInElsewhere = (detail) => new Failure('signs_in_elsewhere',
+	'This Moodle signs in through another site, which is not set up here.', detail);
+
+// A page that we ask for without following: null when it sends us on.
+async function openUnredirected(path, init = {}) {
+	const answered = await request(path, { redirect: 'manual', ...init });
+	if (answered.response.type === 'opaqueredirect') return null;
+	const page = pageOf(answered);
+	expectAnswer(page);
+	return page;
+}
+
+async function openLoginPage() {
+	const page = await openUnredirected('/login/index.php');
+	if (page) return page;
+	// Some builds send a signed-in student on; sites with an own sign-in page keep Moodle's here.
+	if (await isAlreadySignedIn()) {
+		await signOut();
+		return openUnredirected('/login/index.php');
 	}
+	return openUnredirected('/login/index.php?loginredirect=0');
+}
 
-	async function openLoginPage() {
-		const page = await openUnredirected('/login/index.php');
-		if (page) return page;
-		// Some builds send a signed-in student on; sites with an own sign-in page keep Moodle's here.
-		if (await isAlreadySignedIn()) {
-			await signOut();
-			return openUnredirected('/login/index.php');
-		}
-		return openUnredirected('/login/index.php?loginredirect=0');
+const askWho = (sesskey) => ajax(sesskey, [{ methodname: 'core_session_time_remaining', args: {} }]);
+
+// A wrong sesskey is answered differently to the living and the dead.
+async function isAlreadySignedIn() {
+	try {
+		const [{ errorcode }] = await askWho('unknown');
+		return errorcode === 'invalidsesskey';
+	} catch (error) {
+		if (error.code !== 'not_understood') throw error;
+		return false; // not Moodle's ajax: the login page tells more
 	}
+}
 
-	const askWho = (sesskey) => ajax(sesskey, [{ methodname: 'core_session_time_remaining', args: {} }]);
+// Moodle asks back without a sesskey; its question has the sesskey.
+async function signOut() {
+	const question = await openUnredirected('/login/logout.php');
+	const sesskey = question?.sesskey;
+	if (sesskey) await request(`/login/logout.php?sesskey=${sesskey}`, { redirect: 'manual' });
+}
 
-	// A wrong sesskey is answered differently to the living and the dead.
-	async function isAlreadySignedIn() {
-		try {
-			const [{ errorcode }] = await askWho('unknown');
-			return errorcode === 'invalidsesskey';
-		} catch (error) {
-			if (error.code !== 'not_understood') throw error;
-			return false; // not Moodle's ajax: the login page tells more
-		}
+async function openForm() {
+	let page = await openLoginPage();
+	if (page?.doc.querySelector('form[action*="/login/logout.php"]')) {
+		await signOut();
+		page = await openLoginPage();
 	}
-
-	// Moodle asks back without a sesskey; its question has the sesskey.
-	async function signOut() {
-		const question = await openUnredirected('/login/logout.php');
-		const sesskey = question?.sesskey;
-		if (sesskey) await request(`/login/logout.php?sesskey=${sesskey}`, { redirect: 'manual' });
+	if (!page) throw signsInElsewhere('the login page leads elsewhere');
+	expectMoodle(page);
+	const form = page.doc.querySelector('form#login');
+	if (page.doc.querySelector('.login-maintenance')) {
+		throw new Failure('maintenance', 'Moodle is down for maintenance.', 'login page');
 	}
-
-	async function openForm() {
-		let page = await openLoginPage();
-		if (page?.doc.querySelector('form[action*="/login/logout.php"]')) {
-			await signOut();
-			page = await openLoginPage();
-		}
-		if (!page) throw signsInElsewhere('the login page leads elsewhere');
-		expectMoodle(page);
-		const form = page.doc.querySelector('form#login');
-		if (page.doc.querySelector('.login-maintenance')) {
-			throw new Failure('maintenance', 'Moodle is down for maintenance.', 'login page');
-		}
-		if (!form) throw signsInElsewhere('the login page has no form#login');
-		if (form.querySelector('.login-form-recaptcha, .g-recaptcha, [name="g-recaptcha-response"]')) {
-			throw new Failure('captcha_needed', 'Moodle asks for a captcha at sign-in.', 'login page');
-		}
-		return { page, form };
+	if (!form) throw signsInElsewhere('the login page has no form#login');
+	if (form.querySelector('.login-form-recaptcha, .g-recaptcha, [name="g-recaptcha-response"]')) {
+		throw new Failure('captcha_needed', 'Moodle asks for a captcha at sign-in.', 'login page');
 	}
+	return { page, form };
+}
 
-	function expectMoodle(page) {
-		const isLoginPage = page.doc.body?.id === 'page-login-index';
-		if (page.status !== 200 || (!page.config.wwwroot && !isLoginPage)) {
-			throw notMoodle('This address does not look like a Moodle site.', `login page: HTTP ${page.status}`);
-		}
-		const { wwwroot } = page.config;
-		if (wwwroot && wwwroot.replace(/\/+$/, '') !== site.root) {
-			throw notMoodle(`This Moodle's own address is ${wwwroot}; please use that one.`, `asked at ${site.root}`);
-		}
+function expectMoodle(page) {
+	const isLoginPage = page.doc.body?.id === 'page-login-index';
+	if (page.status !== 200 || (!page.config.wwwroot && !isLoginPage)) {
+		throw notMoodle('This address does not look like a Moodle site.', `login page: HTTP ${page.status}`);
 	}
-
-	// The form's own hidden fields (the guest form beside it has a logintoken too), then ours.
-	function fieldsOf(form) {
-		const fields = new URLSearchParams();
-		for (const input of form.querySelectorAll('input[type=hidden][name]')) {
-			fields.set(input.name, input.getAttribute('value') ?? '');
-		}
-		fields.set('username', args.username);
-		fields.set('password', args.password);
-		return fields;
+	const { wwwroot } = page.config;
+	if (wwwroot && wwwroot.replace(/\/+$/, '') !== site.root) {
+		throw notMoodle(`This Moodle's own address is ${wwwroot}; please use that one.`, `asked at ${site.root}`);
 	}
+}
 
-	async function post({ page, form }) {
-		const action = new URL(form.getAttribute('action') || '/login/index.php', page.url).href;
-		if (sitePath(action) === null) throw signsInElsewhere('the login form leads elsewhere');
-		return openUnredirected(action, { method: 'POST', body: fieldsOf(form) });
+// The form's own hidden fields (the guest form beside it has a logintoken too), then ours.
+function fieldsOf(form, args) {
+	const fields = new URLSearchParams();
+	for (const input of form.querySelectorAll('input[type=hidden][name]')) {
+		fields.set(input.name, input.getAttribute('value') ?? '');
 	}
+	fields.set('username', args.username);
+	fields.set('password', args.password);
+	return fields;
+}
 
-	// Moodle answers a POST in place only when the account cannot sign in whatever the password.
-	function expectAccountUsable(answered) {
-		const said = visibleText(answered?.doc.querySelector('#loginerrormessage'));
-		if (said) {
-			throw new Failure('account_locked',
-				'Moodle has locked this account for a while. Wait, or unlock it by Moodle\'s e-mail.', said);
-		}
-		if (answered?.doc.querySelector('form[action*="forgot_password.php"]') && !answered.doc.querySelector('form#login')) {
-			throw new Failure('must_change_password',
-				'Moodle wants a new password first. Sign in to Moodle once and change it.', 'restored account');
-		}
+async function post({ page, form }, args) {
+	const action = new URL(form.getAttribute('action') || '/login/index.php', page.url).href;
+	if (sitePath(action) === null) throw signsInElsewhere('the login form leads elsewhere');
+	return openUnredirected(action, { method: 'POST', body: fieldsOf(form, args) });
+}
+
+// Moodle answers a POST in place only when the account cannot sign in whatever the password.
+function expectAccountUsable(answered) {
+	const said = visibleText(answered?.doc.querySelector('#loginerrormessage'));
+	if (said) {
+		throw new Failure('account_locked',
+			'Moodle has locked this account for a while. Wait, or unlock it by Moodle\'s e-mail.', said);
 	}
-
-	async function expectSuccess(light, answered) {
-		expectAnswer(light);
-		expectNoGate(light);
-		if (light.path === null) throw signsInElsewhere('sent to another site after the sign-in');
-		if (light.signedIn) return;
-		if (answered && !answered.doc.querySelector('form#login')) {
-			throw new Failure('account_not_confirmed', 'This Moodle account is not confirmed yet.', 'answered in place');
-		}
-		if (light.path === LIGHT_PAGE) {
-			throw new Failure('wrong_password', 'This is Moodle\'s guest account; use your own.', 'signed in as a guest');
-		}
-		if (!light.path.startsWith('/login/')) throw notUnderstood(`after the sign-in: ${light.path}`);
-		if (!light.doc.querySelector('#loginerrormessage') && await cookiesAreRefused(light)) {
-			throw new Failure('cookies_refused', 'Moodle did not keep its session cookie.', 'a new token for each page');
-		}
-		throw new Failure('wrong_password', 'Moodle did not accept this username and password.',
-			visibleText(light.doc.querySelector('#loginerrormessage')));
+	if (answered?.doc.querySelector('form[action*="forgot_password.php"]') && !answered.doc.querySelector('form#login')) {
+		throw new Failure('must_change_password',
+			'Moodle wants a new password first. Sign in to Moodle once and change it.', 'restored account');
 	}
+}
 
-	// One session keeps its login token; a browser without the cookie gets a new one each time.
-	async function cookiesAreRefused(light) {
-		const token = (page) => page?.doc.querySelector('form#login input[name=logintoken]')?.value ?? '';
-		return token(light) !== token(await openUnredirected('/login/index.php'));
+async function expectSuccess(light, answered) {
+	expectAnswer(light);
+	expectNoGate(light);
+	if (light.path === null) throw signsInElsewhere('sent to another site after the sign-in');
+	if (light.signedIn) return;
+	if (answered && !answered.doc.querySelector('form#login')) {
+		throw new Failure('account_not_confirmed', 'This Moodle account is not confirmed yet.', 'answered in place');
 	}
-
-	async function describeUser(light) {
-		const id = Number(light.config.userId) || (await askWho(light.sesskey))[0].data?.userid;
-		if (!(id > 0)) throw notUnderstood('after the sign-in: no user id');
-		return { id, fullname: fullNameOn(light.doc) };
+	if (light.path === LIGHT_PAGE) {
+		throw new Failure('wrong_password', 'This is Moodle\'s guest account; use your own.', 'signed in as a guest');
 	}
-
-	function fullNameOn(doc) {
-		const named = doc.querySelector('.logininfo a[href*="/user/profile.php"], .logininfo a[href*="/user/view.php"]');
-		const picture = doc.querySelector('.usermenu .userinitials, .usermenu img.userpicture');
-		return visibleText(named) || collapse(picture?.getAttribute('title') || picture?.getAttribute('alt') || '')
-			|| visibleText(doc.querySelector('.usermenu .usertext'))
-			|| visibleText(doc.querySelector('#page-header h1, h1')) || args.username;
+	if (!light.path.startsWith('/login/')) throw notUnderstood(`after the sign-in: ${light.path}`);
+	if (!light.doc.querySelector('#loginerrormessage') && await cookiesAreRefused(light)) {
+		throw new Failure('cookies_refused', 'Moodle did not keep its session cookie.', 'a new token for each page');
 	}
+	throw new Failure('wrong_password', 'Moodle did not accept this username and password.',
+		visibleText(light.doc.querySelector('#loginerrormessage')));
+}
 
-	const answered = await post(await openForm());
-	expectAccountUsable(answered);
-	const light = await fetchDoc(LIGHT_PAGE);
-	await expectSuccess(light, answered);
-	return {
-		user: await describeUser(light),
-		sesskey: light.sesskey,
-		wwwroot: light.config.wwwroot ?? site.root,
-		lang: light.lang,
-	};
-})
+// One session keeps its login token; a browser without the cookie gets a new one each time.
+async function cookiesAreRefused(light) {
+	const token = (page) => page?.doc.querySelector('form#login input[name=logintoken]')?.value ?? '';
+	return token(light) !== token(await openUnredirected('/login/index.php'));
+}
+
+async function describeUser(light, args) {
+	const id = Number(light.config.userId) || (await askWho(light.sesskey))[0].data?.userid;
+	if (!(id > 0)) throw notUnderstood('after the sign-in: no user id');
+	return { id, fullname: fullNameOn(light.doc) || args.username };
+}
+
+function fullNameOn(doc) {
+	const named = doc.querySelector('.logininfo a[href*="/user/profile.php"], .logininfo a[href*="/user/view.php"]');
+	const picture = doc.querySelector('.usermenu .userinitials, .usermenu img.userpicture');
+	return visibleText(named) || collapse(picture?.getAttribute('title') || picture?.getAttribute('alt') || '')
+		|| visibleText(doc.querySelector('.usermenu .usertext'))
+		|| visibleText(doc.querySelector('#page-header h1, h1'));
+}

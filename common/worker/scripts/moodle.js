@@ -1,10 +1,12 @@
 // moodle.js - how our scripts talk to a Moodle site: the declarations that every script may use.
 //
-// The workers evaluate `(async () => { <this file> return await (<script>)(<args>); })()` in a page
-// whose document lies on the site's origin. Nothing is rendered: pages come by fetch() and are
+// The workers evaluate `(async () => { <this file> <script> return await run(<args>); })()` in a
+// page whose document lies on the site's origin. Nothing is rendered: pages come by fetch() and are
 // parsed by DOMParser, which runs no script and loads no image, style or frame.
 //
-// A script is `async (args) => answer(args, async () => ({...}))` and always answers plain JSON:
+// A script is one file or several, one after the other: declarations only, in one scope with those
+// of this file, so no name is taken twice. One of them is `async function run(args)`, which returns
+// `answer(args, async () => ({...}))` and so always answers plain JSON:
 //	{ok: true, ..., cost}
 //	{ok: false, code, message, detail, cost}	code as in common/proto/failure.c, message a
 //							sentence for the student, detail for the log

@@ -1,4 +1,4 @@
-// docgen-worker/scripts/assignment.js: what survives of a description, and what must not.
+// docgen-worker/scripts (assignment.js with blocks.js): what survives of a description, and what must not.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startMoodle } from '../../moodle/server.mjs';

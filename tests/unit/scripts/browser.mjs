@@ -6,7 +6,7 @@
 //   const result = await page.run('signin', { wwwroot, username, password });
 //   await page.close(); await browser.close();
 //
-// run() builds the same expression as the workers: the prelude, then the script with its arguments.
+// run() builds the same expression as the workers: the prelude, the script's files, run(its arguments).
 import { spawn } from 'node:child_process';
 import { readFile, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -14,11 +14,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const PRELUDE = 'common/worker/scripts/moodle.js';
+// The files of each script, in the order of pensum_embed() in the workers' CMakeLists.txt.
 const SCRIPTS = {
-	signin: 'checker-worker/scripts/signin.js',
-	courses: 'checker-worker/scripts/courses.js',
-	check_course: 'checker-worker/scripts/check_course.js',
-	assignment: 'docgen-worker/scripts/assignment.js',
+	signin: ['checker-worker/scripts/signin.js'],
+	courses: ['checker-worker/scripts/courses.js'],
+	check_course: ['checker-worker/scripts/check_course.js'],
+	assignment: ['runs', 'pictures', 'blocks', 'assignment'].map((name) => `docgen-worker/scripts/${name}.js`),
 };
 const START_PATH = '/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config&args='
 	+ encodeURIComponent('[{"index":0,"methodname":"tool_mobile_get_public_config","args":{}}]');
@@ -26,8 +28,8 @@ const START_PATH = '/lib/ajax/service-nologin.php?info=tool_mobile_get_public_co
 const sourceOf = (file) => readFile(path.join(root, file), 'utf8');
 
 export async function expressionFor(name, args) {
-	const [prelude, script] = await Promise.all([sourceOf('common/worker/scripts/moodle.js'), sourceOf(SCRIPTS[name])]);
-	return `(async () => {\n${prelude}\nreturn await (\n${script}\n)(${JSON.stringify(args)}); })()`;
+	const [prelude, ...script] = await Promise.all([PRELUDE, ...SCRIPTS[name]].map(sourceOf));
+	return `(async () => {\n${prelude}\n${script.join('')}\nreturn await run(${JSON.stringify(args)});\n})()`;
 }
 
 export async function startBrowser(binary = process.env.CHROMIUM ?? '/usr/bin/chromium-headless-shell') {
