@@ -12,10 +12,12 @@ import fs from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { buildFolder, programPath, startDaemon, writeKey } from './daemon.mjs';
+import { loadContract } from './openapi.mjs';
 import { startPostgres } from './postgres.mjs';
 import { run, temporaryFolder } from './process.mjs';
 import { startRedis } from './redis.mjs';
 
+const contract = loadContract();
 const root = path.join(path.dirname(new URL(import.meta.url).pathname), '..', '..');
 export const SITE = { name: 'Test Moodle', url: 'https://moodle.test' };
 
@@ -33,7 +35,7 @@ function freePort() {
 	});
 }
 
-// A browser without a page: keeps the cookie, does not judge.
+// A browser without a page: keeps the cookie. Each answer must be one that openapi.json documents.
 export class Browser {
 	constructor(url, cookie = '') {
 		Object.assign(this, { url, cookie });
@@ -56,8 +58,10 @@ export class Browser {
 		const isJson = /json/.test(response.headers.get('content-type') ?? '');
 		const set = response.headers.get('set-cookie');
 		if (set) this.cookie = set.split(';')[0];
-		return { status: response.status, headers: response.headers, bytes, text,
+		const answer = { status: response.status, headers: response.headers, bytes, text,
 			json: isJson ? JSON.parse(text) : null };
+		contract.judge(method, target, answer);
+		return answer;
 	}
 
 	get = (target, headers) => this.request('GET', target, undefined, headers);
