@@ -150,6 +150,16 @@ test('requests that are unusual but right are answered', async (t) => {
 		});
 });
 
+test('Expect: 100-continue is met before the body, and the answer follows', async () => {
+	const bytes = post(`${json}Expect: 100-continue\r\nContent-Length: 3\r\n`);
+	const first = await stack.raw(bytes);
+	assert.equal(first.text, 'HTTP/1.1 100 Continue\r\n\r\n');
+	const both = await stack.raw(`${bytes}abc`);
+	assert.match(both.text, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 400 /);
+	const large = await stack.raw(post(`${json}Expect: 100-continue\r\nContent-Length: 99999\r\n`));
+	assert.equal(large.status, 413);
+});
+
 test('pipelined requests are answered in order, one at a time', async () => {
 	const answer = await stack.raw(get(H) + get(H, '/nothing') + get(H));
 	assert.deepEqual([...answer.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]),

@@ -1,0 +1,133 @@
+// Redis and PostgreSQL go away and come back, while people look at their jobs.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { sleep, until } from '../../support/process.mjs';
+import { startStack } from './stack.mjs';
+
+let stack;
+before(async () => (stack = await startStack()));
+after(async () => stack?.stop());
+
+// Asks all the time; { counts of statuses by number, slowest, stop() }
+function load(target, headers) {
+	const seen = { counts: {}, slowest: 0, errors: [] };
+	let going = true;
+	const loops = Array.from({ length: 8 }, async () => {
+		while (going) {
+			const start = Date.now();
+			try {
+				const answer = await fetch(stack.url + target, { headers });
+				await answer.text();
+				seen.counts[answer.status] = (seen.counts[answer.status] ?? 0) + 1;
+			} catch (error) {
+				seen.errors.push(error);
+			}
+			seen.slowest = Math.max(seen.slowest, Date.now() - start);
+		}
+	});
+	seen.stop = () => {
+		going = false;
+		return Promise.all(loops);
+	};
+	return seen;
+}
+
+const newest = async (ws, job, accept) => {
+	for (;;) {
+		const message = await ws.next((m) => m.job === job, 15_000);
+		if (accept(message)) return message;
+	}
+};
+
+test('Redis is killed under load and comes back: answers and progress go on', async () => {
+	const session = await stack.session();
+	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
+	const ws = await stack.live(session);
+	await newest(ws, job, (m) => m.type === 'snapshot');
+	const jobs = load('/api/v1/jobs', { Cookie: session.cookie });
+	await sleep(300);
+	await stack.redis.kill();
+	await stack.pg.query(`UPDATE pensum.jobs SET event_n = 5 WHERE id = '${job}'`);
+	const start = Date.now();
+	await newest(ws, job, (m) => m.version[1] === 5); // PostgreSQL stands in
+	assert.ok(Date.now() - start < 3000, `${Date.now() - start} ms`);
+	await sleep(700);
+	assert.ok((await stack.health()).degraded.includes('redis'));
+	await stack.redis.start();
+	await until('Redis again', async () => !(await stack.health()).degraded.includes('redis'));
+	await until('the events again', async () => {
+		await stack.publish({ job, version: [1, Math.floor(Date.now() / 100) % 1e9], done: 7 });
+		return ws.next((m) => m.job === job && m.done === 7, 500).catch(() => null);
+	});
+	await jobs.stop();
+	assert.deepEqual(jobs.errors, []);
+	assert.deepEqual(Object.keys(jobs.counts), ['200'], JSON.stringify(jobs.counts));
+	assert.ok(jobs.slowest < 4000, `${jobs.slowest} ms`);
+	await ws.close();
+});
+
+test('Redis hangs (SIGSTOP): nobody waits for it for long', async () => {
+	const session = await stack.session();
+	stack.redis.pause();
+	const jobs = load('/api/v1/jobs', { Cookie: session.cookie });
+	await sleep(4000);
+	await jobs.stop();
+	stack.redis.resume();
+	assert.deepEqual(Object.keys(jobs.counts), ['200'], JSON.stringify(jobs.counts));
+	assert.ok(jobs.slowest < 4000, `${jobs.slowest} ms`);
+	await until('Redis again', async () => !(await stack.health()).degraded.includes('redis'), 15_000);
+});
+
+test('FLUSHALL: what happened meanwhile is not lost, and events go on', async () => {
+	const session = await stack.session();
+	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
+	const ws = await stack.live(session);
+	await newest(ws, job, (m) => m.type === 'snapshot');
+	await stack.redis.command('FLUSHALL');
+	await stack.publish({ job, version: [1, 2] });
+	await newest(ws, job, (m) => m.version[1] === 2);
+	await stack.redis.command('XTRIM', 'pensum:events', 'MAXLEN', '0');
+	await stack.publish({ job, version: [1, 3] });
+	await newest(ws, job, (m) => m.version[1] === 3);
+	await ws.close();
+});
+
+test('an event that nobody wrote is found in PostgreSQL after a while', async () => {
+	const session = await stack.session();
+	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
+	const ws = await stack.live(session);
+	await newest(ws, job, (m) => m.type === 'snapshot');
+	await stack.pg.query(`UPDATE pensum.jobs SET state = 'succeeded', event_n = 4 WHERE id = '${job}'`);
+	await newest(ws, job, (m) => m.state === 'succeeded');
+	await ws.close();
+});
+
+test('PostgreSQL restarts at once under load: 503 for a moment, then answers', async () => {
+	const session = await stack.session();
+	const ws = await stack.live(session);
+	const jobs = load('/api/v1/jobs', { Cookie: session.cookie });
+	await sleep(300);
+	await stack.pg.restart();
+	await until('answers', async () =>
+		(await fetch(`${stack.url}/api/v1/jobs`, { headers: { Cookie: session.cookie } })).status === 200);
+	await sleep(300);
+	await jobs.stop();
+	assert.deepEqual(jobs.errors, []);
+	assert.ok(Object.keys(jobs.counts).every((s) => s === '200' || s === '503'), JSON.stringify(jobs.counts));
+	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
+	ws.send({ type: 'subscribe', job });
+	await newest(ws, job, (m) => m.type === 'snapshot');
+	await ws.close();
+});
+
+test('a gateway that starts before its databases waits for them', async () => {
+	await stack.gateway.stop();
+	await Promise.all([stack.redis.kill(), stack.pg.kill()]);
+	const started = stack.startGateway(); // waits until both are there
+	await sleep(1500);
+	assert.ok((await stack.health()).degraded.includes('redis'));
+	assert.equal((await fetch(`${stack.url}/api/v1/jobs`, { headers: {
+		Cookie: `pensum_session=${'A'.repeat(43)}` } })).status, 503);
+	await Promise.all([stack.redis.start(), stack.pg.start()]);
+	await started;
+});
