@@ -1,5 +1,6 @@
 #include "api_call.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,11 +50,12 @@ static void got_rows(const struct pgloop_result *rows, const struct error *err, 
 		c->rows_fn(c->g, c->r, rows, c->arg);
 		return;
 	}
-	log_error("query failed", "why=\"%s\"", err->text);
-	if (err->code == -EPROTO)
-		reply_problem(c->r, 500, "internal", "Something went wrong inside Pensum.");
-	else
+	if (err->code != -EPROTO) { /* main.c says once that the database is away */
 		api_reply_away(c->r);
+		return;
+	}
+	log_error("query refused", "why=\"%s\"", err->text);
+	reply_problem(c->r, 500, "internal", "Something went wrong inside Pensum.");
 }
 
 void api_query(struct gateway *g, struct request *r, const char *sql, size_t param_count,
@@ -61,13 +63,10 @@ void api_query(struct gateway *g, struct request *r, const char *sql, size_t par
 {
 	int limit_ms = pgloop_is_up(g->pg) ? API_QUERY_MS : API_QUERY_AWAY_MS;
 	struct call *c = request_alloc(r, sizeof(*c));
-	struct error err;
 
 	*c = (struct call){ .g = g, .r = r, .rows_fn = fn, .arg = arg };
-	if (pgloop_query(g->pg, limit_ms, sql, param_count, params, got_rows, c, &err) < 0) {
-		log_warning("query not accepted", "why=\"%s\"", err.text);
+	if (pgloop_query(g->pg, limit_ms, sql, param_count, params, got_rows, c, NULL) < 0)
 		api_reply_away(r);
-	}
 }
 
 json_t *api_json_value(const struct pgloop_result *rows, size_t row, size_t column)

@@ -26,6 +26,7 @@
 #include "keys.h"
 #include "mem.h"
 #include "session.h"
+#include "text.h"
 
 /* No password fits it; checking takes as long as for a real one. */
 #define NO_VERIFIER                                                                                \
@@ -167,12 +168,29 @@ static void got_cached(struct gateway *g, struct request *r, json_t *json, void 
 		  ARRAY_LEN(params), params, got_row, s);
 }
 
+/* Behind a proxy on this machine everybody comes from loopback: then the address counts that the
+ * proxy saw, which is the last one that it wrote down. */
+static const char *client_address(struct request *r)
+{
+	const char *peer = request_peer(r);
+	const char *seen = request_header(r, "X-Forwarded-For");
+	const char *last;
+
+	if (seen == NULL || (!text_starts_with(peer, "127.") && strcmp(peer, "::1") != 0 &&
+			     strcmp(peer, "local") != 0))
+		return peer;
+	last = strrchr(seen, ',');
+	last = last ? last + 1 : seen;
+	return last + strspn(last, " ");
+}
+
 /* False: the 429 has been sent. */
 static bool may_try(struct request *r, const char *user_id)
 {
 	static struct limit_table tries;
 	int64_t now = clock_now_ms();
-	int64_t wait = limit_take(&tries, &peer_limit, limit_key("peer", request_peer(r)), now);
+	int64_t wait = limit_take(&tries, &peer_limit, limit_key("peer", client_address(r)),
+				  now);
 
 	if (wait == 0)
 		wait = limit_take(&tries, &user_limit, limit_key("user", user_id), now);

@@ -375,6 +375,15 @@ test('sign-ins are limited, and Retry-After is true', async () => {
 	assert.equal((await signIn('EAGER ', 'again')).answer.status, 202);
 });
 
+test('many sign-ins from one address are limited, also behind a proxy on this machine', async () => {
+	const from = (address, i) => signIn(`crowd-${i}`, 'x', { 'X-Forwarded-For': `10.0.0.1, ${address}` });
+	const answers = await Promise.all(Array.from({ length: 63 }, (_, i) => from('198.51.100.7', i)));
+	const statuses = answers.map(({ answer }) => answer.status);
+	assert.ok(statuses.filter((status) => status === 202).length >= 60, statuses.join());
+	assert.ok(statuses.includes(429));
+	assert.equal((await from('198.51.100.8', 99)).answer.status, 202);
+});
+
 test('documents have links that are signed, expire, and are only their owner\'s', async () => {
 	const maya = await world.student('maya');
 	assert.deepEqual((await maya.get('/api/v1/documents')).json, { documents: [] });
