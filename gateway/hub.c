@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hub_stranger.h"
 #include "hub_topic.h"
 #include "live_feed.h"
 #include "live_snapshot.h"
@@ -27,6 +28,7 @@ struct hub {
 	struct gateway *g;
 	struct topics topics;
 	struct live_feed *feed;
+	struct strangers *strangers;
 	struct event *tick;
 	unsigned ticks;
 	struct event *read; /* active: unread topics are read at the end of this turn */
@@ -219,7 +221,9 @@ static void on_event(void *arg, const struct job_event *ev)
 	struct hub *h = arg;
 	struct topic *t = topic_find(&h->topics, ev->job);
 
-	if (t != NULL && topic_raise(t, ev) && t->state != TOPIC_UNKNOWN)
+	if (t == NULL && !LIST_EMPTY(&h->clients))
+		strangers_look_at(h->strangers, ev);
+	else if (t != NULL && topic_raise(t, ev) && t->state != TOPIC_UNKNOWN)
 		catch_up_all(t);
 }
 
@@ -407,6 +411,7 @@ struct hub *hub_new(struct gateway *g)
 	topics_init(&h->topics);
 	LIST_INIT(&h->clients);
 	h->feed = live_feed_new(g, &feed_ops, h);
+	h->strangers = strangers_new(g);
 	h->read = event_new(g->base, -1, 0, on_read, h);
 	h->tick = event_new(g->base, -1, EV_PERSIST, on_tick, h);
 	event_add(h->tick, &tick);
@@ -426,5 +431,6 @@ void hub_free(struct hub *h)
 	event_free(h->tick);
 	event_free(h->read);
 	live_feed_free(h->feed);
+	strangers_free(h->strangers);
 	free(h);
 }

@@ -155,7 +155,7 @@ test('Expect: 100-continue is met before the body, and the answer follows', asyn
 	const first = await stack.raw(bytes);
 	assert.equal(first.text, 'HTTP/1.1 100 Continue\r\n\r\n');
 	const both = await stack.raw(`${bytes}abc`);
-	assert.match(both.text, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 400 /);
+	assert.equal(both.status, 400); // the body is there already: no need to ask for it
 	const large = await stack.raw(post(`${json}Expect: 100-continue\r\nContent-Length: 99999\r\n`));
 	assert.equal(large.status, 413);
 });
