@@ -55,8 +55,9 @@ static void got_documents(struct gateway *g, struct request *r, const struct pgl
 	size_t i;
 
 	(void)arg;
-	json_array_foreach(documents, i, document)
+	json_array_foreach(documents, i, document) {
 		add_link(g, request_session(r)->user_id, clock_wall_ms() / 1000, document);
+	}
 	reply_json(r, 200, json_pack("{s:o}", "documents", documents));
 }
 

@@ -1,0 +1,67 @@
+// 202 is a promise: the gateway is killed again and again while students ask for checks. Whatever was
+// answered with 202 exists once and is rung; what was not answered is asked again and exists once.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startGateway } from '../support/gateway.mjs';
+import { sleep, until } from '../support/process.mjs';
+
+const KILLS = 12;
+const STUDENTS = 8;
+
+test('a gateway that is killed at any moment neither loses nor doubles a job', async () => {
+	const world = await startGateway({ settings: { 'jobs.per_user': 1000 } });
+	const promised = new Map(); // "user key" -> job id
+	let stopped = false;
+	let retries = 0;
+
+	async function ask(student, key) {
+		for (;;) {
+			const answer = await student.post('/api/v1/checks', { courses: [11] }, { 'Idempotency-Key': key }).catch(() => null);
+			if (answer) {
+				assert.equal(answer.status, 202, answer.text);
+				return answer.json.job.id;
+			}
+			retries++;
+			await sleep(20);
+		}
+	}
+
+	async function askOnAndOn(student) {
+		for (let i = 0; !stopped && i < 900; i++) {
+			const key = `key-${i}`;
+			const id = await ask(student, key);
+			promised.set(`${student.userId} ${key}`, id);
+			if (i % 3 === 0) assert.equal(await ask(student, key), id, 'a repeat is the same job');
+			await sleep(Math.random() * 10);
+		}
+	}
+
+	try {
+		const students = [];
+		for (let i = 0; i < STUDENTS; i++) students.push(await world.student(`s${i}`));
+		for (const student of students) await world.giveCourses(student);
+		const asking = Promise.all(students.map(askOnAndOn));
+		for (let i = 0; i < KILLS; i++) {
+			await sleep(100 + Math.random() * 300);
+			await world.daemons.at(-1).kill();
+			await world.start();
+		}
+		stopped = true;
+		await asking;
+
+		const rows = await world.sql`SELECT user_id || ' ' || idem_key, id FROM pensum.jobs`;
+		assert.equal(new Set(rows.map(([key]) => key)).size, rows.length, 'no job twice');
+		const found = new Map(rows);
+		for (const [key, id] of promised) assert.equal(found.get(key), id, key);
+		assert.equal(rows.length, promised.size);
+		assert.ok(promised.size > 100 && retries > 0, `${promised.size} jobs, ${retries} retries`);
+		await until('every bell', async () => {
+			const entries = await world.redis.command('XRANGE', 'pensum:jobs:checker:normal', '-', '+');
+			const rung = new Set(entries.map(([, fields]) => fields[1]));
+			return rows.every(([, id]) => rung.has(id));
+		}, 30_000, 500);
+	} finally {
+		stopped = true;
+		await world.stop();
+	}
+});
