@@ -25,6 +25,9 @@ const struct route routes[] = {
 	{ HTTP_GET, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_get },
 	{ HTTP_DELETE, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_cancel },
 	{ HTTP_GET, "/api/v1/live", ROUTE_PENDING, live_open },
+
+	{ HTTP_GET, "/admin/queues", ROUTE_ADMIN, api_admin_queues },
+	{ HTTP_GET, "/admin/redis", ROUTE_ADMIN, api_admin_redis },
 };
 
 const size_t route_count = ARRAY_LEN(routes);

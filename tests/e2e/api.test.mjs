@@ -453,6 +453,28 @@ test('health is public and tells the queue', async () => {
 	await world.sql`DELETE FROM pensum.workers`;
 });
 
+test('operators see queues and Redis, on their own listener only', async () => {
+	const operator = world.browser();
+	operator.url = world.adminUrl;
+	assert.equal((await world.browser().get('/admin/queues')).status, 404);
+	assert.equal((await operator.get('/api/v1/site')).status, 404);
+	await world.sql`INSERT INTO pensum.workers (name, boot, slots) VALUES ('h:checker', 'x', 2)`;
+	const { json } = await operator.get('/admin/queues');
+	const [[queued]] = await world.sql`SELECT count(*) FROM pensum.jobs WHERE state = 'queued' AND queue = 'docgen'`;
+	assert.deepEqual(json.jobs.filter((row) => row.queue === 'docgen').map((row) => [row.priority, row.state, row.count]), [['normal', 'queued', Number(queued)]]);
+	assert.deepEqual(Object.keys(json.streams).sort(), ['checker', 'docgen'].flatMap((q) => ['high', 'low', 'normal'].map((p) => `pensum:jobs:${q}:${p}`)));
+	assert.ok(json.streams['pensum:jobs:docgen:normal'] >= Number(queued));
+	assert.deepEqual(json.workers.map((w) => [w.name, w.slots]), [['h:checker', 2]]);
+	await world.sql`DELETE FROM pensum.workers`;
+
+	await Promise.all(Array.from({ length: 2500 }, (_, i) => world.redis.command('SET', `pensum:session:x${i}`, '', 'EX', 60)));
+	await world.redis.command('SET', 'foreign', '1');
+	const redis = (await operator.get('/admin/redis')).json;
+	assert.ok(redis.used_memory > 500_000 && redis.maxmemory === 0);
+	assert.ok(redis.keys.session >= 2500 && redis.keys.jobs >= 2 && redis.keys.events === 1);
+	assert.equal(redis.keys.other, 1);
+});
+
 test('no secret stands in the clear', async () => {
 	const secrets = ['visible-password-1', 'visible-password-2'];
 	const { browser } = await signIn('sealed', secrets[0], { 'Idempotency-Key': 'seal-1' });
@@ -491,6 +513,10 @@ test('without Redis everything works, only later', async () => {
 	assert.equal((await signIn('offline', 'pw-1')).answer.status, 200);
 	assert.equal((await signIn('offline', 'pw-2')).answer.status, 202);
 	assert.equal((await maya.get('/api/v1/courses')).json.source, 'postgres');
+	const operator = world.browser();
+	operator.url = world.adminUrl;
+	assert.equal((await operator.get('/admin/redis')).json.code, 'redis_away');
+	assert.equal((await operator.get('/admin/queues')).json.streams['pensum:jobs:checker:high'], null);
 	const check = await maya.post('/api/v1/checks', { courses: [11] });
 	assert.equal(check.status, 202);
 	assert.equal((await maya.get(`/api/v1/jobs/${check.json.job.id}`)).json.state, 'queued');
