@@ -314,6 +314,12 @@ void http_conn_writing(struct http_conn *conn)
 	set_state(conn, CONN_WRITING);
 }
 
+void http_conn_detached(struct http_conn *conn)
+{
+	assert(evhttp_let_go(conn));
+	forget(conn);
+}
+
 void http_conn_done(struct http_conn *conn)
 {
 	bool more = evbuffer_get_length(bufferevent_get_input(conn->bev)) > 0;

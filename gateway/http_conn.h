@@ -39,3 +39,4 @@ struct http_conn *http_conns_find(struct http_conns *c, const struct bufferevent
 void http_conn_handling(struct http_conn *conn); /* the request is whole */
 void http_conn_writing(struct http_conn *conn);	 /* its answer was given to evhttp */
 void http_conn_done(struct http_conn *conn);	 /* … and was written */
+void http_conn_detached(struct http_conn *conn); /* evhttp has let go of it: the record goes now */

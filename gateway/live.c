@@ -8,11 +8,12 @@
 
 #include "buf.h"
 #include "detach.h"
+#include "http_conn.h"
+#include "http_internal.h"
 #include "hub.h"
 #include "live_channel.h"
 #include "log.h"
 #include "mem.h"
-#include "http_internal.h"
 
 #define SOCKETS_PER_USER 10
 #define KEY_LEN		 24 /* 16 bytes as base64 */
@@ -161,6 +162,7 @@ static void upgrade(struct gateway *g, struct request *r)
 		reply_problem(r, 503, "live_failed", "The channel could not be opened.");
 		return;
 	}
+	http_conn_detached(r->conn);
 	c = channel_new(g, &g->live->channels, request_session(r));
 	r->ev = NULL;
 	request_end(r);

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+#include "buf.h"
 #include "live_queue.h"
 #include "log.h"
 
@@ -31,8 +32,7 @@ struct live_socket {
 	int close_code; /* 0: open */
 	bool close_said;
 	char close_reason[64];
-	size_t received; /* of the message that comes in */
-	char message[LIVE_MESSAGE_MAX];
+	struct buf message; /* what has come of it so far; without memory in between */
 };
 
 struct live_ws {
@@ -123,16 +123,14 @@ static void on_receive(struct live_socket *s, const void *data, size_t len)
 		return;
 	if (lws_frame_is_binary(s->wsi)) {
 		live_socket_close(s, 1003, "texts only");
-	} else if (s->received + len > LIVE_MESSAGE_MAX) {
+	} else if (s->message.len + len > LIVE_MESSAGE_MAX) {
 		live_socket_close(s, 1009, "message too long");
 	} else {
-		memcpy(s->message + s->received, data, len);
-		s->received += len;
+		buf_add(&s->message, data, len);
 		if (lws_remaining_packet_payload(s->wsi) > 0 || !lws_is_final_fragment(s->wsi))
 			return;
-		len = s->received;
-		s->received = 0;
-		s->ws->ops->message(s->arg, s->message, len);
+		s->ws->ops->message(s->arg, s->message.data, s->message.len);
+		buf_done(&s->message);
 	}
 }
 
@@ -143,6 +141,7 @@ static void on_closed(struct live_socket *s)
 
 	ws->count--;
 	live_queue_done(&s->queue);
+	buf_done(&s->message);
 	free(s);
 	ws->ops->closed(arg);
 }
@@ -307,6 +306,7 @@ bool live_ws_adopt(struct live_ws *ws, int fd, const char *head, size_t head_len
 	set_options(fd);
 	s->ws = ws;
 	s->arg = arg;
+	s->message = (struct buf)BUF_INIT;
 	live_queue_init(&s->queue);
 	ws->adopting = s;
 	/* The handshake runs inside the call, ESTABLISHED included. */
