@@ -23,7 +23,8 @@ int detach_socket(struct evhttp_request *ev, struct buf *input, struct error *er
 
 	if (fd < 0)
 		return error_set(err, -errno, "detach: %s", strerror(errno));
-	bufferevent_disable(bev, EV_READ | EV_WRITE); /* out of epoll while old is still the socket */
+	/* Out of epoll while old is still the socket. */
+	bufferevent_disable(bev, EV_READ | EV_WRITE);
 	if (dup3(dummy, old, O_CLOEXEC) < 0) {
 		int e = errno;
 

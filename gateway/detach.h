@@ -11,6 +11,6 @@
 #include "buf.h"
 #include "error.h"
 
-/* On success a descriptor >= 0 that is yours; ev and its connection are gone, and input has what the
- * client sent behind the request. On failure nothing changed. */
+/* On success a descriptor >= 0 that is yours; ev and its connection are gone, and input has what
+ * the client sent behind the request. On failure nothing changed. */
 int detach_socket(struct evhttp_request *ev, struct buf *input, struct error *err);

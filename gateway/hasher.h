@@ -1,11 +1,12 @@
 /*
  * hasher.h - checks passwords in a helper thread: 60 ms of CPU each, which the loop does not have.
  *
- * The one thread beside the loop. It shares nothing with it but a bounded queue; vault_check_verifier
- * is thread-safe.
+ * The one thread beside the loop. It shares nothing with it but a bounded queue;
+ * vault_check_verifier is thread-safe.
  *
- * Exactly once: hasher_check() that returns 0 calls its callback once, from the loop, with the answer;
- * at hasher_close() what still waits is answered with false. One that returns an error never calls.
+ * Exactly once: hasher_check() that returns 0 calls its callback once, from the loop, with the
+ * answer; at hasher_close() what still waits is answered with false. One that returns an error
+ * never calls.
  */
 #pragma once
 

@@ -1,11 +1,13 @@
 /*
- * http_internal.h - what stands behind struct request: shared by http*.c, router.c, static.c, live.c.
+ * http_internal.h - what stands behind struct request: shared by http*.c, router.c, static.c,
+ * live.c.
  *
- *	evhttp calls back -> request_new() -> guard -> router -> handler -> reply_*() -> request_end()
- *	-> at the end of the loop's turn request_free()
+ *	evhttp calls back -> request_new() -> guard -> router -> handler -> reply_*()
+ *	-> request_end() -> at the end of the loop's turn request_free()
  *
- * The evhttp request is evhttp's and lives until its answer was sent; ours ends with the reply. When
- * the client left in between, evhttp forgets its connection and the reply only frees what is left.
+ * The evhttp request is evhttp's and lives until its answer was sent; ours ends with the reply.
+ * When the client left in between, evhttp forgets its connection and the reply only frees what is
+ * left.
  */
 #pragma once
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hub_question.h"
 #include "hub_stranger.h"
 #include "hub_topic.h"
 #include "live_feed.h"
@@ -14,15 +15,8 @@
 #include "mem.h"
 #include "text.h"
 
-#define QUERY_MS     5000
 #define TICK_MS	     1000
 #define REREAD_TICKS 10 /* seconds between two looks at PostgreSQL while the feed works */
-
-/* A question to PostgreSQL about a client, which may leave before the answer. */
-struct hub_question {
-	LIST_ENTRY(hub_question) link;
-	struct hub_client *client; /* NULL: it left */
-};
 
 struct hub {
 	struct gateway *g;
@@ -70,6 +64,7 @@ struct hub_client *hub_join(struct hub *h, const struct session *s,
 	struct hub_client *c = mem_zalloc(sizeof(*c));
 
 	c->hub = h;
+	c->g = h->g;
 	c->session = *s;
 	c->ops = ops;
 	c->arg = arg;
@@ -82,97 +77,13 @@ struct hub_client *hub_join(struct hub *h, const struct session *s,
 void hub_leave(struct hub_client *c)
 {
 	struct subscription *s;
-	struct hub_question *q;
 
 	while ((s = LIST_FIRST(&c->subscriptions)) != NULL)
 		subscription_end(&c->hub->topics, s);
-	while ((q = LIST_FIRST(&c->questions)) != NULL) {
-		LIST_REMOVE(q, link);
-		q->client = NULL;
-	}
+	questions_forget(c);
 	LIST_REMOVE(c, link);
 	mem_wipe(&c->session, sizeof(c->session));
 	free(c);
-}
-
-/* Asks PostgreSQL something whose answer (fn's arg: a hub_question) matters to c only. */
-static void ask(struct hub_client *c, const char *sql, const char *const *params, size_t count,
-		pgloop_fn *fn)
-{
-	struct hub_question *q = mem_zalloc(sizeof(*q));
-
-	q->client = c;
-	LIST_INSERT_HEAD(&c->questions, q, link);
-	if (pgloop_query(c->hub->g->pg, QUERY_MS, sql, count, params, fn, q, NULL) == 0)
-		return;
-	LIST_REMOVE(q, link);
-	free(q);
-}
-
-/* The client that asked, or NULL; the question is gone. */
-static struct hub_client *end_question(struct hub_question *q)
-{
-	struct hub_client *c = q->client;
-
-	if (c != NULL)
-		LIST_REMOVE(q, link);
-	free(q);
-	return c;
-}
-
-static void on_own_jobs(const struct pgloop_result *rows, const struct error *err, void *arg)
-{
-	static const struct job_version none = { -1, -1 };
-	struct hub_client *c = end_question(arg);
-
-	if (c == NULL || rows == NULL) {
-		if (c != NULL)
-			log_warning("own jobs not read", "reason=\"%s\"", err->text);
-		return;
-	}
-	for (size_t i = 0; i < pgloop_rows(rows); i++)
-		hub_subscribe(c, pgloop_value(rows, i, 0), none);
-}
-
-void hub_subscribe_own(struct hub_client *c)
-{
-	static const char sql[] =
-		"SELECT id FROM pensum.jobs WHERE state IN ('queued', 'running', 'waiting') AND "
-		"((user_id = $1 AND session_hash IS NULL) OR session_hash = $2) "
-		"ORDER BY created_at DESC LIMIT 64";
-	static const struct job_version none = { -1, -1 };
-	const char *params[] = { c->session.user_id, c->session.token_hash };
-
-	if (!c->session.active)
-		hub_subscribe(c, c->session.signin_job, none);
-	else
-		ask(c, sql, params, ARRAY_LEN(params), on_own_jobs);
-}
-
-static void on_session(const struct pgloop_result *rows, const struct error *err, void *arg)
-{
-	struct hub_client *c = end_question(arg);
-	int64_t expires_at = 0;
-
-	(void)err;
-	if (c == NULL || c->session.active || rows == NULL || pgloop_rows(rows) == 0)
-		return; /* the page asks GET /session, and comes back with a session that is active */
-	text_parse_i64(pgloop_value(rows, 0, 1), 0, INT64_MAX, &expires_at, NULL);
-	snprintf(c->session.user_id, sizeof(c->session.user_id), "%s", pgloop_value(rows, 0, 0));
-	c->session.expires_at = expires_at;
-	c->session.active = true;
-	c->ops->signed_in(c->arg, &c->session);
-}
-
-/* The sign-in job of a pending session has succeeded, and with it the session became active. */
-static void look_at_session(struct hub_client *c)
-{
-	static const char sql[] = "SELECT user_id, extract(epoch FROM expires_at)::bigint "
-				  "FROM pensum.sessions WHERE token_hash = $1 AND active "
-				  "AND expires_at > now()";
-	const char *param = c->session.token_hash;
-
-	ask(c, sql, &param, 1, on_session);
 }
 
 /* Sending */
@@ -201,7 +112,7 @@ static void catch_up(struct subscription *s)
 			     !first && t->newest.state == JOB_RUNNING);
 	}
 	if (ended && !c->session.active && t->newest.state == JOB_SUCCEEDED)
-		look_at_session(c);
+		question_session(c);
 	if (ended)
 		subscription_end(&c->hub->topics, s);
 }
@@ -297,8 +208,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (h->reading)
 		return;
-	TAILQ_FOREACH(t, &h->topics.unread, unread_link)
-	{
+	TAILQ_FOREACH(t, &h->topics.unread, unread_link) {
 		if (count == SNAPSHOT_MAX)
 			break;
 		ids[count++] = t->job;
@@ -322,6 +232,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct hub *h = arg;
 	bool blind = !live_feed_is_tailing(h->feed);
+	struct hub_client *c;
 
 	(void)fd;
 	(void)what;
@@ -329,6 +240,9 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		topics_mark_all_unread(&h->topics);
 	if (!TAILQ_EMPTY(&h->topics.unread))
 		read_soon(h);
+	LIST_FOREACH(c, &h->clients, link)
+		if (c->asks_again)
+			hub_subscribe_own(c);
 }
 
 /* Subscribing */
@@ -362,16 +276,25 @@ int hub_subscribe(struct hub_client *c, const char *job_id, struct job_version h
 {
 	struct subscription *s = find_subscription(c, job_id);
 
-	if (s != NULL) { /* asked again, perhaps for a part that it has lost */
-		s->sent = have;
-		s->greeted = false;
-	} else if (c->subscription_count >= HUB_SUBSCRIPTIONS_MAX) {
-		return -ENOSPC;
-	} else {
-		s = subscription_begin(&c->hub->topics, c, job_id, have);
+	if (s != NULL) { /* asked while our snapshot was under way, or without need */
+		if (job_version_compare(have, s->sent) > 0)
+			s->sent = have;
+		return 0;
 	}
-	begin(c->hub, s);
+	if (c->subscription_count >= HUB_SUBSCRIPTIONS_MAX)
+		return -ENOSPC;
+	begin(c->hub, subscription_begin(&c->hub->topics, c, job_id, have));
 	return 0;
+}
+
+void hub_subscribe_own(struct hub_client *c)
+{
+	static const struct job_version none = { -1, -1 };
+
+	if (c->session.active)
+		question_own_jobs(c);
+	else
+		hub_subscribe(c, c->session.signin_job, none);
 }
 
 void hub_job_created(struct hub *h, const char *job_id, const char *user_id,

@@ -3,15 +3,15 @@
  *
  *	client (a live channel) --subscription, last version sent--> topic (a job, its newest event)
  *
- * No gap and no duplicate, with neither epochs nor buffers: a topic is registered before its snapshot
- * is read, both the event feed and the snapshot only ever raise the topic's version (jobmsg.h), and a
- * subscriber gets what is newer than what it got. A topic is read again
+ * No gap and no duplicate, with neither epochs nor buffers: a topic is registered before its
+ * snapshot is read, both the event feed and the snapshot only ever raise the topic's version
+ * (jobmsg.h), and a subscriber gets what is newer than what it got. A topic is read again
  *	- when the feed has lost its place (Redis was away, restarted, flushed, trimmed),
  *	- every second while Redis is away: PostgreSQL knows the states,
  *	- every 10 s in any case, against events that nobody could write.
  *
- * Terminal events are sent as they come: a worker publishes after its commit, and an attempt that lost
- * its claim cannot commit. A subscription ends with the terminal event.
+ * Terminal events are sent as they come: a worker publishes after its commit, and an attempt that
+ * lost its claim cannot commit. A subscription ends with the terminal event.
  *
  * Ownership: a job is seen by the browser whose session asked for it (sign-in jobs) or by every
  * signed-in browser of its user. For all others it does not exist ("gone").
@@ -30,7 +30,7 @@ struct hub_client;
 struct hub_client_ops {
 	/* job NULL: no event. replaceable: a newer event of the same job may take its place. */
 	void (*send)(void *arg, struct live_frame *frame, const char *job, bool replaceable);
-	void (*signed_in)(void *arg, const struct session *s); /* the pending session became active */
+	void (*signed_in)(void *arg, const struct session *s); /* its pending session is active */
 	void (*close)(void *arg, int code, const char *reason);
 };
 
@@ -38,9 +38,9 @@ struct hub *hub_new(struct gateway *g);
 void hub_feed_up(struct hub *h, bool up); /* the connection g->redis_events came or went */
 void hub_free(struct hub *h);		  /* after pgloop_close() and redisloop_close() */
 
-/* For the API. Other gateways find a new job by its first event (hub_stranger.h), and an ended session
- * at the next request. */
-/* After the commit: the user's open channels (session_hash: that browser's) get the job's events. */
+/* For the API. Other gateways find a new job by its first event (hub_stranger.h), and an ended
+ * session at the next request. */
+/* After the commit: the user's open channels (session_hash: that browser's) get its events. */
 void hub_job_created(struct hub *h, const char *job_id, const char *user_id,
 		     const char *session_hash);
 /* After a sign-out: its channels are closed with 4401. */

@@ -21,7 +21,7 @@ static void on_owners(const struct pgloop_result *rows, const struct error *err,
 {
 	struct strangers *s = arg;
 
-	(void)err; /* that PostgreSQL is away is said elsewhere; the page asks again when it is back */
+	(void)err; /* that PostgreSQL is away is said elsewhere */
 	s->asking = false;
 	for (size_t i = 0; rows != NULL && i < pgloop_rows(rows); i++)
 		hub_job_created(s->g->hub, pgloop_value(rows, i, 0), pgloop_value(rows, i, 1),

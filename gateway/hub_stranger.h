@@ -1,6 +1,7 @@
 /*
  * hub_stranger.h - jobs that begin and that this gateway has not heard of: made through another
- * gateway, perhaps for somebody whose page is open here. Asks PostgreSQL whose they are, many at once.
+ * gateway, perhaps for somebody whose page is open here. Asks PostgreSQL whose they are, many at
+ * once.
  */
 #pragma once
 

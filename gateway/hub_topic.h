@@ -2,8 +2,8 @@
  * hub_topic.h - the hub's table: topics (jobs that are watched), clients and the subscriptions that
  * join them. Only hub.c uses it.
  *
- * A topic lives as long as it has subscriptions. UNKNOWN: no snapshot was read since it was made, so
- * nothing is sent; KNOWN: its newest event is what snapshot and feed say.
+ * A topic lives as long as it has subscriptions. UNKNOWN: no snapshot was read since it was made,
+ * so nothing is sent; KNOWN: its newest event is what snapshot and feed say.
  */
 #pragma once
 
@@ -42,7 +42,9 @@ struct subscription {
 struct hub_client {
 	LIST_ENTRY(hub_client) link;
 	struct hub *hub;
+	struct gateway *g;
 	struct session session;
+	bool asks_again; /* PostgreSQL did not say which jobs are its own */
 	const struct hub_client_ops *ops;
 	void *arg;
 	size_t subscription_count;

@@ -120,10 +120,11 @@ static bool handshake_is_good(struct request *r)
 static bool may_open(struct gateway *g, struct request *r)
 {
 	const struct session *s = request_session(r);
+	size_t max = (size_t)g->settings->gateway_max_live;
 
 	if (!request_origin_is_allowed(r)) {
 		reply_problem(r, 403, "bad_origin", "Requests from other sites are refused.");
-	} else if (g->live->stopping || live_count(g->live) >= (size_t)g->settings->gateway_max_live) {
+	} else if (g->live->stopping || live_count(g->live) >= max) {
 		reply_header(r, "Retry-After", "5");
 		reply_problem(r, 503, "live_full", "All live channels are taken; ask again soon.");
 	} else if (hub_client_count(g->hub, s->user_id) >= SOCKETS_PER_USER) {
@@ -135,8 +136,8 @@ static bool may_open(struct gateway *g, struct request *r)
 	return false;
 }
 
-/* All that libwebsockets gets to see: no cookies, no extensions, nothing that the client chose but a
- * checked key. */
+/* All that libwebsockets gets to see: no cookies, no extensions, nothing that the client chose but
+ * a checked key. */
 static void write_head(const struct request *r, struct buf *head)
 {
 	buf_printf(head,

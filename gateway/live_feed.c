@@ -101,8 +101,8 @@ static const struct redis_reply *info_field(const struct redis_reply *info, cons
 	return NULL;
 }
 
-/* Flushed: no stream, or one whose newest entry is older than our place. Trimmed: its oldest entry is
- * newer than our place. */
+/* Flushed: no stream, or one whose newest entry is older than our place. Trimmed: its oldest entry
+ * is newer than our place. */
 static bool is_continuous(const struct live_feed *f, const struct redis_reply *info)
 {
 	const char *newest = redis_text(info_field(info, "last-generated-id"), NULL);

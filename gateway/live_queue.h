@@ -2,8 +2,8 @@
  * live_queue.h - what a live channel has still to send: bounded, and with at most one waiting
  * progress event for each job.
  *
- * A progress event that still waits is replaced in place by the next event of its job: a slow reader
- * sees fewer steps and never old ones. All else waits its turn.
+ * A progress event that still waits is replaced in place by the next event of its job: a slow
+ * reader sees fewer steps and never old ones. All else waits its turn.
  */
 #pragma once
 

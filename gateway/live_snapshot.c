@@ -78,8 +78,10 @@ static void read_hash(struct gateway *g, struct reading *r, size_t i)
 
 	r->hashes[i].reading = r;
 	key_job(key, r->snapshots[i].ev.job);
-	if (redisloop_command(g->redis, 0, ARRAY_LEN(argv), argv, on_hash, &r->hashes[i], NULL) == 0)
-		r->left++;
+	if (redisloop_command(g->redis, 0, ARRAY_LEN(argv), argv, on_hash, &r->hashes[i],
+			      NULL) < 0)
+		return;
+	r->left++;
 }
 
 static int number_of(const char *text)

@@ -1,8 +1,9 @@
 /*
- * live_snapshot.h - where jobs stand now: of each the newer of its PostgreSQL row and its Redis hash.
+ * live_snapshot.h - where jobs stand now: of each the newer of its PostgreSQL row and its Redis
+ * hash.
  *
- * PostgreSQL says whether a job exists and whose it is; without it nothing is known. Redis only adds
- * progress, and may be away.
+ * PostgreSQL says whether a job exists and whose it is; without it nothing is known. Redis only
+ * adds progress, and may be away.
  */
 #pragma once
 

@@ -257,7 +257,8 @@ int live_ws_new(struct event_base *base, const struct live_ws_ops *ops, struct l
 		return error_set(err, -EIO, "live: libwebsockets does not start (is "
 					    "libwebsockets-evlib-uv installed?)");
 	}
-	ws->backend = event_new(base, uv_backend_fd(&ws->loop), EV_READ | EV_PERSIST, on_backend, ws);
+	ws->backend = event_new(base, uv_backend_fd(&ws->loop), EV_READ | EV_PERSIST, on_backend,
+				ws);
 	ws->timer = evtimer_new(base, on_backend, ws);
 	event_add(ws->backend, NULL);
 	*ret = ws;
@@ -270,8 +271,9 @@ static void drain(uv_loop_t *loop)
 		;
 }
 
-/* Destroying is asynchronous: the handles close in the loop's next rounds, and on a foreign loop the
- * context itself goes in a second call. It sets ws->context to NULL when it is done (pcontext). */
+/* Destroying is asynchronous: the handles close in the loop's next rounds, and on a foreign loop
+ * the context itself goes in a second call. It sets ws->context to NULL when it is done
+ * (pcontext). */
 void live_ws_free(struct live_ws *ws)
 {
 	if (ws == NULL)

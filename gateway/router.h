@@ -2,8 +2,8 @@
  * router.h - from a request to its handler: decode the path once, find the row of routes.c, refuse
  * what may not pass (method, Origin, Content-Type), ask for the session, call.
  *
- * What is no route and no API path is a file of the page (static.h). On the admin listener there are
- * only ROUTE_ADMIN rows and /health.
+ * What is no route and no API path is a file of the page (static.h). On the admin listener there
+ * are only ROUTE_ADMIN rows and /health.
  */
 #pragma once
 

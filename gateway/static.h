@@ -1,6 +1,6 @@
 /*
- * static.h - the page's files, from gateway.web_dir. GET and HEAD, no folders, no dot files, nothing
- * outside of the folder (openat2 with RESOLVE_BENEATH, no links).
+ * static.h - the page's files, from gateway.web_dir. GET and HEAD, no folders, no dot files,
+ * nothing outside of the folder (openat2 with RESOLVE_BENEATH, no links).
  */
 #pragma once
 

@@ -30,8 +30,9 @@ void redisloop_free(struct redisloop *r); /* not from a callback of its own */
 bool redisloop_is_up(const struct redisloop *r);
 const char *redisloop_reason(const struct redisloop *r); /* why it went down last, for the log */
 
-/* While it is not up: -EIO at once, nothing waits. limit_ms: when the watchdog may give up on this command; 0 = the usual 2000. fn may be NULL. An
- * error reply reaches fn as a reply for which redis_text() is NULL and redis_error_text() is not. */
+/* While it is not up: -EIO at once, nothing waits. limit_ms: when the watchdog may give up on this
+ * command; 0 = the usual 2000. fn may be NULL. An error reply reaches fn as a reply for which
+ * redis_text() is NULL and redis_error_text() is not. */
 int redisloop_command(struct redisloop *r, int limit_ms, size_t argc, const char *const *argv,
 		      redisloop_fn *fn, void *arg, struct error *err);
 
