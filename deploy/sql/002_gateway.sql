@@ -18,6 +18,7 @@ CREATE FUNCTION pensum.job_json(j pensum.jobs) RETURNS jsonb LANGUAGE sql STABLE
 		'version', jsonb_build_array(e.version_attempt, e.version_n),
 		'step', coalesce(j.failure_code, ''), 'done', 0, 'total', 0,
 		'note', coalesce(j.failure_message, ''), 'batch', j.batch,
+		'assignment', j.input->'cmid', 'title', j.input->'title',
 		'created_at', pensum.iso(j.created_at), 'finished_at', pensum.iso(j.finished_at),
 		'result', j.result,
 		'failure', CASE WHEN j.failure_code IS NOT NULL
