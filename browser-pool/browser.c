@@ -135,8 +135,8 @@ static void bury(struct browser *b)
 	}
 	if (rundir_remove_profile(b->profile, &err) < 0)
 		log_warning("profile left behind", "browser=%u reason=\"%s\"", b->id, err.text);
-	log_info("browser gone", "browser=%u pid=%d served=%u age_ms=%lld", b->id, (int)b->pid,
-		 b->served, (long long)(clock_now_ms() - b->started_ms));
+	log_info("browser gone", "browser=%u pid=%d exit=\"%s\" served=%u age_ms=%lld", b->id,
+		 (int)b->pid, b->exit, b->served, (long long)(clock_now_ms() - b->started_ms));
 	TAILQ_REMOVE(&b->pool->browsers[b->state], b, link);
 	event_del(b->timer);
 	defer_call(b->pool->defer, free_now, b);
@@ -227,15 +227,15 @@ void browser_recycle(struct browser *b, const char *why)
 
 void browser_note_exit(struct browser *b, int status)
 {
-	char why[64];
+	const char *path = b->pool->settings->pool_browser;
 
 	if (WIFSIGNALED(status))
-		snprintf(why, sizeof(why), "killed by signal %d", WTERMSIG(status));
-	else if (WEXITSTATUS(status) == 127)
-		snprintf(why, sizeof(why), "pool.browser cannot be executed");
+		snprintf(b->exit, sizeof(b->exit), "signal %d", WTERMSIG(status));
 	else
-		snprintf(why, sizeof(why), "exited with %d", WEXITSTATUS(status));
-	browser_kill(b, POOL_REASON_BROWSER_GONE, why);
+		snprintf(b->exit, sizeof(b->exit), "code %d", WEXITSTATUS(status));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CHILD_EXIT_CANNOT_EXECUTE)
+		log_error("pool.browser cannot be executed", "path=%s", path);
+	browser_kill(b, POOL_REASON_BROWSER_GONE, "its process ended");
 	if (child_group_is_gone(b->pid))
 		bury(b);
 }

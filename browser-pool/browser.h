@@ -47,6 +47,7 @@ struct browser {
 	pid_t pid;
 	char *profile;
 	char version[64]; /* "HeadlessChrome/156…", "" before READY */
+	char exit[32];	  /* how its first process ended, "" before it did */
 
 	struct frames *pipe; /* NULL once DYING */
 	struct bufferevent *noise; /* its stderr */

@@ -13,8 +13,7 @@
 #include "daemon.h"
 #include "fd.h"
 
-#define EXIT_CANNOT_EXECUTE 127
-#define FIRST_FREE_FD	    10 /* above the numbers that the child's descriptors get */
+#define FIRST_FREE_FD 10 /* above the numbers that the child's descriptors get */
 
 /* Both ends of what the child gets, until it has them. */
 struct ends {
@@ -100,10 +99,10 @@ static _Noreturn void become(const struct child_plan *plan, const struct ends *e
 	limit_data(plan->data_limit_bytes);
 	if (dup2(e->null, 0) < 0 || dup2(e->null, 1) < 0 || dup2(e->stderr_theirs, 2) < 0 ||
 	    dup2(e->theirs, 3) < 0 || dup2(e->theirs, 4) < 0 || chdir(plan->dir) < 0)
-		_exit(EXIT_CANNOT_EXECUTE);
+		_exit(CHILD_EXIT_CANNOT_EXECUTE);
 	execve(plan->path, plan->argv, plan->envp);
 	(void)!write(2, sorry, sizeof(sorry) - 1);
-	_exit(EXIT_CANNOT_EXECUTE);
+	_exit(CHILD_EXIT_CANNOT_EXECUTE);
 }
 
 int child_spawn(const struct child_plan *plan, struct child *ret, struct error *err)

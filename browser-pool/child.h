@@ -14,6 +14,8 @@
 
 #include "error.h"
 
+#define CHILD_EXIT_CANNOT_EXECUTE 127
+
 struct child_plan {
 	const char *path; /* what to execute */
 	char **argv, **envp;
