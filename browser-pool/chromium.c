@@ -35,8 +35,8 @@ static const char *const flags[] = {
 	"--password-store=basic",
 	"--force-color-profile=srgb",
 	"--disk-cache-size=33554432",
-	"--disable-features=Translate,AcceptCHFrame,MediaRouter,OptimizationHints,"
-	"WebUIReloadButton,WebUIOmniboxPopup,WebUIOmniboxAimPopup,SpareRendererForSitePerProcess",
+	("--disable-features=Translate,AcceptCHFrame,MediaRouter,OptimizationHints,"
+	 "WebUIReloadButton,WebUIOmniboxPopup,WebUIOmniboxAimPopup,SpareRendererForSitePerProcess"),
 };
 
 struct words {

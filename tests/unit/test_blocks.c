@@ -232,8 +232,8 @@ static void what_is_not_of_the_form_is_refused(void **state)
 		"[{\"type\":\"code\",\"text\":[]}]",
 		"[{\"type\":\"list\",\"items\":{}}]",
 		"[{\"type\":\"list\",\"items\":[{}]}]",
-		"[{\"type\":\"list\",\"items\":[{\"runs\":[],\"children\":[{\"type\":\"rule\"}]}]}"
-		"]",
+		("[{\"type\":\"list\",\"items\":[{\"runs\":[],\"children\":[{\"type\":\"rule\"}]}]}"
+		 "]"),
 		"[{\"type\":\"list\",\"items\":[{\"runs\":[],\"children\":7}]}]",
 		"[{\"type\":\"table\"}]",
 		"[{\"type\":\"table\",\"rows\":[[7]]}]",

@@ -76,8 +76,8 @@ static void test_refuses_bad_requests_with_a_sentence(void **state)
 		"{\"op\":\"lease\",\"class\":\"check\",\"tag\":\"a b\"}",
 		"{\"op\":\"lease\",\"class\":\"check\",\"tag\":\"a\\nb\"}",
 		"{\"op\":\"lease\",\"class\":\"check\",\"tag\":\"\xc3\xa9\"}",
-		"{\"op\":\"lease\",\"class\":\"check\",\"tag\":"
-		"\"0123456789012345678901234567890123456789012345678901234567890123\"}",
+		("{\"op\":\"lease\",\"class\":\"check\",\"tag\":"
+		 "\"0123456789012345678901234567890123456789012345678901234567890123\"}"),
 		"{\"op\":\"status\",\"x\":\"\xff\"}",
 	};
 	struct pool_request req;
