@@ -62,27 +62,32 @@ void live_socket_close(struct live_socket *s, int code, const char *reason)
 	lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, CLOSE_S);
 }
 
+/* <0: libwebsockets has found the connection broken. */
+static int flush(struct live_socket *s)
+{
+	struct live_frame *frame;
+	int sent = 0;
+
+	while (sent >= 0 && !lws_send_pipe_choked(s->wsi) &&
+	       (frame = live_queue_take(&s->queue)) != NULL) {
+		sent = lws_write(s->wsi, frame->text, frame->len, LWS_WRITE_TEXT);
+		live_frame_unref(frame);
+	}
+	return sent;
+}
+
+/* One turn of the loop may bring more than the queue holds, to a peer that reads well: so a full
+ * queue is written at once, and only what the socket does not take counts against the peer. */
 void live_socket_send(struct live_socket *s, struct live_frame *frame, const char *job,
 		      bool replaceable)
 {
 	if (s->close_code != 0)
 		return;
-	if (live_queue_push(&s->queue, frame, job, replaceable) < 0)
+	if (live_queue_push(&s->queue, frame, job, replaceable) < 0 &&
+	    (flush(s) < 0 || live_queue_push(&s->queue, frame, job, replaceable) < 0))
 		live_socket_close(s, 4008, "reads too slowly");
-	else if (s->queue.count == 1)
+	else
 		lws_callback_on_writable(s->wsi);
-}
-
-static void on_established(struct live_ws *ws, struct lws *wsi, struct live_socket **place)
-{
-	struct live_socket *s = ws->adopting;
-
-	assert(s != NULL); /* there is no other way in */
-	ws->adopting = NULL;
-	*place = s;
-	s->wsi = wsi;
-	ws->count++;
-	ws->ops->opened(s->arg, s);
 }
 
 /* Starts the closing handshake. Returning -1 from here would cut the socket off without a close
@@ -100,21 +105,27 @@ static void say_close(struct live_socket *s)
 /* -1: libwebsockets closes the socket. */
 static int on_writable(struct live_socket *s)
 {
-	struct live_frame *frame;
-	int sent = 0;
-
 	if (s->close_code != 0) {
 		say_close(s);
 		return 0;
 	}
-	while (sent >= 0 && !lws_send_pipe_choked(s->wsi) &&
-	       (frame = live_queue_take(&s->queue)) != NULL) {
-		sent = lws_write(s->wsi, frame->text, frame->len, LWS_WRITE_TEXT);
-		live_frame_unref(frame);
-	}
+	if (flush(s) < 0)
+		return -1;
 	if (s->queue.count > 0)
 		lws_callback_on_writable(s->wsi);
-	return sent < 0 ? -1 : 0;
+	return 0;
+}
+
+static void on_established(struct live_ws *ws, struct lws *wsi, struct live_socket **place)
+{
+	struct live_socket *s = ws->adopting;
+
+	assert(s != NULL); /* there is no other way in */
+	ws->adopting = NULL;
+	*place = s;
+	s->wsi = wsi;
+	ws->count++;
+	ws->ops->opened(s->arg, s);
 }
 
 static void on_receive(struct live_socket *s, const void *data, size_t len)

@@ -41,24 +41,67 @@ function parse(data) {
 	}
 }
 
-// One command on a connection of its own.
-export function redisCommand(socketPath, ...words) {
-	return new Promise((resolve, reject) => {
-		const socket = net.connect(socketPath);
-		let data = Buffer.alloc(0);
-		socket.on('error', reject);
-		socket.on('close', () => reject(new Error('redis closed the connection')));
-		socket.on('data', (chunk) => {
-			data = Buffer.concat([data, chunk]);
-			const reply = parse(data);
-			if (!reply) return;
-			socket.destroy();
+// A connection that answers commands in their order; it is made when first needed, and again after
+// a loss. (One for each command would overrun the server's backlog: connect EAGAIN.)
+class Connection {
+	#path;
+	#socket = null;
+	#data = Buffer.alloc(0);
+	#waiting = [];
+
+	constructor(socketPath) {
+		this.#path = socketPath;
+	}
+
+	#connect() {
+		const socket = net.connect(this.#path);
+		socket.on('error', (error) => this.#lose(socket, error));
+		socket.on('close', () => this.#lose(socket, new Error('redis closed the connection')));
+		socket.on('data', (chunk) => this.#take(chunk));
+		this.#socket = socket;
+	}
+
+	#lose(socket, error) {
+		if (socket !== this.#socket) return;
+		const waiting = this.#waiting;
+		this.#socket = null;
+		this.#waiting = [];
+		this.#data = Buffer.alloc(0);
+		for (const { reject } of waiting) reject(error);
+	}
+
+	#take(chunk) {
+		this.#data = Buffer.concat([this.#data, chunk]);
+		for (let reply; this.#waiting.length > 0 && (reply = parse(this.#data)); ) {
+			const { resolve, reject } = this.#waiting.shift();
+			this.#data = reply[1];
 			if (reply[0] instanceof Error) reject(reply[0]);
 			else resolve(reply[0]);
-		});
-		socket.write(`*${words.length}\r\n` +
+			if (this.#waiting.length === 0) this.#socket.unref(); // keeps no test alive
+		}
+	}
+
+	command(...words) {
+		if (!this.#socket) this.#connect();
+		this.#socket.ref();
+		this.#socket.write(`*${words.length}\r\n` +
 			words.map((w) => `$${Buffer.byteLength(String(w))}\r\n${w}\r\n`).join(''));
-	});
+		return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+	}
+
+	close() {
+		this.#socket?.destroy();
+	}
+}
+
+// One command on a connection of its own.
+export async function redisCommand(socketPath, ...words) {
+	const connection = new Connection(socketPath);
+	try {
+		return await connection.command(...words);
+	} finally {
+		connection.close();
+	}
 }
 
 export async function startRedis({ args = [] } = {}) {
@@ -74,12 +117,14 @@ export async function startRedis({ args = [] } = {}) {
 			return redisCommand(socketPath, 'PING').then(() => true, () => false);
 		});
 	};
-	redis.command = (...words) => redisCommand(socketPath, ...words);
+	const connection = new Connection(socketPath);
+	redis.command = (...words) => connection.command(...words);
 	redis.kill = () => redis.process.stop('SIGKILL');
 	redis.pause = () => redis.process.child.kill('SIGSTOP');
 	redis.resume = () => redis.process.child.kill('SIGCONT');
 	redis.stop = async () => {
 		redis.resume();
+		connection.close();
 		await redis.process.stop('SIGKILL');
 		folder.remove();
 	};

@@ -66,7 +66,7 @@ export function openWs({ port, host = '127.0.0.1', path, headers, method, early 
 	const key = crypto.randomBytes(16).toString('base64');
 	const socket = net.connect(port, host);
 	const ws = { socket, status: 0, headers: {}, messages: [], frames: [], sawPong: 0 };
-	let waiting = [], data = Buffer.alloc(0), open = false, close = null, text = [];
+	let waiting = [], data = Buffer.alloc(0), open = false, close = null, ended = null, text = [];
 	let settleOpen, settleClosed;
 
 	const opened = new Promise((resolve, reject) => (settleOpen = { resolve, reject }));
@@ -149,13 +149,15 @@ export function openWs({ port, host = '127.0.0.1', path, headers, method, early 
 			w.reject(new Error(`closed (${close?.code ?? 1006}) while waiting for ${w.what}`));
 		}
 		waiting = [];
-		settleClosed(close ?? { code: 1006, reason: '' });
+		ended = close ?? { code: 1006, reason: '' };
+		settleClosed(ended);
 	});
 	ws.send = (message) => socket.write(encodeFrame({ payload: JSON.stringify(message) }));
 	ws.sendFrame = (frame) => socket.write(encodeFrame(frame));
 	ws.next = (accept = () => true, waitMs = timeoutMs) => {
 		const at = ws.messages.findIndex(accept);
 		if (at >= 0) return Promise.resolve(ws.messages.splice(at, 1)[0]);
+		if (ended) return Promise.reject(new Error(`closed (${ended.code}) before ${accept}`));
 		return new Promise((resolve, reject) => {
 			const what = accept.toString();
 			const timer = setTimeout(() => {

@@ -323,33 +323,67 @@ test('a session that ends closes its channels with 4401', async () => {
 	await other.close();
 });
 
-test('many readers, each version once; a slow one is closed with 4008 or cut off', async () => {
+const note = 'n'.repeat(240);
+
+test('many channels of many jobs: versions only grow, and the last one comes', async () => {
 	const session = await stack.session();
-	const users = await Promise.all(Array.from({ length: 5 }, () => stack.session({ user: session.user })));
-	const readers = await Promise.all(users.map((s) => stack.live(s)));
-	const slow = await stack.live(session);
-	await slow.next(hello);
-	slow.pause();
+	const readers = await Promise.all(Array.from({ length: 5 }, () => stack.live(session)));
 	const jobs = [];
-	for (let i = 0; i < 40; i++) jobs.push(await stack.job(session, { state: 'running', attempt: 1, n: 1 }));
-	for (const ws of [...readers, slow])
-		for (const job of jobs) ws.send({ type: 'subscribe', job });
-	const note = 'n'.repeat(240);
-	const state = (i) => (i % 2 ? 'waiting' : 'queued'); // never conflated
-	for (let n = 2; n < 60; n++)
-		await Promise.all(jobs.map((job) => stack.publish({ job, version: [1, n], state: state(n), note })));
-	for (const ws of readers) {
+	for (let i = 0; i < 20; i++) jobs.push(await stack.job(session, { state: 'running', attempt: 1, n: 1 }));
+	for (const ws of readers) for (const job of jobs) ws.send({ type: 'subscribe', job });
+	for (const ws of readers) for (const job of jobs) await ws.next((m) => m.job === job);
+	for (let n = 2; n < 200; n++)
+		await Promise.all(jobs.map((job) => stack.publish({ job, version: [1, n], note })));
+	await Promise.all(jobs.map((job) => stack.publish({ job, version: [1, 200], state: 'succeeded' })));
+	for (const ws of readers)
 		for (const job of jobs) {
-			await ws.next((m) => m.job === job && m.version[1] === 59, 20000);
+			await until('the end', () => ws.messages.some((m) => m.job === job && m.state === 'succeeded'));
 			const seen = ws.messages.filter((m) => m.job === job).map((m) => m.version[1]);
 			assert.deepEqual(seen, [...new Set(seen)].sort((a, b) => a - b));
+			assert.equal(seen.at(-1), 200);
 		}
+	await Promise.all(readers.map((ws) => ws.close()));
+});
+
+test('who does not read is closed with 4008, or cut off; nobody else notices', async () => {
+	const session = await stack.session(), other = await stack.live(await stack.session());
+	const slow = await stack.live(session), dead = await stack.live(session);
+	const jobs = [];
+	for (let i = 0; i < 40; i++) jobs.push(await stack.job(session, { state: 'running', attempt: 1, n: 1 }));
+	for (const ws of [slow, dead]) {
+		for (const job of jobs) ws.send({ type: 'subscribe', job });
+		for (const job of jobs) await ws.next((m) => m.job === job);
+		ws.pause();
 	}
-	const end = Promise.race([slow.closed, sleep(15000)]);
+	for (let n = 2; n < 160; n++) // states are never conflated
+		await Promise.all(jobs.map((job) => stack.publish({ job, version: [1, n], note,
+			state: n % 2 ? 'waiting' : 'queued' })));
 	await sleep(500);
 	slow.resume();
-	assert.ok([4008, 1006].includes((await end)?.code), JSON.stringify(await end));
-	await Promise.all(readers.map((ws) => ws.close()));
+	assert.equal((await slow.closed).code, 4008);
+	await sleep(6000); // the other one never reads
+	dead.resume();
+	assert.ok([4008, 1006].includes((await dead.closed).code));
+	other.send({ type: 'ping' });
+	await other.next((m) => m.type === 'pong');
+	await other.close();
+});
+
+test('progress for one who does not read is conflated, and he is not closed', async () => {
+	const session = await stack.session();
+	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
+	const ws = await stack.live(session);
+	await ws.next((m) => m.type === 'snapshot');
+	ws.pause();
+	for (let n = 2; n < 4000; n += 100)
+		await Promise.all(Array.from({ length: 100 }, (_, i) =>
+			stack.publish({ job, version: [1, n + i], note })));
+	await stack.publish({ job, version: [1, 5000], state: 'succeeded' });
+	await sleep(300);
+	ws.resume();
+	assert.deepEqual((await ws.next((m) => m.state === 'succeeded')).version, [1, 5000]);
+	assert.ok(ws.messages.length < 3998, `${ws.messages.length} frames`);
+	await ws.close();
 });
 
 test('a page that hangs up silently is forgotten', async () => {
