@@ -15,8 +15,9 @@
 #include "mem.h"
 #include "text.h"
 
-#define TICK_MS	     1000
-#define REREAD_TICKS 10 /* seconds between two looks at PostgreSQL while the feed works */
+#define TICK_MS	      1000
+#define REREAD_TICKS  10 /* seconds between two looks at PostgreSQL while the feed works */
+#define SESSION_TICKS 20
 
 struct hub {
 	struct gateway *g;
@@ -236,8 +237,11 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (blind || ++h->ticks % REREAD_TICKS == 0)
+	h->ticks++;
+	if (blind || h->ticks % REREAD_TICKS == 0)
 		topics_mark_all_unread(&h->topics);
+	if (h->ticks % SESSION_TICKS == 0)
+		question_sessions(h, h->g, &h->clients);
 	if (!TAILQ_EMPTY(&h->topics.unread))
 		read_soon(h);
 	LIST_FOREACH(c, &h->clients, link)

@@ -38,8 +38,8 @@ struct hub *hub_new(struct gateway *g);
 void hub_feed_up(struct hub *h, bool up); /* the connection g->redis_events came or went */
 void hub_free(struct hub *h);		  /* after pgloop_close() and redisloop_close() */
 
-/* For the API. Other gateways find a new job by its first event (hub_stranger.h), and an ended
- * session at the next request. */
+/* For the API. Other gateways find a new job by its first event (hub_stranger.h), and the end of a
+ * session within 20 s. */
 /* After the commit: the user's open channels (session_hash: that browser's) get its events. */
 void hub_job_created(struct hub *h, const char *job_id, const char *user_id,
 		     const char *session_hash);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hub_topic.h"
+#include "buf.h"
 #include "log.h"
 #include "mem.h"
 #include "text.h"
@@ -101,4 +101,29 @@ void question_session(struct hub_client *c)
 	const char *param = c->session.token_hash;
 
 	ask(c, sql, &param, 1, on_session);
+}
+
+static void on_dead_sessions(const struct pgloop_result *rows, const struct error *err, void *arg)
+{
+	(void)err; /* asked again soon */
+	for (size_t i = 0; rows != NULL && i < pgloop_rows(rows); i++)
+		hub_session_ended(arg, pgloop_value(rows, i, 0));
+}
+
+void question_sessions(struct hub *h, struct gateway *g, const struct hub_client_list *clients)
+{
+	static const char sql[] =
+		"SELECT h FROM unnest($1::text[]) h WHERE NOT EXISTS (SELECT FROM pensum.sessions s "
+		"WHERE s.token_hash = h AND s.expires_at > now())";
+	CLEANUP(buf_done) struct buf hashes = BUF_INIT;
+	const struct hub_client *c;
+	const char *param;
+
+	LIST_FOREACH(c, clients, link)
+		buf_printf(&hashes, "%c%s", hashes.len == 0 ? '{' : ',', c->session.token_hash);
+	if (hashes.len == 0)
+		return;
+	buf_add_char(&hashes, '}');
+	param = hashes.data;
+	pgloop_query(g->pg, QUERY_MS, sql, 1, &param, on_dead_sessions, h, NULL);
 }

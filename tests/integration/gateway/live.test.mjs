@@ -345,6 +345,15 @@ test('many channels of many jobs: versions only grow, and the last one comes', a
 	await Promise.all(readers.map((ws) => ws.close()));
 });
 
+test('a session that ended elsewhere closes its channels within half a minute', async () => {
+	const session = await stack.session();
+	const ws = await stack.live(session), other = await stack.live(await stack.session());
+	await ws.next(hello);
+	await stack.pg.query(`DELETE FROM pensum.sessions WHERE token_hash = '${session.hash}'`);
+	assert.equal((await ws.closed).code, 4401);
+	await other.close();
+});
+
 test('who does not read is closed with 4008, or cut off; nobody else notices', async () => {
 	const session = await stack.session(), other = await stack.live(await stack.session());
 	const slow = await stack.live(session), dead = await stack.live(session);
