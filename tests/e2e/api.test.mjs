@@ -182,8 +182,8 @@ test('a check is of courses of one\'s own list', async () => {
 	const done = await maya.post('/api/v1/checks', { courses: [12, 11] });
 	assert.equal(done.status, 202);
 	const { job } = done.json;
-	assert.deepEqual(Object.keys(job).sort(), ['batch', 'created_at', 'done', 'failure', 'finished_at', 'id', 'kind',
-		'note', 'result', 'state', 'step', 'total', 'version']);
+	assert.deepEqual(Object.keys(job).sort(), ['assignment', 'batch', 'created_at', 'done', 'failure',
+		'finished_at', 'id', 'kind', 'note', 'result', 'state', 'step', 'title', 'total', 'version']);
 	const [[input, queue, priority, rung]] = await world.sql`SELECT input, queue, priority, rung_at IS NOT NULL
 		FROM pensum.jobs WHERE id = ${job.id}`;
 	assert.deepEqual(JSON.parse(input), { courses: [{ id: 12, name: COURSES[1].name }, { id: 11, name: COURSES[0].name }] });
@@ -214,7 +214,7 @@ test('documents: a job for each of up to five, all or none', async () => {
 	const rows = await world.sql`SELECT id, input FROM pensum.jobs WHERE batch = ${five.json.batch} ORDER BY (input->>'index')::int`;
 	assert.deepEqual(rows.map((row) => row[0]), five.json.jobs.map((job) => job.id));
 	assert.deepEqual(JSON.parse(rows[0][1]), { index: 0, cmid: 303, title: 'Sheet 2', url: `${SITE.url}/mod/assign/view.php?id=303`,
-		due: '2030-05-01T10:00:00Z', course: { id: 11, name: 'Algorithms' }, student: STUDENT, format: 'docx', draft: 'template' });
+		due: Date.parse('2030-05-01T10:00:00Z') / 1000, course: { id: 11, name: 'Algorithms' }, student: STUDENT, format: 'docx', draft: 'template' });
 
 	const before = await world.jobCount();
 	for (const [body, code] of [

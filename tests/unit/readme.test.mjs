@@ -11,8 +11,11 @@ import { run } from '../support/process.mjs';
 const readme = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'README.md');
 const between = /(<!-- settings -->\n)([\s\S]*?)(<!-- \/settings -->)/;
 
+// Programs take any PENSUM_… in their environment for a setting.
+const outside = { env: { PATH: process.env.PATH } };
+
 async function settingsTable() {
-	const printed = await run(programPath('pensum-checker-worker'), ['--print-settings-table']);
+	const printed = await run(programPath('pensum-checker-worker'), ['--print-settings-table'], outside);
 	assert.equal(printed.code, 0);
 	return `\n${printed.stdout}\n`;
 }
@@ -28,7 +31,7 @@ if (process.argv.includes('--write')) {
 
 	test('every program knows the common options and refuses what it does not know', async () => {
 		for (const name of ['gateway', 'checker-worker', 'docgen-worker', 'browser-pool']) {
-			const program = (...args) => run(programPath(`pensum-${name}`), ['--config', '/dev/null', ...args]);
+			const program = (...args) => run(programPath(`pensum-${name}`), ['--config', '/dev/null', ...args], outside);
 			assert.match((await program('--version')).stdout, new RegExp(`^pensum-${name} \\S+\n$`));
 			assert.match((await program('--help')).stdout, /--print-config/);
 			assert.match((await program('--print-config')).stdout, /^gateway\.listen = /m);
@@ -42,7 +45,7 @@ if (process.argv.includes('--write')) {
 	test('a bad setting ends the start with 2, file, line and what is allowed', async () => {
 		const file = path.join(fs.mkdtempSync('/tmp/pensum-conf-'), 'p.conf');
 		fs.writeFileSync(file, '# fine\npool.sandbox = perhaps\n');
-		const bad = await run(programPath('pensum-checker-worker'), ['--config', file]);
+		const bad = await run(programPath('pensum-checker-worker'), ['--config', file], outside);
 		fs.rmSync(path.dirname(file), { recursive: true });
 		assert.equal(bad.code, 2);
 		assert.ok(bad.stderr.includes(`${file}:2`) && bad.stderr.includes('on, off'), bad.stderr);
