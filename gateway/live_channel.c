@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "live_message.h"
 #include "mem.h"
 
 #define BAD_MAX	    10 /* messages that were not understood */
@@ -145,49 +146,11 @@ static void refuse(struct channel *c, const char *code, const char *detail)
 				       detail));
 }
 
-/* "have":[k,n], or no "have" at all. */
-static int parse_have(const json_t *have, struct job_version *ret)
+static void on_subscribe(struct channel *c, const struct live_message *m)
 {
-	*ret = (struct job_version){ -1, -1 };
-	if (have == NULL)
-		return 0;
-	for (size_t i = 0; i < 2; i++) {
-		json_int_t number = json_integer_value(json_array_get(have, i));
-
-		if (!json_is_integer(json_array_get(have, i)) || number < -1 || number > INT32_MAX)
-			return -EBADMSG;
-		*(i == 0 ? &ret->attempt : &ret->n) = (int)number;
-	}
-	return json_array_size(have) == 2 ? 0 : -EBADMSG;
-}
-
-static void on_subscribe(struct channel *c, const json_t *json)
-{
-	const char *job = json_string_value(json_object_get(json, "job"));
-	struct job_version have;
-
-	if (job == NULL || !id_is_valid(job))
-		refuse(c, "bad_job", "\"job\" must be a job's id.");
-	else if (parse_have(json_object_get(json, "have"), &have) < 0)
-		refuse(c, "bad_have", "\"have\" must be two whole numbers.");
-	else if (hub_subscribe(c->client, job, have) < 0)
+	if (hub_subscribe(c->client, m->job, m->have) < 0)
 		refuse(c, "too_many_jobs", "This channel watches enough jobs already.");
 }
-
-static void on_ping(struct channel *c, const json_t *json)
-{
-	(void)json;
-	send_json(c, json_pack("{s:s}", "type", "pong"));
-}
-
-/* The channel's messages are one table. */
-static const struct {
-	const char *type;
-	void (*fn)(struct channel *c, const json_t *json);
-} messages[] = {
-	{ "subscribe", on_subscribe },
-	{ "ping", on_ping },
-};
 
 static bool take_token(struct channel *c)
 {
@@ -206,27 +169,21 @@ static bool take_token(struct channel *c)
 
 static void on_message(void *arg, const char *text, size_t len)
 {
+	const struct live_refusal *refusal;
 	struct channel *c = arg;
-	json_t *json = memchr(text, '[', len) != NULL && len > 512
-			       ? NULL /* nothing of ours is that long; spares the parser nesting */
-			       : json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	const char *type = json_string_value(json_object_get(json, "type"));
+	struct live_message m;
 
 	if (!take_token(c)) {
 		refuse(c, "too_many_messages", "Slow down.");
-	} else if (type == NULL) {
-		refuse(c, "bad_message", "Expected a JSON object with a \"type\".");
-	} else {
-		size_t i = 0;
-
-		while (i < ARRAY_LEN(messages) && strcmp(type, messages[i].type) != 0)
-			i++;
-		if (i < ARRAY_LEN(messages))
-			messages[i].fn(c, json);
-		else
-			refuse(c, "bad_type", "This type of message is not known here.");
+		return;
 	}
-	json_decref(json);
+	refusal = live_message_parse(text, len, &m);
+	if (refusal != NULL)
+		refuse(c, refusal->code, refusal->detail);
+	else if (m.type == LIVE_SUBSCRIBE)
+		on_subscribe(c, &m);
+	else
+		send_json(c, json_pack("{s:s}", "type", "pong"));
 }
 
 const struct live_ws_ops live_channel_ops = {

@@ -1,0 +1,64 @@
+/*
+ * What comes in on the gateway's port and is read by us: a path and header names on their way to the
+ * router, and messages of the live channel.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http_guard.h"
+#include "live_message.h"
+#include "mem.h"
+#include "router.h"
+#include "static.h"
+#include "text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void expect(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_path(const char *raw)
+{
+	char *path = router_decode_path(raw);
+	char id[ID_LEN + 1];
+
+	if (path != NULL) {
+		expect(path[0] == '/' && !text_has_control(path, strlen(path)));
+		for (size_t i = 0; i < route_count; i++)
+			if (router_match(routes[i].path, path, id))
+				expect(id[0] == '\0' || id_is_valid(id));
+		static_content_type(path + 1);
+	}
+	free(path);
+}
+
+static void check_header(const char *text)
+{
+	if (http_guard_is_length(text))
+		expect(strspn(text, "0123456789") == strlen(text) && text[0] != '\0');
+	if (http_guard_is_token(text) || http_guard_is_host(text))
+		expect(strpbrk(text, " \t\r\n/\\\"@") == NULL);
+}
+
+static void check_message(const char *text, size_t len)
+{
+	struct live_message m;
+
+	if (live_message_parse(text, len, &m) == NULL && m.type == LIVE_SUBSCRIBE)
+		expect(id_is_valid(m.job) && m.have.attempt >= -1 && m.have.n >= -1);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	CLEANUP_FREE char *text = mem_zalloc(size + 1);
+
+	memcpy(text, data, size);
+	check_path(text);
+	check_header(text);
+	check_message(text, size);
+	return 0;
+}
