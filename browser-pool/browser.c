@@ -11,14 +11,13 @@
 #include "child.h"
 #include "chromium.h"
 #include "frames.h"
+#include "health.h"
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
 #include "router.h"
 
 #define START_LIMIT_MS	 20000
-#define PING_MS		 2000
-#define PING_MISSES	 3
 #define LOOK_MS		 20   /* at a dying group */
 #define LOOK_SLOW_MS	 1000 /* at one that does not die */
 #define NOISE_LINE_BYTES 4096
@@ -77,38 +76,6 @@ static void fail_calls(struct browser *b)
 size_t browser_unsent_bytes(const struct browser *b)
 {
 	return b->pipe ? frames_unsent_bytes(b->pipe) : 0;
-}
-
-/* Health */
-
-static void on_pong(void *arg, json_t *result, const char *error)
-{
-	struct browser *b = arg;
-
-	(void)result;
-	(void)error;
-	b->ping_open = false;
-	b->missed_pings = 0;
-}
-
-static void ping(struct browser *b)
-{
-	uint64_t bytes = frames_read_bytes(b->pipe);
-
-	if (b->ping_open && bytes == b->bytes_at_ping)
-		b->missed_pings++;
-	else
-		b->missed_pings = 0;
-	if (b->missed_pings == PING_MISSES) {
-		browser_kill(b, POOL_REASON_BROWSER_GONE, "hung");
-		return;
-	}
-	if (!b->ping_open) {
-		b->ping_open = true;
-		browser_call(b, NULL, "Browser.getVersion", NULL, on_pong, b);
-	}
-	b->bytes_at_ping = bytes;
-	set_timer(b, PING_MS);
 }
 
 /* The end */
@@ -181,6 +148,8 @@ void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
 	child_kill_group(b->pid);
 	close_pipes(b);
 	fail_calls(b);
+	health_stop(b->health);
+	b->health = NULL;
 	while ((c = TAILQ_FIRST(&b->contexts[CONTEXT_LENT])) != NULL)
 		pool_lease_end(c->lease, reason, why);
 	if (!b->made_context && reason == POOL_REASON_BROWSER_GONE)
@@ -257,8 +226,9 @@ static void on_version(void *arg, json_t *result, const char *error)
 	snprintf(b->version, sizeof(b->version), "%s", product);
 	log_info("browser ready", "browser=%u pid=%d version=%s took_ms=%lld", b->id, (int)b->pid,
 		 b->version, (long long)(clock_now_ms() - b->started_ms));
+	event_del(b->timer);
 	browser_set_state(b, BROWSER_READY);
-	set_timer(b, PING_MS);
+	b->health = health_start(b);
 }
 
 static void on_discovering(void *arg, json_t *result, const char *error)
@@ -286,8 +256,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		browser_kill(b, POOL_REASON_BROWSER_GONE, "did not answer in time");
 	else if (b->state == BROWSER_DYING)
 		look_at_dying(b);
-	else
-		ping(b);
 }
 
 static void on_message(void *arg, const char *text, size_t len)

@@ -8,9 +8,6 @@
  * STARTING: executed, has not answered yet (bounded). READY: contexts may be made. DRAINING: its
  * leases run to their end. DYING: its group got SIGKILL; it counts as a browser until every process
  * of the group is gone and its profile is removed, so that caps hold for dying ones too.
- *
- * A browser is hung when three pings in a row got no answer and not one byte of anything arrived in
- * the meantime: one that is busy sending a large answer is alive.
  */
 #pragma once
 
@@ -29,6 +26,7 @@
 
 struct pool;
 struct frames;
+struct health;
 struct bufferevent;
 
 enum browser_state {
@@ -55,10 +53,8 @@ struct browser {
 	struct context_list contexts[CONTEXT_STATE_COUNT];
 	unsigned context_count; /* all states */
 
-	struct event *timer; /* start deadline, ping, or look at a dying group */
-	unsigned missed_pings;
-	bool ping_open;
-	uint64_t bytes_at_ping;
+	struct event *timer;   /* start deadline, or the next look at a dying group */
+	struct health *health; /* from READY to DYING */
 
 	bool made_context; /* ever: its start was a success */
 	int64_t started_ms, dying_ms;

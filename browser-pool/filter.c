@@ -174,11 +174,19 @@ static const struct rule *find_domain_rule(const char *text, size_t len)
 
 static int check_params(const struct cdpmsg *m, guard_fn *guard, struct error *err)
 {
-	/* Doubled names could be read in two ways, so such parameters count as refused. */
-	json_t *params = json_loadb(m->text + m->params.at, m->params.len, JSON_REJECT_DUPLICATES,
-				    NULL);
-	int r = guard(params, err);
+	json_t *params = NULL;
+	int r;
 
+	if (m->params.len > 0) {
+		/* Doubled names could be read in two ways. */
+		params = json_loadb(m->text + m->params.at, m->params.len, JSON_REJECT_DUPLICATES,
+				    NULL);
+		if (!json_is_object(params)) {
+			json_decref(params);
+			return error_set(err, -EPERM, "pool: parameters not understood");
+		}
+	}
+	r = guard(params, err);
 	json_decref(params);
 	return r;
 }

@@ -3,6 +3,7 @@
  */
 #include <event2/event.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "child.h"
@@ -69,6 +70,17 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 	}
 }
 
+/* Each connection and each browser needs a few; the soft limit is usually 1024. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int check_sandbox(const struct settings *s, struct error *err)
 {
 	if (geteuid() == 0 && s->pool_sandbox == POOL_SANDBOX_ON)
@@ -86,6 +98,7 @@ static int app_open(struct app *a, struct error *err)
 		r = rundir_open(a->settings.pool_run_dir, &a->rundir, err);
 	if (r < 0)
 		return r;
+	raise_descriptor_limit();
 	child_adopt_orphans();
 	a->base = event_base_new();
 	a->on_term = evsignal_new(a->base, SIGTERM, on_stop, a);

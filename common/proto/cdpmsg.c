@@ -5,198 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-struct scan {
-	const char *p, *end;
-	unsigned depth;
-	char closer[CDP_MAX_DEPTH]; /* of each open array and object */
-};
-
-static void skip_space(struct scan *s)
-{
-	while (s->p < s->end && (*s->p == ' ' || *s->p == '\t' || *s->p == '\n' || *s->p == '\r'))
-		s->p++;
-}
-
-static bool skip_char(struct scan *s, char c)
-{
-	skip_space(s);
-	if (s->p == s->end || *s->p != c)
-		return false;
-	s->p++;
-	return true;
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_hex(char c)
-{
-	return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-/* Behind a backslash. */
-static bool skip_escape(struct scan *s)
-{
-	if (s->p == s->end)
-		return false;
-	if (*s->p != 'u')
-		return memchr("\"\\/bfnrt", *s->p++, 8) != NULL;
-	s->p++;
-	for (int i = 0; i < 4; i++, s->p++)
-		if (s->p == s->end || !is_hex(*s->p))
-			return false;
-	return true;
-}
-
-/* At the opening quote. *plain: no escapes inside. */
-static bool skip_string(struct scan *s, bool *plain)
-{
-	*plain = true;
-	if (s->p == s->end || *s->p != '"')
-		return false;
-	for (s->p++; s->p < s->end;) {
-		unsigned char c = (unsigned char)*s->p++;
-
-		if (c == '"')
-			return true;
-		if (c < 0x20)
-			return false;
-		if (c == '\\') {
-			*plain = false;
-			if (!skip_escape(s))
-				return false;
-		}
-	}
-	return false;
-}
-
-static bool skip_digits(struct scan *s)
-{
-	const char *from = s->p;
-
-	while (s->p < s->end && is_digit(*s->p))
-		s->p++;
-	return s->p > from;
-}
-
-static bool skip_number(struct scan *s)
-{
-	if (*s->p == '-')
-		s->p++;
-	if (s->p < s->end && *s->p == '0')
-		s->p++;
-	else if (!skip_digits(s))
-		return false;
-	if (s->p < s->end && *s->p == '.') {
-		s->p++;
-		if (!skip_digits(s))
-			return false;
-	}
-	if (s->p < s->end && (*s->p == 'e' || *s->p == 'E')) {
-		s->p++;
-		if (s->p < s->end && (*s->p == '+' || *s->p == '-'))
-			s->p++;
-		return skip_digits(s);
-	}
-	return true;
-}
-
-static bool skip_word(struct scan *s, const char *word)
-{
-	size_t len = strlen(word);
-
-	if ((size_t)(s->end - s->p) < len || memcmp(s->p, word, len) != 0)
-		return false;
-	s->p += len;
-	return true;
-}
-
-static bool skip_scalar(struct scan *s)
-{
-	bool plain;
-
-	switch (*s->p) {
-	case '"':
-		return skip_string(s, &plain);
-	case 't':
-		return skip_word(s, "true");
-	case 'f':
-		return skip_word(s, "false");
-	case 'n':
-		return skip_word(s, "null");
-	default:
-		return skip_number(s);
-	}
-}
-
-static bool skip_name(struct scan *s)
-{
-	bool plain;
-
-	skip_space(s);
-	return skip_string(s, &plain) && skip_char(s, ':');
-}
-
-/* A value begins here: steps into arrays and objects, up to a scalar or an empty one's end. */
-static bool enter_value(struct scan *s)
-{
-	for (;;) {
-		char c;
-
-		skip_space(s);
-		if (s->p == s->end)
-			return false;
-		c = *s->p;
-		if (c != '{' && c != '[')
-			return skip_scalar(s);
-		if (s->depth == CDP_MAX_DEPTH)
-			return false;
-		s->closer[s->depth++] = c == '{' ? '}' : ']';
-		s->p++;
-		skip_space(s);
-		if (s->p < s->end && *s->p == s->closer[s->depth - 1])
-			return true; /* leave_values() closes it */
-		if (c == '{' && !skip_name(s))
-			return false;
-	}
-}
-
-/* Behind a value: closes what ends here. *more: another value follows. */
-static bool leave_values(struct scan *s, bool *more)
-{
-	*more = false;
-	while (s->depth > 0) {
-		char closer = s->closer[s->depth - 1];
-
-		skip_space(s);
-		if (s->p == s->end)
-			return false;
-		if (*s->p == closer) {
-			s->p++;
-			s->depth--;
-			continue;
-		}
-		if (*s->p != ',')
-			return false;
-		s->p++;
-		*more = true;
-		return closer == ']' || skip_name(s);
-	}
-	return true;
-}
-
-static bool skip_value(struct scan *s)
-{
-	bool more = true;
-
-	s->depth = 0;
-	while (more)
-		if (!enter_value(s) || !leave_values(s, &more))
-			return false;
-	return true;
-}
+#include "jsonscan.h"
 
 /* One member, between its quoted name and the end of its value. */
 struct member {
@@ -204,24 +13,24 @@ struct member {
 	struct cdp_span value;
 };
 
-static int scan_member(struct scan *s, const char *text, struct member *ret, struct error *err)
+static int scan_member(struct jsonscan *s, const char *text, struct member *ret, struct error *err)
 {
 	const char *from;
 	bool plain;
 
-	skip_space(s);
+	jsonscan_space(s);
 	from = s->p;
-	if (!skip_string(s, &plain))
+	if (!jsonscan_string(s, &plain))
 		return error_set(err, -EBADMSG, "not a JSON object");
 	if (!plain)
 		return error_set(err, -EBADMSG, "escapes in a top-level name");
 	ret->name = (struct cdp_span){ (size_t)(from + 1 - text), (size_t)(s->p - from) - 2 };
-	if (!skip_char(s, ':'))
+	if (!jsonscan_char(s, ':'))
 		return error_set(err, -EBADMSG, "not a JSON object");
-	skip_space(s);
+	jsonscan_space(s);
 	from = s->p;
-	if (!skip_value(s))
-		return error_set(err, -EBADMSG, "not JSON, or deeper than %d", CDP_MAX_DEPTH);
+	if (!jsonscan_value(s))
+		return error_set(err, -EBADMSG, "not JSON, or deeper than %d", JSONSCAN_MAX_DEPTH);
 	ret->value = (struct cdp_span){ (size_t)(from - text), (size_t)(s->p - from) };
 	return 0;
 }
@@ -231,6 +40,11 @@ static bool span_is(const char *text, struct cdp_span span, const char *word)
 	size_t len = strlen(word);
 
 	return span.len == len && memcmp(text + span.at, word, len) == 0;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
 }
 
 static int take_id(struct cdpmsg *m, const struct member *member, struct error *err)
@@ -307,16 +121,16 @@ static void widen_session_member(struct cdpmsg *m)
 
 int cdpmsg_scan(const char *text, size_t len, struct cdpmsg *ret, struct error *err)
 {
-	struct scan s = { .p = text, .end = text + len };
+	struct jsonscan s = { .p = text, .end = text + len };
 	struct cdpmsg m = { .text = text };
 
-	if (!skip_char(&s, '{'))
+	if (!jsonscan_char(&s, '{'))
 		return error_set(err, -EBADMSG, "not a JSON object");
-	for (bool first = true; !skip_char(&s, '}'); first = false) {
+	for (bool first = true; !jsonscan_char(&s, '}'); first = false) {
 		struct member member;
 		int r;
 
-		if (!first && !skip_char(&s, ','))
+		if (!first && !jsonscan_char(&s, ','))
 			return error_set(err, -EBADMSG, "not a JSON object");
 		r = scan_member(&s, text, &member, err);
 		if (r == 0)
@@ -325,7 +139,7 @@ int cdpmsg_scan(const char *text, size_t len, struct cdpmsg *ret, struct error *
 			return r;
 	}
 	m.end = (size_t)(s.p - text) - 1;
-	skip_space(&s);
+	jsonscan_space(&s);
 	if (s.p != s.end)
 		return error_set(err, -EBADMSG, "more than one JSON object");
 	if (m.session.len > 0)

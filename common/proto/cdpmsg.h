@@ -21,7 +21,6 @@
 
 #include "error.h"
 
-#define CDP_MAX_DEPTH  200
 #define CDP_MAX_ID     INT64_C(9007199254740991) /* what a JavaScript client can count to */
 #define CDP_MAX_PIECES 6
 

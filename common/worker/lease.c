@@ -1,20 +1,15 @@
 #include "lease.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 
-#include "buf.h"
 #include "cdpmsg.h"
 #include "fd.h"
 #include "mem.h"
+#include "wire.h"
 
-#define TICK_MS		   500
-#define READ_BYTES	   (64 * 1024)
-#define MAX_IN		   (POOL_MAX_CDP_OUT + READ_BYTES)
 #define MAX_EVENTS	   512
 #define MAX_EVENT_BYTES	   (4 * 1024 * 1024)
 #define ANSWER_GRACE_MS	   5000		    /* the pool's word comes a little after wait_ms */
@@ -27,16 +22,9 @@ struct kept_event {
 };
 
 struct lease {
-	int fd;
-	lease_tick_fn *tick;
-	void *tick_arg;
-	int64_t next_tick_ms;
+	struct wire wire;
 	int64_t last_id;
 	char end_reason[32]; /* "" while it lives */
-
-	struct buf in;
-	size_t taken;	 /* bytes of in that the last message had, end mark included */
-	size_t searched; /* bytes of in without an end mark */
 
 	STAILQ_HEAD(, kept_event) events;
 	unsigned event_count;
@@ -74,114 +62,24 @@ static void keep_event(struct lease *l, const char *text, size_t len)
 		drop_first_event(l);
 }
 
-/* ---- bytes in and out, with a deadline and the tick ---- */
-
-static int tick_if_due(struct lease *l, struct error *err)
-{
-	int64_t now = clock_now_ms();
-
-	if (l->tick == NULL || now < l->next_tick_ms)
-		return 0;
-	l->next_tick_ms = now + TICK_MS;
-	if (l->tick(l->tick_arg) != 0)
-		return error_set(err, -ECANCELED, "page: cancelled");
-	return 0;
-}
-
-/* 0 when the socket is ready for events. */
-static int wait_socket(struct lease *l, short events, struct deadline deadline, struct error *err)
-{
-	for (;;) {
-		int r = tick_if_due(l, err);
-
-		if (r < 0)
-			return r;
-		r = fd_wait(l->fd, events, deadline_min(deadline, deadline_in(TICK_MS)));
-		if (r < 0)
-			return error_set(err, r, "pool: %s", strerror(-r));
-		if (r > 0)
-			return 0;
-		if (deadline_is_over(deadline))
-			return error_set(err, -ETIMEDOUT, "page: no answer in time");
-	}
-}
+/* ---- messages ---- */
 
 static int end_with(struct lease *l, const char *reason, struct error *err)
 {
 	if (l->end_reason[0] == '\0')
 		snprintf(l->end_reason, sizeof(l->end_reason), "%s", reason);
-	return error_set(err, -EPIPE, "page: the lease ended: %s", l->end_reason);
+	return error_set(err, -EPIPE, "the lease ended: %s", l->end_reason);
 }
 
-/* A broken connection is found by the next read, which may still find the pool's last word. */
-static int send_all(struct lease *l, const char *data, size_t len, struct deadline deadline,
-		    struct error *err)
+/* What the wire's error means for the lease. */
+static int judge(struct lease *l, int r, struct error *err)
 {
-	while (len > 0) {
-		ssize_t n = send(l->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		int r = 0;
-
-		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
-			return 0;
-		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			return error_set(err, -errno, "pool: %s", strerror(errno));
-		if (n < 0)
-			r = wait_socket(l, POLLOUT, deadline, err);
-		/* Half a message cannot be taken back: the lease is of no use any more. */
-		if (r < 0) {
-			end_with(l, pool_reason_name(POOL_REASON_CLIENT_GONE), NULL);
-			return r;
-		}
-		data += MAX(n, 0);
-		len -= (size_t)MAX(n, 0);
-	}
-	return 0;
-}
-
-static int read_more(struct lease *l, struct deadline deadline, struct error *err)
-{
-	int r = wait_socket(l, POLLIN, deadline, err);
-	ssize_t n;
-
-	if (r < 0)
-		return r;
-	if (l->in.len > MAX_IN)
-		return end_with(l, pool_reason_name(POOL_REASON_TOO_LARGE), err);
-	buf_reserve(&l->in, READ_BYTES);
-	n = recv(l->fd, l->in.data + l->in.len, READ_BYTES, MSG_DONTWAIT);
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (r == -EPIPE)
 		return end_with(l, "pool_gone", err);
-	if (n > 0)
-		l->in.len += (size_t)n;
-	return 0;
+	if (r == -EMSGSIZE)
+		return end_with(l, pool_reason_name(POOL_REASON_TOO_LARGE), err);
+	return r;
 }
-
-/* The next message, without its end mark; valid until the next call. */
-static int read_message(struct lease *l, struct deadline deadline, const char **text, size_t *len,
-			struct error *err)
-{
-	buf_drop(&l->in, l->taken);
-	l->taken = l->searched = 0;
-	for (;;) {
-		const char *end = l->in.len == l->searched ?
-					  NULL :
-					  memchr(l->in.data + l->searched, '\0', l->in.len - l->searched);
-		int r;
-
-		if (end != NULL) {
-			*text = l->in.data;
-			*len = (size_t)(end - l->in.data);
-			l->taken = *len + 1;
-			return 0;
-		}
-		l->searched = l->in.len;
-		r = read_more(l, deadline, err);
-		if (r < 0)
-			return r;
-	}
-}
-
-/* ---- messages ---- */
 
 static int send_json(struct lease *l, json_t *root, struct deadline deadline, struct error *err)
 {
@@ -190,9 +88,9 @@ static int send_json(struct lease *l, json_t *root, struct deadline deadline, st
 	int r;
 
 	if (len > POOL_MAX_CDP_IN)
-		r = error_set(err, -EMSGSIZE, "page: a message of %zu bytes", len);
+		r = error_set(err, -E2BIG, "a message of %zu bytes", len);
 	else
-		r = send_all(l, text, len + 1, deadline, err);
+		r = judge(l, wire_send(&l->wire, text, len, deadline, err), err);
 	mem_wipe(text, len); /* cookies, passwords */
 	free(text);
 	return r;
@@ -214,7 +112,7 @@ static int read_cdp(struct lease *l, struct deadline deadline, struct cdpmsg *m,
 		    struct error *err)
 {
 	const char *text;
-	int r = read_message(l, deadline, &text, len, err);
+	int r = judge(l, wire_read(&l->wire, deadline, &text, len, err), err);
 
 	if (r < 0)
 		return r;
@@ -374,7 +272,7 @@ static int ask(struct lease *l, const struct lease_request *req, struct error *e
 		const char *text;
 		size_t len;
 
-		r = read_message(l, deadline, &text, &len, err);
+		r = judge(l, wire_read(&l->wire, deadline, &text, &len, err), err);
 		if (r == 0)
 			r = take_pool_word(text, len, err);
 	}
@@ -391,10 +289,7 @@ int lease_begin(const char *socket_path, const struct lease_request *req, struct
 	if (fd < 0)
 		return fd;
 	l = mem_zalloc(sizeof(*l));
-	l->fd = fd;
-	l->in = (struct buf)BUF_INIT;
-	l->tick = req->tick;
-	l->tick_arg = req->tick_arg;
+	wire_open(&l->wire, fd, POOL_MAX_CDP_OUT, req->tick, req->tick_arg);
 	STAILQ_INIT(&l->events);
 	r = ask(l, req, err);
 	if (r < 0) {
@@ -409,9 +304,8 @@ void lease_end(struct lease *l)
 {
 	if (l == NULL)
 		return;
-	fd_close(&l->fd);
+	wire_close(&l->wire);
 	drop_events(l);
-	buf_wipe(&l->in);
 	free(l);
 }
 

@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "cdpmsg.h"
+#include "jsonscan.h"
 #include "mem.h"
 
 /* The text stands in memory of its exact size, so that a read behind it is caught. */
@@ -154,7 +155,7 @@ static void test_accepts_the_whole_grammar(void **state)
 static void test_depth_has_a_bound(void **state)
 {
 	(void)state;
-	for (int depth = CDP_MAX_DEPTH; depth <= CDP_MAX_DEPTH + 1; depth++) {
+	for (int depth = JSONSCAN_MAX_DEPTH; depth <= JSONSCAN_MAX_DEPTH + 1; depth++) {
 		CLEANUP(buf_done) struct buf b = BUF_INIT;
 
 		buf_add_str(&b, "{\"a\":");
@@ -163,7 +164,7 @@ static void test_depth_has_a_bound(void **state)
 		for (int i = 0; i < depth; i++)
 			buf_add_char(&b, ']');
 		buf_add_char(&b, '}');
-		assert_int_equal(scan_result(b.data), depth <= CDP_MAX_DEPTH ? 0 : -EBADMSG);
+		assert_int_equal(scan_result(b.data), depth <= JSONSCAN_MAX_DEPTH ? 0 : -EBADMSG);
 	}
 }
 

@@ -55,6 +55,19 @@ test('a browser that cannot start pages any more is replaced before a worker see
 	await pool.stop();
 });
 
+test('a browser that lost its network process, and so all cookies, is replaced', async () => {
+	const pool = await startPool();
+	const lease = await pool.lease();
+	await pool.daemon.waitLine(/network process found/);
+	const network = groupOf(await pool.browserPid()).find((pid) => commandOf(pid).includes('network.mojom.NetworkService'));
+	process.kill(network, 'SIGKILL');
+	assert.equal(await lease.ended, 'browser_gone');
+	const next = await pool.lease();
+	assert.equal(await next.evaluate('1 + 1'), 2);
+	next.close();
+	await pool.stop();
+});
+
 test('a launch that fails does not poison the pool', async () => {
 	const folder = temporaryFolder('pensum-b-');
 	const binary = path.join(folder.path, 'browser');
