@@ -27,22 +27,25 @@ static int call(struct lease *l, const char *method, json_t *params, struct dead
 
 int page_prepare(struct lease *l, struct deadline deadline, struct error *err)
 {
-	json_t *urls = json_array();
-	int r;
+	int r = call(l, "Page.enable", NULL, deadline, NULL, err);
 
-	for (size_t i = 0; i < ARRAY_LEN(blocked_urls); i++)
-		json_array_append_new(urls, json_string(blocked_urls[i]));
-	r = call(l, "Page.enable", NULL, deadline, NULL, err);
 	/* Blocking works only while the network is watched; no bodies are kept for us. */
 	if (r == 0)
 		r = call(l, "Network.enable",
 			 json_pack("{si si}", "maxTotalBufferSize", 0, "maxResourceBufferSize", 0),
 			 deadline, NULL, err);
-	if (r == 0)
-		r = call(l, "Network.setBlockedURLs", json_pack("{sO}", "urls", urls), deadline,
-			 NULL, err);
-	json_decref(urls);
 	return r;
+}
+
+/* What the document itself asks for; our own scripts may fetch all of it later. */
+static int set_blocked(struct lease *l, bool blocked, struct deadline deadline, struct error *err)
+{
+	json_t *urls = json_array();
+
+	for (size_t i = 0; blocked && i < ARRAY_LEN(blocked_urls); i++)
+		json_array_append_new(urls, json_string(blocked_urls[i]));
+	return call(l, "Network.setBlockedURLs", json_pack("{so}", "urls", urls), deadline, NULL,
+		    err);
 }
 
 static int set_scripts_disabled(struct lease *l, bool disabled, struct deadline deadline,
@@ -95,10 +98,14 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 	int r = set_scripts_disabled(l, true, deadline, err);
 	int again;
 
+	if (r == 0)
+		r = set_blocked(l, true, deadline, err);
 	if (r < 0)
 		return r;
 	r = navigate(l, url, deadline, err);
 	again = set_scripts_disabled(l, false, deadline_in(1000), r < 0 ? NULL : err);
+	if (again == 0)
+		again = set_blocked(l, false, deadline_in(1000), r < 0 ? NULL : err);
 	if (r == 0)
 		r = again;
 	if (r == 0)

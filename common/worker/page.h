@@ -14,10 +14,11 @@
 
 #include "lease.h"
 
-/* Call once after the lease: watches the page's events and blocks what is not needed. */
+/* Call once after the lease: watches the page's events. */
 int page_prepare(struct lease *l, struct deadline deadline, struct error *err);
 
-/* Navigates and waits until the document is there (DOMContentLoaded). Documents with other HTTP
+/* Navigates and waits until the document is there (DOMContentLoaded); while it loads, its scripts and
+ * what it would show are off. Documents with other HTTP
  * failures (404, 403, …) count as there: their origin is the site's. */
 int page_goto(struct lease *l, const char *url, struct deadline deadline, struct error *err);
 

@@ -53,6 +53,8 @@ test('a student signs in, sees what is owed and gets five drafts', async () => {
 		assert.equal(bytes.subarray(30, 49).toString(), '[Content_Types].xml');
 		assert.match(d.file_name, /-draft\.docx$/);
 	}
+	const [sorting] = documents.filter((d) => d.assignment === 301);
+	assert.ok((await p.download(sorting)).includes('word/media/'), 'the picture in the task is in the draft');
 	assert.equal(system.moodle.state().counts.edit_opened, 0);
 	assertVersionsGrow(p.events);
 	assert.ok(p.events.some((e) => e.state === 'running' && e.total === 4), 'the check tells its progress');
