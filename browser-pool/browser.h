@@ -65,7 +65,7 @@ TAILQ_HEAD(browser_list, browser);
 
 const char *browser_state_name(enum browser_state state);
 
-/* Starts one; what becomes of it shows in pool->browsers. -errno when not even that was possible. */
+/* Starts one; what becomes of it shows in pool->browsers. -errno when that was not possible. */
 int browser_start(struct pool *p, struct error *err);
 
 /* No more contexts here; killed as soon as none is in use. why goes to the log. */

@@ -6,10 +6,10 @@
  *	   |                          +-------- browser recycled ------+
  *	   +-- late or failed: the browser is recycled
  *
- * It is made through a browser session of its own (Target.attachToBrowserTarget), and the context is
- * disposed with that session: one message ends everything, whatever the page does. It counts against
- * pool.max_pages until Chromium said that the page's target is destroyed, or the browser is gone;
- * when that does not come in time, the browser is recycled.
+ * It is made through a browser session of its own (Target.attachToBrowserTarget), and the context
+ * is disposed with that session: one message ends everything, whatever the page does. It counts
+ * against pool.max_pages until Chromium said that the page's target is destroyed, or the browser is
+ * gone; when that does not come in time, the browser is recycled.
  *
  * MAKING ends with a script run in the page, which starts its process: a browser that can make
  * targets but no processes (its zygote is dead) is found here and not by a worker.

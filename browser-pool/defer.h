@@ -1,8 +1,8 @@
 /*
  * defer.h - work put off until the present callback has returned.
  *
- * A callback never frees the object that it was called for: it hands the object to defer_call(), and
- * the loop frees it before it waits for anything again. Calls run in the order they were given;
+ * A callback never frees the object that it was called for: it hands the object to defer_call(),
+ * and the loop frees it before it waits for anything again. Calls run in the order they were given;
  * one given while they run still runs in the same turn.
  */
 #pragma once

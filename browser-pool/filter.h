@@ -1,10 +1,11 @@
 /*
  * filter.h - which CDP methods a client may call on its page: default deny.
  *
- * A page's session reaches much further than the page: Chromium lets it close the browser, attach to
- * other contexts' pages, read files of the daemon's user. So only methods on the list pass, and where
- * a listed method takes something that reaches out (an address, a world with extra rights), its
- * parameters are looked at as well. Domains whose every method stays inside the page are listed whole.
+ * A page's session reaches much further than the page: Chromium lets it close the browser, attach
+ * to other contexts' pages, read files of the daemon's user. So only methods on the list pass, and
+ * where a listed method takes something that reaches out (an address, a world with extra rights),
+ * its parameters are looked at as well. Domains whose every method stays inside the page are listed
+ * whole.
  */
 #pragma once
 

@@ -153,8 +153,8 @@ static void refuse_too_many(struct pool *p)
 static void make_contexts(struct pool *p)
 {
 	int64_t max = p->settings->pool_max_pages;
-	int64_t wanted = waiting_count(p->waiting) + POOL_WARM_CONTEXTS -
-			 (int64_t)(p->context_count[CONTEXT_MAKING] + p->context_count[CONTEXT_WARM]);
+	int64_t wanted = (int64_t)waiting_count(p->waiting) + POOL_WARM_CONTEXTS -
+			 p->context_count[CONTEXT_MAKING] - p->context_count[CONTEXT_WARM];
 	int64_t room = max - pool_context_count(p);
 
 	for (int64_t n = MIN(wanted, room); n > 0; n--) {

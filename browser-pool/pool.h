@@ -1,5 +1,5 @@
 /*
- * pool.h - what the rooms of this program share: its settings, its browsers, its waiters, its counts.
+ * pool.h - what the modules of this program share: settings, browsers, waiters, counts.
  *
  * Who is who, and who owns whom:
  *

@@ -58,7 +58,7 @@ static void on_crashed(struct browser *b, json_t *params)
 
 	if (c != NULL)
 		context_note_crashed(c, status);
-	/* Chromium answers everything else as if nothing were wrong, and never gets another page. */
+	/* Chromium answers everything else as if all were well, and never gets another page. */
 	if (strcmp(status, "failed to launch") == 0)
 		browser_recycle(b, "page processes cannot be started");
 }

@@ -14,6 +14,14 @@ static unsigned count_lent(const struct browser *b)
 	return n;
 }
 
+static json_t *format_browser(const struct browser *b, int64_t now)
+{
+	return json_pack("{si si ss ss si si si sI}", "id", (int)b->id, "pid", (int)b->pid, "state",
+			 browser_state_name(b->state), "version", b->version, "leases",
+			 (int)count_lent(b), "contexts", (int)b->context_count, "served",
+			 (int)b->served, "age_s", (json_int_t)(now - b->started_ms) / 1000);
+}
+
 static json_t *format_browsers(const struct pool *p, int64_t now)
 {
 	json_t *list = json_array();
@@ -21,13 +29,7 @@ static json_t *format_browsers(const struct pool *p, int64_t now)
 
 	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
 		TAILQ_FOREACH(b, &p->browsers[state], link)
-			json_array_append_new(
-				list, json_pack("{si si ss ss si si si sI}", "id", (int)b->id, "pid",
-						(int)b->pid, "state", browser_state_name(b->state),
-						"version", b->version, "leases", (int)count_lent(b),
-						"contexts", (int)b->context_count, "served",
-						(int)b->served, "age_s",
-						(json_int_t)(now - b->started_ms) / 1000));
+			json_array_append_new(list, format_browser(b, now));
 	return list;
 }
 

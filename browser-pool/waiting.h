@@ -1,10 +1,10 @@
 /*
  * waiting.h - the queue of leases that have no page yet.
  *
- * One list in order of turn: the moment of the question, minus a head start by class. An interactive
- * request overtakes a check that came less than five seconds before it, and so on; as all grow older
- * at the same pace, the order of two waiters never changes and nobody starves. Positions are told
- * when they change, but not more often than every 200 ms.
+ * One list in order of turn: the moment of the question, minus a head start by class. An
+ * interactive request overtakes a check that came less than five seconds before it, and so on; as
+ * all grow older at the same pace, the order of two waiters never changes and nobody starves.
+ * Positions are told when they change, but not more often than every 200 ms.
  */
 #pragma once
 

@@ -2,8 +2,8 @@
  * cdpmsg.h - one CDP message seen from its top level: which id, which method, whose session.
  *
  * browser-pool sits between many clients and few browsers and must not pay for parsing and dumping
- * every message (a 20 MB answer takes seconds that way). cdpmsg_scan() walks over the bytes once: it
- * accepts exactly one strictly formed JSON object (no comments, no doubled top-level names that
+ * every message (a 20 MB answer takes seconds that way). cdpmsg_scan() walks over the bytes once:
+ * it accepts exactly one strictly formed JSON object (no comments, no doubled top-level names that
  * matter, bounded depth, any bytes are safe) and notes where the interesting members stand. What it
  * accepts, Chromium reads in the same way; what could be read in two ways is refused. UTF-8 is
  * checked by text_is_utf8(), not here.

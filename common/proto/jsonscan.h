@@ -5,8 +5,8 @@
  *	if (jsonscan_char(&s, '{') && jsonscan_string(&s, &plain) && …)
  *
  * Each call starts at s->p, is true when what it is named after stood there, and leaves s->p behind
- * it; after false, s->p stands somewhere before s->end. Comments, trailing commas, leading zeros and
- * the like are refused, so that every other strict reader sees the same structure. UTF-8 is not
+ * it; after false, s->p stands somewhere before s->end. Comments, trailing commas, leading zeros
+ * and the like are refused, so that every other strict reader sees the same structure. UTF-8 is not
  * checked (text_is_utf8()).
  */
 #pragma once

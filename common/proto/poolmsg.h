@@ -14,9 +14,8 @@
  *
  * After "leased" each side speaks CDP. A message has an id (a whole number) and a method, and no
  * sessionId: it is for the leased page. The pool rewrites ids, refuses methods that are not on its
- * list
- * ({"id":n,"error":{"code":-32601,"message":"pool: method not allowed: X"}}), and says how the lease
- * ended before it closes: {"method":"Pool.ended","params":{"reason":"browser_gone"}}.
+ * list ({"id":n,"error":{"code":-32601,"message":"pool: method not allowed: X"}}), and says how the
+ * lease ended before it closes: {"method":"Pool.ended","params":{"reason":"browser_gone"}}.
  */
 #pragma once
 

@@ -58,7 +58,8 @@ static void keep_event(struct lease *l, const char *text, size_t len)
 	STAILQ_INSERT_TAIL(&l->events, event, link);
 	l->event_count++;
 	l->event_bytes += len;
-	while (l->event_count > MAX_EVENTS || (l->event_bytes > MAX_EVENT_BYTES && l->event_count > 1))
+	while (l->event_count > MAX_EVENTS ||
+	       (l->event_bytes > MAX_EVENT_BYTES && l->event_count > 1))
 		drop_first_event(l);
 }
 

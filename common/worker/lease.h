@@ -8,9 +8,9 @@
  * page itself hangs; a late answer is thrown away.
  *
  * Errors: -ENOENT or -ECONNREFUSED no pool there, -EBUSY refused (err says why: queue full, no
- * browser, …), -ETIMEDOUT, -EPIPE the lease ended (lease_end_reason() tells: a word of poolmsg.h, or
- * "pool_gone" when the connection just broke), -EREMOTEIO CDP answered with an error, -ECANCELED,
- * -E2BIG a call over POOL_MAX_CDP_IN.
+ * browser, …), -ETIMEDOUT, -EPIPE the lease ended (lease_end_reason() tells: a word of poolmsg.h,
+ * or "pool_gone" when the connection just broke), -EREMOTEIO CDP answered with an error,
+ * -ECANCELED, -E2BIG a call over POOL_MAX_CDP_IN.
  *
  * Not thread-safe; no signals are touched (SIGPIPE must be ignored: daemon_prepare() does it).
  */

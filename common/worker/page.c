@@ -6,6 +6,8 @@
 
 #include "mem.h"
 
+#define RESTORE_MS 1000 /* for what must be undone, even when the deadline is over */
+
 /* By name, and by Moodle's scripts that serve such files under any name. */
 static const char *const blocked_urls[] = {
 	"*.png", "*.png?*", "*.jpg", "*.jpg?*", "*.jpeg", "*.jpeg?*", "*.gif", "*.gif?*",
@@ -27,25 +29,30 @@ static int call(struct lease *l, const char *method, json_t *params, struct dead
 
 int page_prepare(struct lease *l, struct deadline deadline, struct error *err)
 {
-	int r = call(l, "Page.enable", NULL, deadline, NULL, err);
+	return call(l, "Page.enable", NULL, deadline, NULL, err);
+}
 
-	/* Blocking works only while the network is watched; no bodies are kept for us. */
+/* What the document itself asks for; our own scripts may fetch all of it later. Blocking works only
+ * while the network is watched, and ends with it; no bodies are kept for us. */
+static int block(struct lease *l, struct deadline deadline, struct error *err)
+{
+	json_t *urls = json_array();
+	int r = call(l, "Network.enable",
+		     json_pack("{si si}", "maxTotalBufferSize", 0, "maxResourceBufferSize", 0),
+		     deadline, NULL, err);
+
+	for (size_t i = 0; i < ARRAY_LEN(blocked_urls); i++)
+		json_array_append_new(urls, json_string(blocked_urls[i]));
 	if (r == 0)
-		r = call(l, "Network.enable",
-			 json_pack("{si si}", "maxTotalBufferSize", 0, "maxResourceBufferSize", 0),
-			 deadline, NULL, err);
+		r = call(l, "Network.setBlockedURLs", json_pack("{sO}", "urls", urls), deadline,
+			 NULL, err);
+	json_decref(urls);
 	return r;
 }
 
-/* What the document itself asks for; our own scripts may fetch all of it later. */
-static int set_blocked(struct lease *l, bool blocked, struct deadline deadline, struct error *err)
+static int unblock(struct lease *l, struct deadline deadline, struct error *err)
 {
-	json_t *urls = json_array();
-
-	for (size_t i = 0; blocked && i < ARRAY_LEN(blocked_urls); i++)
-		json_array_append_new(urls, json_string(blocked_urls[i]));
-	return call(l, "Network.setBlockedURLs", json_pack("{so}", "urls", urls), deadline, NULL,
-		    err);
+	return call(l, "Network.disable", NULL, deadline, NULL, err);
 }
 
 static int set_scripts_disabled(struct lease *l, bool disabled, struct deadline deadline,
@@ -99,18 +106,15 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 	int again;
 
 	if (r == 0)
-		r = set_blocked(l, true, deadline, err);
-	if (r < 0)
-		return r;
-	r = navigate(l, url, deadline, err);
-	again = set_scripts_disabled(l, false, deadline_in(1000), r < 0 ? NULL : err);
+		r = block(l, deadline, err);
+	if (r == 0)
+		r = navigate(l, url, deadline, err);
+	again = set_scripts_disabled(l, false, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
 	if (again == 0)
-		again = set_blocked(l, false, deadline_in(1000), r < 0 ? NULL : err);
+		again = unblock(l, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
 	if (r == 0)
 		r = again;
-	if (r == 0)
-		r = check_status(l, url, deadline, err);
-	return r;
+	return r < 0 ? r : check_status(l, url, deadline, err);
 }
 
 static int set_exception(json_t *details, struct error *err)

@@ -17,9 +17,9 @@
 /* Call once after the lease: watches the page's events. */
 int page_prepare(struct lease *l, struct deadline deadline, struct error *err);
 
-/* Navigates and waits until the document is there (DOMContentLoaded); while it loads, its scripts and
- * what it would show are off. Documents with other HTTP
- * failures (404, 403, …) count as there: their origin is the site's. */
+/* Navigates and waits until the document is there (DOMContentLoaded); while it loads, its scripts
+ * and what it would show are off. Documents with other HTTP failures (404, 403, …) count as there:
+ * their origin is the site's. */
 int page_goto(struct lease *l, const char *url, struct deadline deadline, struct error *err);
 
 /* Evaluates an expression (promise awaited, result by value) in the page's main world. *ret (may be
@@ -30,7 +30,7 @@ int page_evaluate(struct lease *l, const char *expression, struct deadline deadl
 /* Cookies of url as CDP cookie objects: an array, yours. */
 int page_get_cookies(struct lease *l, const char *url, struct deadline deadline, json_t **ret,
 		     struct error *err);
-/* Such an array back into a page, before it navigates. Borrowed. A cookie that was for one host only
- * is so again, and one that was for the session is so again. */
+/* Such an array back into a page, before it navigates. Borrowed. A cookie that was for one host or
+ * for the session only is so again. */
 int page_set_cookies(struct lease *l, json_t *cookies, struct deadline deadline,
 		     struct error *err);

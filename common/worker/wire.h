@@ -3,8 +3,8 @@
  *
  * While a call waits, the tick hook is called at least every 500 ms; non-zero from it ends the wait
  * with -ECANCELED. -ETIMEDOUT when the deadline is over; both leave the connection usable, except
- * when half a message was sent: then every later call is -EPIPE. -EPIPE too when the peer is gone; a
- * peer that is gone while we send is found by the next read, which may still find its last words.
+ * when half a message was sent: then every later call is -EPIPE. -EPIPE too when the peer is gone;
+ * a peer that is gone while we send is found by the next read, which may still find its last words.
  */
 #pragma once
 

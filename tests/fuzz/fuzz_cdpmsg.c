@@ -1,6 +1,6 @@
 /*
- * Any bytes: what the scanner accepts must be a JSON object for a full parser as well, with the same
- * id, method and session; and both rewrites must give what the scanner accepts again.
+ * Any bytes: what the scanner accepts must be a JSON object for a full parser as well, with the
+ * same id, method and session; and both rewrites must give what the scanner accepts again.
  */
 #include <stdint.h>
 #include <stdlib.h>

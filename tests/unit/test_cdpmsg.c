@@ -66,8 +66,9 @@ static void assert_to_client(const char *text, int64_t id, const char *expected)
 
 static void test_finds_what_stands_at_the_top_only(void **state)
 {
-	static const char text[] = " {\"id\": 12,\"params\":{\"id\":3,\"method\":\"X\",\"a\":[1,{}]} , "
-				   "\"method\":\"Page.enable\",\"sessionId\":\"S1\"}\n";
+	static const char text[] =
+		" {\"id\": 12,\"params\":{\"id\":3,\"method\":\"X\",\"a\":[1,{}]} , "
+		"\"method\":\"Page.enable\",\"sessionId\":\"S1\"}\n";
 	CLEANUP_FREE char *copy = NULL;
 	struct cdpmsg m;
 
@@ -96,11 +97,42 @@ static void test_an_empty_object_has_nothing(void **state)
 static void test_refuses_what_is_not_one_json_object(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "{", "}", "[]", "1", "null", "{}{}", "{} x", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
-		"{,}", "{\"a\":1 \"b\":2}", "{\"a\":tru}", "{\"a\":01}", "{\"a\":-}", "{\"a\":1.}",
-		"{\"a\":1e}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\n\"}", "{\"a\":\"",
-		"{\"a\":[1,]}", "{\"a\":[1}", "{\"a\":{\"b\"}}", "{\"a\":{,}}", "{a:1}", "{'a':1}",
-		"{/**/}", "{\"a\":1/**/}", "//\n{}", "{\"a\":NaN}", "{\"a\":+1}", "{\"a\":[[[[", "{\"a\":\"\\",
+		"",
+		" ",
+		"{",
+		"}",
+		"[]",
+		"1",
+		"null",
+		"{}{}",
+		"{} x",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{\"a\":1,}",
+		"{,}",
+		"{\"a\":1 \"b\":2}",
+		"{\"a\":tru}",
+		"{\"a\":01}",
+		"{\"a\":-}",
+		"{\"a\":1.}",
+		"{\"a\":1e}",
+		"{\"a\":\"\\x\"}",
+		"{\"a\":\"\\u12g4\"}",
+		"{\"a\":\"\n\"}",
+		"{\"a\":\"",
+		"{\"a\":[1,]}",
+		"{\"a\":[1}",
+		"{\"a\":{\"b\"}}",
+		"{\"a\":{,}}",
+		"{a:1}",
+		"{'a':1}",
+		"{/**/}",
+		"{\"a\":1/**/}",
+		"//\n{}",
+		"{\"a\":NaN}",
+		"{\"a\":+1}",
+		"{\"a\":[[[[",
+		"{\"a\":\"\\",
 	};
 
 	(void)state;
@@ -139,7 +171,8 @@ static void test_refuses_what_could_be_read_in_two_ways(void **state)
 static void test_accepts_the_whole_grammar(void **state)
 {
 	static const char *const good[] = {
-		"{\"a\":[true,false,null,-0,0.5,1e9,-1.5E-3,\"\",\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"]}",
+		"{\"a\":[true,false,null,-0,0.5,1e9,-1.5E-3,\"\",\"\\\"\\\\\\/"
+		"\\b\\f\\n\\r\\t\\u00e9\"]}",
 		"{\"a\":{},\"b\":[],\"c\":[[],{}],\"d\":{\"e\":{\"f\":[{\"g\":1}]}}}",
 		"\t{ \"a\" : [ 1 , 2 ] , \"b\" : { \"c\" : \"}\" } }\r\n ",
 		"{\"id\":9007199254740991}",
@@ -170,8 +203,9 @@ static void test_depth_has_a_bound(void **state)
 
 static void test_every_cut_of_a_message_is_refused(void **state)
 {
-	static const char text[] = "{\"id\":1,\"method\":\"A.b\",\"params\":{\"a\":[\"\\u0041\",-1.5e3,true]},"
-				   "\"sessionId\":\"S\"}";
+	static const char text[] =
+		"{\"id\":1,\"method\":\"A.b\",\"params\":{\"a\":[\"\\u0041\",-1.5e3,true]},"
+		"\"sessionId\":\"S\"}";
 
 	(void)state;
 	for (size_t len = 0; len < strlen(text); len++) {
@@ -199,8 +233,8 @@ static void test_to_client_gives_the_id_back_and_hides_the_session(void **state)
 			 "{\"id\":5,\"result\":{}}");
 	assert_to_client("{\"sessionId\":\"ABC\",\"id\":77,\"result\":{}}", 5,
 			 "{\"id\":5,\"result\":{}}");
-	assert_to_client("{\"id\":77, \"sessionId\" : \"ABC\" , \"result\":{\"sessionId\":\"q\"}}", 5,
-			 "{\"id\":5 , \"result\":{\"sessionId\":\"q\"}}");
+	assert_to_client("{\"id\":77, \"sessionId\" : \"ABC\" , \"result\":{\"sessionId\":\"q\"}}",
+			 5, "{\"id\":5 , \"result\":{\"sessionId\":\"q\"}}");
 	assert_to_client("{\"method\":\"A.b\",\"params\":{},\"sessionId\":\"ABC\"}", 0,
 			 "{\"method\":\"A.b\",\"params\":{}}");
 	assert_to_client("{\"sessionId\":\"ABC\"}", 0, "{}");

@@ -14,8 +14,8 @@
 static int check(const char *method, const char *params, struct error *err)
 {
 	CLEANUP_FREE char *text =
-		params ? mem_printf("{\"id\":1,\"method\":\"%s\",\"params\":%s}", method, params) :
-			 mem_printf("{\"id\":1,\"method\":\"%s\"}", method);
+		params ? mem_printf("{\"id\":1,\"method\":\"%s\",\"params\":%s}", method, params)
+		       : mem_printf("{\"id\":1,\"method\":\"%s\"}", method);
 	struct cdpmsg m;
 
 	assert_int_equal(cdpmsg_scan(text, strlen(text), &m, err), 0);
@@ -35,12 +35,32 @@ static void test_the_list_is_sorted_and_every_row_is_found(void **state)
 static void test_what_reaches_beyond_the_page_is_refused(void **state)
 {
 	static const char *const methods[] = {
-		"Browser.close", "Target.attachToTarget", "Target.setAutoAttach", "SystemInfo.getInfo",
-		"Tracing.start", "Storage.getCookies", "Page.setDownloadBehavior", "Page.crash",
-		"DOM.setFileInputFiles", "DOM.getFileInfo", "Input.dispatchDragEvent",
-		"Network.loadNetworkResource", "Memory.simulatePressureNotification",
-		"Runtime", "Runtim.evaluate", "Runtime2.evaluate", "Page", "Page.", "Page.navigat",
-		"Page.navigatee", "page.navigate", "*", ".*", "Lo*", "A.B.C", "Log",
+		"Browser.close",
+		"Target.attachToTarget",
+		"Target.setAutoAttach",
+		"SystemInfo.getInfo",
+		"Tracing.start",
+		"Storage.getCookies",
+		"Page.setDownloadBehavior",
+		"Page.crash",
+		"DOM.setFileInputFiles",
+		"DOM.getFileInfo",
+		"Input.dispatchDragEvent",
+		"Network.loadNetworkResource",
+		"Memory.simulatePressureNotification",
+		"Runtime",
+		"Runtim.evaluate",
+		"Runtime2.evaluate",
+		"Page",
+		"Page.",
+		"Page.navigat",
+		"Page.navigatee",
+		"page.navigate",
+		"*",
+		".*",
+		"Lo*",
+		"A.B.C",
+		"Log",
 		"AVeryLongDomainNameThatIsLongerThanAnyDomain.method",
 	};
 	struct error err;
@@ -64,12 +84,25 @@ static void test_whole_domains_pass(void **state)
 static void test_only_harmless_addresses_are_opened(void **state)
 {
 	static const char *const good[] = {
-		"https://moodle.example/", "HTTP://moodle.example/", "about:blank", "data:text/html,x",
+		"https://moodle.example/",
+		"HTTP://moodle.example/",
+		"about:blank",
+		"data:text/html,x",
 	};
 	static const char *const bad[] = {
-		"file:///etc/passwd", " https://x", "\\thttps://x", "view-source:https://x", "chrome://gpu",
-		"javascript:1", "about:blank#", "about:version", "ftp://x", "blob:https://x", "",
-		"https:x", "filesystem:http://x",
+		"file:///etc/passwd",
+		" https://x",
+		"\\thttps://x",
+		"view-source:https://x",
+		"chrome://gpu",
+		"javascript:1",
+		"about:blank#",
+		"about:version",
+		"ftp://x",
+		"blob:https://x",
+		"",
+		"https:x",
+		"filesystem:http://x",
 	};
 
 	(void)state;
@@ -87,8 +120,9 @@ static void test_only_harmless_addresses_are_opened(void **state)
 	assert_int_equal(check("Page.navigate", NULL, NULL), -EPERM);
 	assert_int_equal(check("Page.navigate", "[]", NULL), -EPERM);
 	assert_int_equal(check("Page.navigate", "{\"url\":1}", NULL), -EPERM);
-	assert_int_equal(check("Page.navigate", "{\"url\":\"about:blank\",\"url\":\"file:///\"}", NULL),
-			 -EPERM);
+	assert_int_equal(
+		check("Page.navigate", "{\"url\":\"about:blank\",\"url\":\"file:///\"}", NULL),
+		-EPERM);
 }
 
 static void test_parameters_that_cannot_be_read_once_are_refused(void **state)
@@ -101,7 +135,8 @@ static void test_parameters_that_cannot_be_read_once_are_refused(void **state)
 	assert_int_equal(check("Page.createIsolatedWorld", "{\"grantUniveralAccess\":true}", NULL),
 			 -EPERM);
 	assert_int_equal(check("Page.createIsolatedWorld",
-			       "{\"grantUniveralAccess\":false,\"grantUniveralAccess\":true}", NULL),
+			       "{\"grantUniveralAccess\":false,\"grantUniveralAccess\":true}",
+			       NULL),
 			 -EPERM);
 }
 

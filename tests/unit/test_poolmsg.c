@@ -31,7 +31,9 @@ static void test_reads_a_lease_request(void **state)
 
 	(void)state;
 	assert_int_equal(parse("{\"op\":\"lease\",\"class\":\"document\",\"wait_ms\":100,"
-			       "\"ttl_ms\":2000,\"tag\":\"job-1\"}\n", &req), 0);
+			       "\"ttl_ms\":2000,\"tag\":\"job-1\"}\n",
+			       &req),
+			 0);
 	assert_int_equal(req.op, POOL_OP_LEASE);
 	assert_int_equal(req.cls, POOL_DOCUMENT);
 	assert_int_equal(req.wait_ms, 100);
@@ -66,7 +68,14 @@ static void test_reads_the_ops_for_people(void **state)
 static void test_refuses_bad_requests_with_a_sentence(void **state)
 {
 	static const char *const bad[] = {
-		"", "x", "[]", "{}", "null", "{\"op\":1}", "{\"op\":\"dance\"}", "{\"op\":\"lease\"}",
+		"",
+		"x",
+		"[]",
+		"{}",
+		"null",
+		"{\"op\":1}",
+		"{\"op\":\"dance\"}",
+		"{\"op\":\"lease\"}",
 		"{\"op\":\"status\",\"op\":\"drain\"}",
 		"{\"op\":\"lease\",\"class\":\"vip\"}",
 		"{\"op\":\"lease\",\"class\":\"check\",\"wait_ms\":-1}",
@@ -102,8 +111,9 @@ static void test_refuses_a_request_over_its_limit(void **state)
 
 static void test_formats_what_it_reads(void **state)
 {
-	struct pool_request req = { .op = POOL_OP_LEASE, .cls = POOL_CHECK, .wait_ms = 5,
-				    .ttl_ms = 6, .tag = "t" };
+	struct pool_request req = {
+		.op = POOL_OP_LEASE, .cls = POOL_CHECK, .wait_ms = 5, .ttl_ms = 6, .tag = "t"
+	};
 	struct pool_request again;
 	json_t *root = pool_request_format(&req);
 	CLEANUP_FREE char *text = json_dumps(root, JSON_COMPACT);

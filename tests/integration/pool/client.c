@@ -1,4 +1,5 @@
-/* lease.h and page.h against a real pool: $POOL_SOCKET, and the site of client.test.mjs: $SITE_URL. */
+/* lease.h and page.h against a real pool: $POOL_SOCKET, and the site of client.test.mjs: $SITE_URL.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,8 +90,10 @@ static void test_evaluates_by_value_and_awaits(void **state)
 	struct lease *l = begin_plain();
 
 	(void)state;
-	assert_string_equal(evaluate(l, "({a: [6 * 7, 'x'], b: null})"), "{\"a\":[42,\"x\"],\"b\":null}");
-	assert_string_equal(evaluate(l, "(async () => { await 0; return 'later'; })()"), "\"later\"");
+	assert_string_equal(evaluate(l, "({a: [6 * 7, 'x'], b: null})"),
+			    "{\"a\":[42,\"x\"],\"b\":null}");
+	assert_string_equal(evaluate(l, "(async () => { await 0; return 'later'; })()"),
+			    "\"later\"");
 	assert_string_equal(evaluate(l, "undefined"), "null");
 	assert_string_equal(lease_end_reason(l), "");
 	lease_end(l);
@@ -118,9 +121,11 @@ static void test_goes_to_the_origin_without_the_rest_of_the_page(void **state)
 
 	(void)state;
 	must_go(l, "/");
-	assert_string_equal(evaluate(l, "[document.title, typeof own]"), "[\"site\",\"undefined\"]");
+	assert_string_equal(evaluate(l, "[document.title, typeof own]"),
+			    "[\"site\",\"undefined\"]");
 	assert_string_equal(evaluate(l, "fetch('/seen').then((r) => r.text())"), "\"/\"");
-	/* Our own scripts have their timers. */
+	/* Our own scripts may fetch what the page may not, and have their timers. */
+	assert_string_equal(evaluate(l, "fetch('/a.png').then((r) => r.text())"), "\"x\"");
 	assert_string_equal(evaluate(l, "new Promise((r) => setTimeout(() => r('fired'), 10))"),
 			    "\"fired\"");
 	must_go(l, "/move");
@@ -225,8 +230,8 @@ static void test_after_a_timeout_the_lease_goes_on(void **state)
 	struct error err = { 0 };
 
 	(void)state;
-	assert_int_equal(page_evaluate(l, "new Promise((r) => setTimeout(r, 400))", deadline_in(100),
-				       NULL, &err),
+	assert_int_equal(page_evaluate(l, "new Promise((r) => setTimeout(r, 400))",
+				       deadline_in(100), NULL, &err),
 			 -ETIMEDOUT);
 	clock_sleep_ms(400);
 	assert_string_equal(evaluate(l, "'next'"), "\"next\"");
@@ -309,7 +314,8 @@ static void test_events_are_kept_from_the_call_on(void **state)
 /* A pool that lends and then dies without a word. */
 static pid_t start_dying_pool(const char *path)
 {
-	static const char leased[] = "{\"type\":\"leased\",\"lease\":1,\"ttl_ms\":1,\"browser\":\"\"}";
+	static const char leased[] =
+		"{\"type\":\"leased\",\"lease\":1,\"ttl_ms\":1,\"browser\":\"\"}";
 	int fd = fd_unix_listen(path, 0600, 1, NULL);
 	pid_t pid = fork();
 
