@@ -28,6 +28,7 @@
 #define PG_CONNECTIONS 4
 #define GRACE_MS       5000
 #define GRACE_STEP_MS  20
+#define FLUSH_TURNS    10
 #define LOOK_S	       5
 
 struct run {
@@ -203,12 +204,9 @@ static void loop(struct run *run)
 	}
 }
 
-/* First nothing new can begin and all callbacks are called: handlers answer. Then memory goes. */
-static void tear_down(struct run *run)
+/* Nothing new can begin, and all callbacks are called: handlers answer. */
+static void close_all(struct gateway *g)
 {
-	struct gateway *g = &run->g;
-
-	housekeeping_stop(run->housekeeping);
 	if (g->hasher != NULL)
 		hasher_close(g->hasher);
 	if (g->redis != NULL)
@@ -221,6 +219,16 @@ static void tear_down(struct run *run)
 		http_server_end_requests(g->server);
 	if (g->admin_server != NULL)
 		http_server_end_requests(g->admin_server);
+	for (int turn = 0; turn < FLUSH_TURNS; turn++) /* the answers go out */
+		event_base_loop(g->base, EVLOOP_NONBLOCK);
+}
+
+static void tear_down(struct run *run)
+{
+	struct gateway *g = &run->g;
+
+	housekeeping_stop(run->housekeeping);
+	close_all(g);
 	http_server_free(g->admin_server);
 	http_server_free(g->server);
 	live_free(g->live);

@@ -17,16 +17,29 @@ export async function until(what, ask, timeoutMs = 10_000, everyMs = 20) {
 	}
 }
 
-// A short path (Unix sockets take 107 bytes), removed by its remove().
+const folders = new Set();
+const running = new Set();
+
+// A short path (Unix sockets take 107 bytes), removed by its remove(), or else at exit.
 export function temporaryFolder(prefix = 'pensum-') {
 	const folder = fs.mkdtempSync(path.join(os.tmpdir(), prefix));
-	return { path: folder, remove: () => fs.rmSync(folder, { recursive: true, force: true }) };
+	const remove = () => {
+		fs.rmSync(folder, { recursive: true, force: true });
+		folders.delete(folder);
+	};
+	folders.add(folder);
+	return { path: folder, remove };
 }
 
-const running = new Set();
 process.on('exit', () => {
 	for (const child of running) child.kill('SIGKILL');
+	for (const folder of folders) {
+		try {
+			fs.rmSync(folder, { recursive: true, force: true });
+		} catch { /* a process that just dies may still write there */ }
+	}
 });
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.once(signal, () => process.exit(1));
 
 // { child, pid, lines (of stdout and stderr), exited: Promise<{code, signal}>, ended, text(),
 //   waitLine(pattern), stop(signal) }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
+import { startDaemon, writeKey } from '../../support/daemon.mjs';
 import { startStack } from './stack.mjs';
 
 let stack;
@@ -130,4 +131,46 @@ test('a gateway that starts before its databases waits for them', async () => {
 		Cookie: `pensum_session=${'A'.repeat(43)}` } })).status, 503);
 	await Promise.all([stack.redis.start(), stack.pg.start()]);
 	await started;
+});
+
+test('SIGTERM while requests wait for a database: they are answered, and the exit is clean', async () => {
+	const session = await stack.session();
+	const lock = stack.pg.query('BEGIN; LOCK TABLE pensum.jobs, pensum.sessions; SELECT pg_sleep(30)')
+		.catch(() => {});
+	await sleep(300);
+	stack.redis.pause();
+	const waiting = Array.from({ length: 20 }, () => fetch(`${stack.url}/api/v1/jobs`,
+		{ headers: { Cookie: session.cookie } }).then((answer) => answer.status, (e) => e));
+	const idle = await Promise.all(Array.from({ length: 5 }, () => fetch(`${stack.url}/nothing`)));
+	await sleep(300);
+	const start = Date.now();
+	await stack.gateway.stop(); // throws unless code 0 and no complaint of the sanitizers
+	assert.ok(Date.now() - start < 8000, `${Date.now() - start} ms`);
+	assert.deepEqual([...new Set(await Promise.all(waiting))], [503]);
+	assert.ok(idle.every((answer) => answer.status === 404));
+	stack.redis.resume();
+	await stack.pg.restart();
+	await lock;
+	await stack.startGateway();
+});
+
+test('what keeps it from starting is said in one sentence, with exit code 1', async () => {
+	const base = { 'gateway.listen': '127.0.0.1:0', 'gateway.admin_listen': '127.0.0.1:0',
+		'redis.address': stack.redis.address, 'postgres.conninfo': stack.pg.conninfo,
+		'secrets.key_file': writeKey(stack.redis.folder) };
+	const cases = [
+		[{ 'gateway.listen': `127.0.0.1:${stack.port}` }, /cannot listen on 127/],
+		[{ 'gateway.admin_listen': 'nonsense' }, /expected address:port/],
+		[{ 'gateway.listen': 'localhost:80' }, /expected address:port/],
+		[{ 'secrets.key_file': '/nonexistent' }, /key/],
+		[{ 'redis.address': 'nonsense' }, /redis\.address/],
+		[{ 'redis.password_file': '/nonexistent' }, /nonexistent/],
+	];
+	for (const [settings, sentence] of cases) {
+		const p = await startDaemon('pensum-gateway', { settings: { ...base, ...settings } });
+		const { code } = await p.exited;
+		assert.equal(code, 1, p.text());
+		assert.match(p.text(), sentence);
+		await p.stop('SIGKILL'); // its folder, and the sanitizers' word
+	}
 });
