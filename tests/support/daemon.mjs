@@ -52,18 +52,16 @@ export async function startDaemon(name, { settings = {}, args = [], env = {}, re
 	});
 	const stopProcess = p.stop;
 
+	p.exited.finally(() => folder.remove()); // however it ends
+
 	p.stop = async (signal = 'SIGTERM') => {
 		const end = await stopProcess(signal);
-		folder.remove();
 		checkSanitizers(p);
 		if (signal === 'SIGTERM' && end.code !== 0)
 			throw new Error(`${name} ended with ${end.code ?? end.signal}:\n${p.text()}`);
 		return end;
 	};
-	p.kill = async () => {
-		await stopProcess('SIGKILL');
-		folder.remove();
-	};
+	p.kill = () => stopProcess('SIGKILL');
 	if (ready) {
 		try {
 			await p.waitLine(ready, 20_000);
