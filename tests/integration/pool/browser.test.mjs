@@ -10,8 +10,8 @@ import { commandOf, groupOf, startPool } from './pool.mjs';
 const CHROMIUM = '/usr/lib/chromium/chromium-headless-shell';
 const noBrowserIn = (folder) => fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).every((pid) => !commandOf(pid).includes(folder));
 
-test('a killed browser ends its leases within a second, and the next lease works', async () => {
-	const pool = await startPool();
+test('a killed browser ends its leases within a second, and the next lease works', async (t) => {
+	const pool = await startPool({}, { t });
 	const leases = [await pool.lease(), await pool.lease()];
 	leases[0].ask('Runtime.evaluate', { expression: 'new Promise(() => {})', awaitPromise: true });
 	const pid = await pool.browserPid();
@@ -28,8 +28,8 @@ test('a killed browser ends its leases within a second, and the next lease works
 	await pool.stop();
 });
 
-test('a browser that hangs is found and replaced', async () => {
-	const pool = await startPool();
+test('a browser that hangs is found and replaced', async (t) => {
+	const pool = await startPool({}, { t });
 	const lease = await pool.lease();
 	const pid = await pool.browserPid();
 	process.kill(pid, 'SIGSTOP');
@@ -41,8 +41,8 @@ test('a browser that hangs is found and replaced', async () => {
 	await pool.stop();
 });
 
-test('a browser that cannot start pages any more is replaced before a worker sees it', async () => {
-	const pool = await startPool();
+test('a browser that cannot start pages any more is replaced before a worker sees it', async (t) => {
+	const pool = await startPool({}, { t });
 	const pid = await pool.browserPid();
 	await pool.until('warm pages', (s) => s.contexts.warm === 2);
 	for (const child of groupOf(pid)) if (commandOf(child).includes('--type=zygote')) process.kill(child, 'SIGKILL');
@@ -55,8 +55,8 @@ test('a browser that cannot start pages any more is replaced before a worker see
 	await pool.stop();
 });
 
-test('a browser that lost its network process, and so all cookies, is replaced', async () => {
-	const pool = await startPool();
+test('a browser that lost its network process, and so all cookies, is replaced', async (t) => {
+	const pool = await startPool({}, { t });
 	const lease = await pool.lease();
 	await pool.daemon.waitLine(/network process found/);
 	const network = groupOf(await pool.browserPid()).find((pid) => commandOf(pid).includes('network.mojom.NetworkService'));
@@ -68,12 +68,12 @@ test('a browser that lost its network process, and so all cookies, is replaced',
 	await pool.stop();
 });
 
-test('a launch that fails does not poison the pool', async () => {
+test('a launch that fails does not poison the pool', async (t) => {
 	const folder = temporaryFolder('pensum-b-');
 	const binary = path.join(folder.path, 'browser');
 	const put = (text) => fs.writeFileSync(`${binary}.new`, text, { mode: 0o755 }) ?? fs.renameSync(`${binary}.new`, binary);
 	put('#!/bin/sh\nexit 1\n');
-	const pool = await startPool({ 'pool.browser': binary });
+	const pool = await startPool({ 'pool.browser': binary }, { t });
 	await assert.rejects(pool.lease({ wait_ms: 400 }), { reason: 'no_browser' });
 	const waiting = pool.begin({ wait_ms: 30_000 });
 	await pool.until('some attempts', (s) => s.totals.browser_starts >= 4);
@@ -89,8 +89,8 @@ test('a launch that fails does not poison the pool', async () => {
 	folder.remove();
 });
 
-test('a browser is replaced after its number of leases, and on demand', async () => {
-	const pool = await startPool({ 'pool.recycle_leases': 3 });
+test('a browser is replaced after its number of leases, and on demand', async (t) => {
+	const pool = await startPool({ 'pool.recycle_leases': 3 }, { t });
 	const pids = new Set();
 	for (let i = 0; i < 8; i++) {
 		const lease = await pool.lease();
@@ -108,8 +108,8 @@ test('a browser is replaced after its number of leases, and on demand', async ()
 	await pool.stop();
 });
 
-test('pages that want too much memory die alone', async () => {
-	const pool = await startPool({ 'pool.page_memory_mb': 256 });
+test('pages that want too much memory die alone', async (t) => {
+	const pool = await startPool({ 'pool.page_memory_mb': 256 }, { t });
 	const bystander = await pool.lease();
 	const bomb = await pool.lease({ ttl_ms: 30_000 });
 	bomb.ask('Runtime.evaluate', { expression: 'const all = []; for (;;) all.push(new Array(1e5).fill({}).map(() => ({})))' });
@@ -119,8 +119,8 @@ test('pages that want too much memory die alone', async () => {
 	await pool.stop();
 });
 
-test('browsers are capped, and pages are shared among them', async () => {
-	const pool = await startPool({ 'pool.max_browsers': 2, 'pool.max_pages': 4 });
+test('browsers are capped, and pages are shared among them', async (t) => {
+	const pool = await startPool({ 'pool.max_browsers': 2, 'pool.max_pages': 4 }, { t });
 	const leases = await Promise.all([1, 2, 3, 4].map(() => pool.lease()));
 	const { browsers } = await pool.status();
 	assert.deepEqual(browsers.map((b) => b.leases), [2, 2]);
@@ -132,16 +132,16 @@ test('browsers are capped, and pages are shared among them', async () => {
 	await pool.stop();
 });
 
-test('a killed pool leaves no browser, and the next one no profile', async () => {
+test('a killed pool leaves no browser, and the next one no profile', async (t) => {
 	const folder = temporaryFolder('pensum-k-');
-	const pool = await startPool({}, { folder });
+	const pool = await startPool({}, { t, folder });
 	const lease = await pool.lease();
 	lease.ask('Runtime.evaluate', { expression: 'while (1);' });
 	const pid = await pool.browserPid();
 	await pool.daemon.kill();
 	await until('no browser', () => groupOf(pid).length === 0 && noBrowserIn(folder.path));
 	fs.mkdirSync(path.join(pool.runDir, 'not-ours'));
-	const next = await startPool({}, { folder });
+	const next = await startPool({}, { t, folder });
 	const again = await next.lease();
 	assert.equal(await again.evaluate('1 + 1'), 2);
 	again.close();
@@ -152,8 +152,8 @@ test('a killed pool leaves no browser, and the next one no profile', async () =>
 	folder.remove();
 });
 
-test('a second pool on the same folder, or root without saying so, is refused', async () => {
-	const pool = await startPool();
+test('a second pool on the same folder, or root without saying so, is refused', async (t) => {
+	const pool = await startPool({}, { t });
 	const folder = temporaryFolder('pensum-2-');
 	const config = (extra) => writeSettings(folder.path, { 'pool.socket': path.join(folder.path, 's'), 'pool.run_dir': pool.runDir,
 		'pool.sandbox': process.getuid() === 0 ? 'off' : 'on', ...extra });
@@ -170,8 +170,8 @@ test('a second pool on the same folder, or root without saying so, is refused', 
 	folder.remove();
 });
 
-test('a drain lets leases end, refuses new ones, and then the pool exits', async () => {
-	const pool = await startPool({ 'pool.max_pages': 1 });
+test('a drain lets leases end, refuses new ones, and then the pool exits', async (t) => {
+	const pool = await startPool({ 'pool.max_pages': 1 }, { t });
 	const held = await pool.lease();
 	const waiting = pool.begin();
 	await waiting.next('place', (m) => m.type === 'queued');

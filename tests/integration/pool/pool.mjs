@@ -151,6 +151,8 @@ export async function startPool(settings = {}, options = {}) {
 			'pool.sandbox': process.getuid() === 0 ? 'off' : 'on', 'log.level': 'debug', ...settings },
 		env: options.env, ready: /lending pages/ });
 	const pool = { daemon, socket, runDir, folder };
+	// A test that fails must not leave its pool behind (and node waiting for it).
+	options.t?.after(() => daemon.ended ?? daemon.kill());
 
 	pool.open = () => new Connection(socket);
 	pool.begin = (request) => new Lease(socket, request);
