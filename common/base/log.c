@@ -1,13 +1,18 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *log_prog = "pensum";
 static enum log_level log_limit = LOG_LEVEL_INFO;
 static char log_context[160];
+static bool log_journal;
 
 static const char *const level_names[] = { [LOG_LEVEL_ERROR] = "error",
 					   [LOG_LEVEL_WARNING] = "warning",
@@ -19,6 +24,18 @@ void log_open(const char *prog, enum log_level level)
 {
 	log_prog = prog;
 	log_limit = level;
+	log_journal = log_goes_to_journal();
+}
+
+/* A shell that runs below a service has the variable too, with other descriptors. */
+bool log_goes_to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	uintmax_t device, inode;
+	struct stat st;
+
+	return stream != NULL && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
 void log_set_level(enum log_level level)
@@ -42,6 +59,20 @@ static void make_printable(char *line, size_t len)
 			line[i] = ' ';
 }
 
+static int start_line(char *line, size_t size, enum log_level level)
+{
+	struct timespec now;
+	struct tm tm;
+	char date[32];
+
+	if (log_journal)
+		return snprintf(line, size, "<%d>", (int)level);
+	clock_gettime(CLOCK_REALTIME, &now);
+	gmtime_r(&now.tv_sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	return snprintf(line, size, "time=%s.%03ldZ ", date, now.tv_nsec / 1000000);
+}
+
 void log_write(enum log_level level, const char *msg, const char *fmt, ...)
 {
 	char line[1024];
@@ -51,9 +82,11 @@ void log_write(enum log_level level, const char *msg, const char *fmt, ...)
 
 	if (level > log_limit)
 		return;
-	n = snprintf(line, sizeof(line), "<%d>level=%s prog=%s msg=\"%s\" ", (int)level,
-		     level_names[level], log_prog, msg);
+	n = start_line(line, sizeof(line), level);
 	used = n < 0 ? 0 : (size_t)n;
+	n = snprintf(line + used, sizeof(line) - used, "level=%s prog=%s msg=\"%s\" ",
+		     level_names[level], log_prog, msg);
+	used += n < 0 ? 0 : (size_t)n;
 	if (used < sizeof(line)) {
 		va_start(ap, fmt);
 		n = vsnprintf(line + used, sizeof(line) - used, fmt, ap);

@@ -1,8 +1,10 @@
 /*
- * log.h - one logfmt line on stderr per event, with a <N> priority for the journal.
+ * log.h - one logfmt line on stderr per event.
  *
  *	log_info("lease granted", "lease=%u tag=%s", id, tag);
- *	-> <6>level=info prog=browser-pool msg="lease granted" lease=7 tag=3f… job=3f…
+ *	-> time=2026-11-22T04:49:27.646Z level=info prog=browser-pool msg="lease granted" lease=7 …
+ *
+ * When stderr is the journal, which keeps the time itself, a <N> priority stands in the time's place.
  *
  * Libraries do not log; the program logs each failure once, where it decides what to do about it.
  * No payload, cookie, token or password is ever given to these calls. Control characters are
@@ -10,10 +12,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO,
 		 LOG_LEVEL_DEBUG };
 
 void log_open(const char *prog, enum log_level level);
+bool log_goes_to_journal(void);
 void log_set_level(enum log_level level);
 
 /* Appended to every line until changed, e.g. "job=3f…"; "" for none. Copied. */
