@@ -1,8 +1,10 @@
 /*
  * pensum-browser-pool - supervises Chromium and lends isolated pages to workers.
  */
+#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -90,10 +92,22 @@ static int check_sandbox(const struct settings *s, struct error *err)
 	return 0;
 }
 
+static int check_browser(const struct settings *s, struct error *err)
+{
+	if (access(s->pool_browser, X_OK) < 0)
+		return error_set(err, -errno,
+				 "pool.browser = \"%s\": %s: install chromium-headless-shell, or "
+				 "set the path of another browser",
+				 s->pool_browser, strerror(errno));
+	return 0;
+}
+
 static int app_open(struct app *a, struct error *err)
 {
 	int r = check_sandbox(&a->settings, err);
 
+	if (r == 0)
+		r = check_browser(&a->settings, err);
 	if (r == 0)
 		r = rundir_open(a->settings.pool_run_dir, &a->rundir, err);
 	if (r < 0)

@@ -17,7 +17,8 @@ int main(int argc, char **argv)
 {
 	const struct worker_program program = {
 		.program = { .name = "pensum-checker-worker",
-			     .summary = "signs in to Moodle, lists courses, checks assignments" },
+			     .summary = "signs in to Moodle, lists courses, checks assignments",
+			     .needs_site = true },
 		.queue = JOB_QUEUE_CHECKER,
 		.kinds = kinds,
 		.kind_count = ARRAY_LEN(kinds),

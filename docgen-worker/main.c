@@ -14,7 +14,8 @@ int main(int argc, char **argv)
 {
 	const struct worker_program program = {
 		.program = { .name = "pensum-docgen-worker",
-			     .summary = "writes a draft document for an assignment" },
+			     .summary = "writes a draft document for an assignment",
+			     .needs_site = true },
 		.queue = JOB_QUEUE_DOCGEN,
 		.kinds = kinds,
 		.kind_count = ARRAY_LEN(kinds),

@@ -24,6 +24,7 @@
 #include "mem.h"
 #include "migrate.h"
 #include "options.h"
+#include "static.h"
 
 #define PG_CONNECTIONS 4
 #define GRACE_MS       5000
@@ -50,6 +51,7 @@ static const struct program program = {
 	.summary = "serves the page, the API and the live channel",
 	.flags = flags,
 	.flag_count = ARRAY_LEN(flags),
+	.needs_site = true,
 };
 
 static int run_migrate(struct settings *s)
@@ -164,8 +166,10 @@ static int build_backends(struct gateway *g, struct error *err)
 static int build(struct run *run, struct error *err)
 {
 	struct gateway *g = &run->g;
-	int r = build_backends(g, err);
+	int r = static_check(g, err);
 
+	if (r == 0)
+		r = build_backends(g, err);
 	if (r < 0)
 		return r;
 	g->hub = hub_new(g);

@@ -53,6 +53,18 @@ static int open_beneath(int dir, const char *path)
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 }
 
+int static_check(const struct gateway *g, struct error *err)
+{
+	const char *folder = g->settings->gateway_web_dir;
+	CLEANUP(fd_close) int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0 || faccessat(dir, "index.html", R_OK, AT_EACCESS) < 0)
+		return error_set(err, -errno,
+				 "gateway.web_dir = \"%s\": no index.html to serve: %s", folder,
+				 strerror(errno));
+	return 0;
+}
+
 /* The folder is opened for each request: then a new release of the page needs no restart. */
 static int open_file(const struct gateway *g, const char *path, struct stat *st)
 {

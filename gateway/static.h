@@ -4,7 +4,13 @@
  */
 #pragma once
 
+#include "error.h"
 #include "http.h"
+
+struct gateway;
+
+/* Whether the page can be served, told at the start. */
+int static_check(const struct gateway *g, struct error *err);
 
 void static_serve(struct request *r); /* answers always */
 

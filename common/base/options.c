@@ -1,7 +1,10 @@
 #include "options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "log.h"
 
 #define EXIT_USAGE 2
 
@@ -55,12 +58,28 @@ static int parse(const struct program *p, int argc, char **argv, struct common *
 			c->config = argv[++i];
 		} else if (strncmp(argv[i], "--config=", 9) == 0) {
 			c->config = argv[i] + 9;
+		} else if (strcmp(argv[i], "--config") == 0) {
+			fprintf(stderr, "%s: --config needs a file (see --help)\n", p->name);
+			return -1;
 		} else if (!set_flag(&common, argv[i]) && !set_flag(p, argv[i])) {
 			fprintf(stderr, "%s: unknown option %s (see --help)\n", p->name, argv[i]);
 			return -1;
 		}
 	}
 	return 0;
+}
+
+static int load(const struct program *p, const struct common *c, struct settings *s,
+		struct error *err)
+{
+	int r = settings_load(s, c->config, err);
+
+	if (r == 0 && p->needs_site && s->site_url[0] == '\0' && !c->print)
+		return error_set(err, -EINVAL,
+				 "%s: site.url is not set: it is the address of your Moodle, e.g. "
+				 "https://moodle.example.edu",
+				 c->config != NULL ? c->config : SETTINGS_DEFAULT_PATH);
+	return r;
 }
 
 int options_start(const struct program *p, int argc, char **argv, struct settings *s)
@@ -83,8 +102,9 @@ int options_start(const struct program *p, int argc, char **argv, struct setting
 		return 0;
 	}
 	settings_init(s);
-	if (settings_load(s, c.config, &err) < 0) {
-		fprintf(stderr, "<3>%s: %s\n", p->name, err.text);
+	if (load(p, &c, s, &err) < 0) {
+		fprintf(stderr, "%s%s: %s\n", log_goes_to_journal() ? "<3>" : "", p->name,
+			err.text);
 		done = EXIT_USAGE;
 	} else if (c.print) {
 		settings_print(s, stdout);

@@ -18,6 +18,11 @@ static char **text_field(const struct setting *row, struct settings *s)
 	return (char **)(void *)((char *)s + row->offset);
 }
 
+static bool is_text(const struct setting *row)
+{
+	return row->type == SETTING_TEXT || row->type == SETTING_URL;
+}
+
 static int64_t *int_field(const struct setting *row, struct settings *s)
 {
 	return (int64_t *)(void *)((char *)s + row->offset);
@@ -45,11 +50,41 @@ static int set_choice(const struct setting *row, struct settings *s, const char 
 			 allowed.data);
 }
 
+/* As Moodle writes its wwwroot and a browser its origin: paths are put behind it as they are. */
+static bool is_url(const char *value)
+{
+	const char *host = "";
+
+	if (text_starts_with(value, "https://"))
+		host = value + 8;
+	else if (text_starts_with(value, "http://"))
+		host = value + 7;
+	return host[0] != '\0' && strchr("/:", host[0]) == NULL && !text_ends_with(host, "/") &&
+	       strpbrk(host, " \"<>?#@\\") == NULL;
+}
+
+static int set_text(const struct setting *row, struct settings *s, const char *value,
+		    struct error *err)
+{
+	char **field = text_field(row, s);
+
+	if (text_has_control(value, strlen(value)) || !text_is_utf8(value, strlen(value)))
+		return error_set(err, -EINVAL, "%s: control characters or bad UTF-8 in the value",
+				 row->key);
+	if (row->type == SETTING_URL && value[0] != '\0' && !is_url(value))
+		return error_set(err, -EINVAL,
+				 "%s = \"%s\": expected http:// or https:// and a host, without a "
+				 "slash at the end",
+				 row->key, value);
+	free(*field);
+	*field = mem_strdup(value);
+	return 0;
+}
+
 static int set_value(const struct setting *row, struct settings *s, const char *value,
 		     struct error *err)
 {
 	struct error why;
-	char **field;
 
 	switch (row->type) {
 	case SETTING_CHOICE:
@@ -61,14 +96,8 @@ static int set_value(const struct setting *row, struct settings *s, const char *
 					 why.text, (long long)row->min, (long long)row->max);
 		return 0;
 	case SETTING_TEXT:
-		if (text_has_control(value, strlen(value)) || !text_is_utf8(value, strlen(value)))
-			return error_set(err, -EINVAL,
-					 "%s: control characters or bad UTF-8 in the value",
-					 row->key);
-		field = text_field(row, s);
-		free(*field);
-		*field = mem_strdup(value);
-		return 0;
+	case SETTING_URL:
+		return set_text(row, s, value, err);
 	}
 	return error_set(err, -EINVAL, "%s: unknown type", row->key);
 }
@@ -112,7 +141,7 @@ void settings_done(struct settings *s)
 	for (size_t i = 0; i < settings_count; i++) {
 		char **field;
 
-		if (settings_table[i].type != SETTING_TEXT)
+		if (!is_text(&settings_table[i]))
 			continue;
 		field = text_field(&settings_table[i], s);
 		free(*field);
@@ -212,7 +241,7 @@ static void print_value(const struct setting *row, const struct settings *s, FIL
 {
 	const void *field = (const char *)s + row->offset;
 
-	if (row->type == SETTING_TEXT)
+	if (is_text(row))
 		fputs(*(char *const *)field, out);
 	else if (row->type == SETTING_INT)
 		fprintf(out, "%lld", (long long)*(const int64_t *)field);
@@ -227,7 +256,7 @@ static void describe_allowed(const struct setting *row, struct buf *b)
 	else if (row->type == SETTING_CHOICE)
 		allowed_choices(row, b);
 	else
-		buf_add_str(b, "text");
+		buf_add_str(b, row->type == SETTING_URL ? "http(s)://host, no slash at the end" : "text");
 }
 
 void settings_print(const struct settings *s, FILE *out)

@@ -72,12 +72,12 @@ struct settings {
 	int64_t pool_recycle_leases;
 };
 
-enum setting_type { SETTING_TEXT, SETTING_INT, SETTING_CHOICE };
+enum setting_type { SETTING_TEXT, SETTING_URL, SETTING_INT, SETTING_CHOICE };
 
 struct setting {
 	const char *key; /* "gateway.listen" */
-	enum setting_type type;
-	size_t offset; /* of a char * or an int64_t in struct settings */
+	enum setting_type type; /* a URL may be empty, too */
+	size_t offset; /* of a char * (text, URL) or an int64_t in struct settings */
 	const char *def;
 	int64_t min, max;	    /* SETTING_INT */
 	const char *const *choices; /* SETTING_CHOICE: NULL-ended; value is the index + choice_base */

@@ -11,6 +11,9 @@ static const char *const sandbox_modes[] = { "on", "off", NULL };
 #define TEXT(KEY, FIELD, DEF, HELP) \
 	{ .key = KEY, .type = SETTING_TEXT, .offset = offsetof(struct settings, FIELD), \
 	  .def = DEF, .help = HELP }
+#define URL(KEY, FIELD, DEF, HELP) \
+	{ .key = KEY, .type = SETTING_URL, .offset = offsetof(struct settings, FIELD), \
+	  .def = DEF, .help = HELP }
 #define INT(KEY, FIELD, DEF, MIN, MAX, HELP) \
 	{ .key = KEY, .type = SETTING_INT, .offset = offsetof(struct settings, FIELD), \
 	  .def = DEF, .min = MIN, .max = MAX, .help = HELP }
@@ -23,8 +26,8 @@ const struct setting settings_table[] = {
 	       "Least important kind of line that is still logged."),
 
 	TEXT("site.name", site_name, "Moodle", "The Moodle site's name, as the page shows it."),
-	TEXT("site.url", site_url, "",
-	     "The Moodle site's address (its wwwroot), e.g. https://moodle.example.edu."),
+	URL("site.url", site_url, "",
+	    "The Moodle site's address (its wwwroot), e.g. https://moodle.example.edu."),
 
 	TEXT("redis.address", redis_address, "unix:/run/redis/redis-server.sock",
 	     "Redis: unix:/path, or address:port with a literal address."),
@@ -42,9 +45,9 @@ const struct setting settings_table[] = {
 	     "Address and port of the page and the API."),
 	TEXT("gateway.admin_listen", gateway_admin_listen, "127.0.0.1:8081",
 	     "Address and port for operators (health, admin); keep it on loopback."),
-	TEXT("gateway.public_url", gateway_public_url, "",
-	     "What students type, e.g. https://pensum.example.edu: decides the allowed Origin and "
-	     "Secure cookies. Empty: http:// and the Host of each request."),
+	URL("gateway.public_url", gateway_public_url, "",
+	    "What students type, e.g. https://pensum.example.edu: decides the allowed Origin and "
+	    "Secure cookies. Empty: http:// and the Host of each request."),
 	TEXT("gateway.web_dir", gateway_web_dir, "/usr/share/pensum/web",
 	     "Folder of the page's files."),
 	TEXT("gateway.sql_dir", gateway_sql_dir, "/usr/share/pensum/sql",

@@ -13,6 +13,7 @@ const between = /(<!-- settings -->\n)([\s\S]*?)(<!-- \/settings -->)/;
 
 // Programs take any PENSUM_… in their environment for a setting.
 const outside = { env: { PATH: process.env.PATH } };
+const withSite = { env: { ...outside.env, PENSUM_SITE_URL: 'https://moodle.example.edu' } };
 
 async function settingsTable() {
 	const printed = await run(programPath('pensum-checker-worker'), ['--print-settings-table'], outside);
@@ -31,7 +32,7 @@ if (process.argv.includes('--write')) {
 
 	test('every program knows the common options and refuses what it does not know', async () => {
 		for (const name of ['gateway', 'checker-worker', 'docgen-worker', 'browser-pool']) {
-			const program = (...args) => run(programPath(`pensum-${name}`), ['--config', '/dev/null', ...args], outside);
+			const program = (...args) => run(programPath(`pensum-${name}`), ['--config', '/dev/null', ...args], withSite);
 			assert.match((await program('--version')).stdout, new RegExp(`^pensum-${name} \\S+\n$`));
 			assert.match((await program('--help')).stdout, /--print-config/);
 			assert.match((await program('--print-config')).stdout, /^gateway\.listen = /m);
@@ -39,6 +40,16 @@ if (process.argv.includes('--write')) {
 			const unknown = await program('--no-such-thing');
 			assert.equal(unknown.code, 2);
 			assert.match(unknown.stderr, /--no-such-thing/);
+		}
+	});
+
+	test('what reads Moodle does not start without its address', async () => {
+		for (const name of ['gateway', 'checker-worker', 'docgen-worker']) {
+			const bare = (...args) => run(programPath(`pensum-${name}`), ['--config', '/dev/null', ...args], outside);
+			const refused = await bare('--check-config');
+			assert.equal(refused.code, 2);
+			assert.match(refused.stderr, /^pensum-\S+: \/dev\/null: site\.url is not set/);
+			assert.equal((await bare('--print-config')).code, 0);
 		}
 	});
 

@@ -67,6 +67,26 @@ static void a_bad_value_tells_what_is_allowed(void **state)
 	assert_int_equal(settings_load_text(&s, "f", "just words", &err), -EINVAL);
 }
 
+static void an_address_that_no_path_fits_behind_is_refused(void **state)
+{
+	static const char *const bad[] = { "moodle.example.edu", "https://", "https://m/", "ftp://m",
+					   "http://m/moodle/", "http://m/?x=1", "http://u@m" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		CLEANUP(buf_done) struct buf line = BUF_INIT;
+
+		buf_printf(&line, "site.url = %s", bad[i]);
+		assert_int_equal(settings_load_text(&s, "f", line.data, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "without a slash at the end"));
+	}
+	assert_int_equal(settings_load_text(&s, "f",
+					    "site.url = https://m:8443/moodle\ngateway.public_url =\n",
+					    &err),
+			 0);
+	assert_string_equal(s.site_url, "https://m:8443/moodle");
+}
+
 static void the_environment_wins_and_is_checked(void **state)
 {
 	char *good[] = { "PATH=/bin", "PENSUM_GATEWAY_LISTEN=127.0.0.1:1", "PENSUM_POOL_MAX_PAGES=9",
@@ -109,6 +129,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(an_unknown_key_names_file_and_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_bad_value_tells_what_is_allowed, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_address_that_no_path_fits_behind_is_refused,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_environment_wins_and_is_checked, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_printed_can_be_read_again, setup, teardown),

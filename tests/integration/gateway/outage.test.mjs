@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
 import { startDaemon, writeKey } from '../../support/daemon.mjs';
-import { startStack } from './stack.mjs';
+import { startStack, webFolder } from './stack.mjs';
 
 let stack;
 before(async () => (stack = await startStack()));
@@ -157,7 +157,8 @@ test('SIGTERM while requests wait for a database: they are answered, and the exi
 test('what keeps it from starting is said in one sentence, with exit code 1', async () => {
 	const base = { 'gateway.listen': '127.0.0.1:0', 'gateway.admin_listen': '127.0.0.1:0',
 		'redis.address': stack.redis.address, 'postgres.conninfo': stack.pg.conninfo,
-		'secrets.key_file': writeKey(stack.redis.folder) };
+		'secrets.key_file': writeKey(stack.redis.folder), 'site.url': 'http://127.0.0.1:1',
+		'gateway.web_dir': webFolder };
 	const cases = [
 		[{ 'gateway.listen': `127.0.0.1:${stack.port}` }, /cannot listen on 127/],
 		[{ 'gateway.admin_listen': 'nonsense' }, /expected address:port/],
@@ -165,6 +166,7 @@ test('what keeps it from starting is said in one sentence, with exit code 1', as
 		[{ 'secrets.key_file': '/nonexistent' }, /key/],
 		[{ 'redis.address': 'nonsense' }, /redis\.address/],
 		[{ 'redis.password_file': '/nonexistent' }, /nonexistent/],
+		[{ 'gateway.web_dir': '/nonexistent' }, /gateway\.web_dir.*\/nonexistent/],
 	];
 	for (const [settings, sentence] of cases) {
 		const p = await startDaemon('pensum-gateway', { settings: { ...base, ...settings } });
