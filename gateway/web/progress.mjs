@@ -27,20 +27,28 @@ export function createProgress({ label, compact = false, canCancel = true }) {
 	const said = { text: '', part: 0 };
 	let job = null;
 
+	// What runs looks for it every two seconds, so the button says that it was heard.
 	stop.addEventListener('click', async () => {
 		stop.disabled = true;
-		await cancel(job).catch(err => announce(err.message));
-		stop.disabled = false;
+		setText(stop, 'Cancelling…');
+		try {
+			await cancel(job);
+		} catch (err) {
+			announce(err.message);
+			setText(stop, 'Cancel');
+			stop.disabled = false;
+		}
 	});
 
 	function update(current) {
 		job = current;
-		const part = job.total > 0 ? Math.min(1, job.done / job.total) : null;
+		if (isOver(job)) return; // how it ended is said by who follows it
+		const isCounted = job.total > 0 && job.state === 'running';
+		const part = isCounted ? Math.min(1, job.done / job.total) : null;
 		setText(stage, stageText(job));
-		setText(count, job.total > 0 ? `${job.done} of ${job.total}` : '');
+		setText(count, isCounted ? `${job.done} of ${job.total}` : '');
 		setText(note, job.note && job.state !== 'waiting' ? job.note : '');
 		note.hidden = note.textContent === '';
-		stop.hidden = isOver(job);
 		node.classList.toggle('indeterminate', part === null && job.state === 'running');
 		fillNode.style.transform = `scaleX(${part ?? 0})`;
 		if (part === null) bar.removeAttribute('aria-valuenow');
