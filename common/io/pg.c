@@ -11,13 +11,15 @@
 #include "fd.h"
 #include "file.h"
 #include "mem.h"
+#include "text.h"
 
-#define CONNECT_MS   5000
-#define STATEMENT_MS 15000
+#define CONNECT_MS  5000
+#define PATIENCE_MS 17000 /* statement_timeout below, and the way */
 
 struct pg {
 	char *conninfo; /* holds the password */
 	PGconn *conn;
+	int patience_ms;
 };
 
 struct pg_result {
@@ -68,6 +70,7 @@ int pg_new(const struct settings *s, const char *application_name, struct pg **r
 		return r;
 	pg = mem_zalloc(sizeof(*pg));
 	pg->conninfo = conninfo;
+	pg->patience_ms = PATIENCE_MS;
 	*ret = pg;
 	return 0;
 }
@@ -76,6 +79,14 @@ void pg_disconnect(struct pg *pg)
 {
 	PQfinish(pg->conn);
 	pg->conn = NULL;
+}
+
+int pg_set_patience(struct pg *pg, int ms)
+{
+	int before = pg->patience_ms;
+
+	pg->patience_ms = ms > 0 ? ms : PATIENCE_MS;
+	return before;
 }
 
 void pg_free(struct pg *pg)
@@ -99,7 +110,7 @@ static void set_message(struct error *err, int code, const char *sqlstate, const
 
 static int connect_now(struct pg *pg, struct error *err)
 {
-	struct deadline deadline = deadline_in(CONNECT_MS);
+	struct deadline deadline = deadline_in(MIN(CONNECT_MS, pg->patience_ms));
 	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
 
 	pg->conn = PQconnectStart(pg->conninfo);
@@ -168,25 +179,39 @@ static PGresult *receive(struct pg *pg, struct deadline deadline, struct error *
 	}
 }
 
+/* Refusals that pass by themselves: rolled back, out of resources, locked, cancelled, read-only. */
+static bool is_passing(const char *sqlstate)
+{
+	static const char *const some[] = { "40", "53", "55P03", "57", "25006" };
+
+	for (size_t i = 0; sqlstate != NULL && i < ARRAY_LEN(some); i++)
+		if (text_starts_with(sqlstate, some[i]))
+			return true;
+	return false;
+}
+
 static int judge(struct pg *pg, PGresult *res, struct error *err)
 {
+	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 	ExecStatusType status = PQresultStatus(res);
+	int code;
 
 	if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK)
 		return 0;
 	if (PQstatus(pg->conn) == CONNECTION_BAD)
 		return lost(pg, -EIO, err);
-	set_message(err, -EPROTO, PQresultErrorField(res, PG_DIAG_SQLSTATE),
+	code = is_passing(sqlstate) ? -EAGAIN : -EPROTO;
+	set_message(err, code, sqlstate,
 		    PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)
 			    ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)
 			    : "unexpected result");
-	return -EPROTO;
+	return code;
 }
 
 static int run(struct pg *pg, const char *sql, bool script, size_t count,
 	       const char *const *params, struct pg_result **ret, struct error *err)
 {
-	struct deadline deadline = deadline_in(STATEMENT_MS + 2000);
+	struct deadline deadline = deadline_in(pg->patience_ms);
 	PGresult *res;
 	int r = pg->conn ? 0 : connect_now(pg, err);
 

@@ -5,8 +5,9 @@
  * a transaction pooler works too. Values are text; NULL in params is SQL NULL. An error's sentence
  * carries SQLSTATE and the server's primary message, which never holds a parameter's value.
  *
- * Errors: -EIO connection lost or refused (the transaction is gone), -ETIMEDOUT, -EPROTO the server
- * refused the statement (constraint, syntax), which is our mistake or a conflict.
+ * Errors: -EIO connection lost or refused (the transaction is gone), -ETIMEDOUT, -EAGAIN the server
+ * refuses it now (deadlock, statement timeout, disk full, read-only), -EPROTO it refuses the statement
+ * (constraint, syntax), which is our mistake or a conflict.
  */
 #pragma once
 
@@ -23,7 +24,10 @@ struct pg_result;
 int pg_new(const struct settings *s, const char *application_name, struct pg **ret,
 	   struct error *err);
 void pg_free(struct pg *pg);
-void pg_disconnect(struct pg *pg); /* after a fork, or to start afresh */
+void pg_disconnect(struct pg *pg); /* before a fork, or to start afresh */
+/* How long connecting and each answer may take from now on, for whoever must not wait for a database
+ * that hangs; 0: as after pg_new(), longer than the server lets a statement run. Answers what it was. */
+int pg_set_patience(struct pg *pg, int ms);
 
 /* The connection string with password and keep-alives, as pgloop.c needs it too; a secret. */
 int pg_conninfo(const struct settings *s, const char *application_name, char **ret,
