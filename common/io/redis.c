@@ -14,6 +14,7 @@
 
 #define CONNECT_MS   1000
 #define RECONNECT_MS 1000
+#define HUNG_MS	     3000 /* left alone after it did not answer in time */
 #define MAX_ARGS     64
 
 struct redis {
@@ -98,6 +99,8 @@ static int lost(struct redis *r, struct error *err)
 	int e = timed_out ? -ETIMEDOUT : -EIO;
 
 	error_set(err, e, "redis: %s", timed_out ? "no answer in time" : r->ctx->errstr);
+	if (timed_out)
+		r->next_try = deadline_in(HUNG_MS);
 	redis_disconnect(r);
 	return e;
 }

@@ -3,7 +3,8 @@
  *
  * Connects on first use and again after any loss, at most once per second: while Redis is away,
  * calls fail at once. A timed-out connection is closed, so that a late answer can never be taken
- * for the next one's. Arguments are length-prefixed: nothing in a value is ever a command.
+ * for the next one's; a Redis that hangs is then left alone for three seconds, or each call of its
+ * callers would wait for it. Arguments are length-prefixed: nothing in a value is ever a command.
  *
  * Errors: -EIO away or lost, -ETIMEDOUT, -EPROTO an error reply (its text is in err).
  */
