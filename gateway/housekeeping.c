@@ -256,10 +256,17 @@ static void looked(const struct pgloop_result *rows, const struct error *err, vo
 	json_decref(silent);
 }
 
+/* Whoever runs a job without a row (it was deleted, or its worker died before it was made) is one that
+ * never beats. */
 static void run_watch(struct duty *d)
 {
-	duty_query(d, "SELECT name, boot, beat FROM pensum.workers ORDER BY name LIMIT 1000", 0,
-		   NULL, looked);
+	duty_query(d,
+		   "SELECT name, boot, beat FROM pensum.workers UNION ALL "
+		   "SELECT DISTINCT regexp_replace(j.worker, ':[^:]*$', ''), '', 0 "
+		   "FROM pensum.jobs j WHERE j.state = 'running' AND j.worker IS NOT NULL "
+		   "AND NOT EXISTS (SELECT FROM pensum.workers w "
+		   "WHERE starts_with(j.worker, w.name || ':')) ORDER BY 1 LIMIT 1000",
+		   0, NULL, looked);
 }
 
 /* ---- what has expired ---- */

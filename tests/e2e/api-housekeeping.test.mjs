@@ -53,12 +53,13 @@ test('after FLUSHALL all jobs are rung again within seconds, and a long queue is
 	await idle();
 });
 
-test('a worker that stops beating loses its jobs; one that beats keeps them', async () => {
+test('a worker that stops beating, or has no row, loses its jobs; one that beats keeps them', async () => {
 	await world.sql`INSERT INTO pensum.workers (name, boot, slots) VALUES ('dead:checker', 'x', 2), ('alive:checker', 'x', 2)`;
 	const running = { state: 'running', attempt: 1, event_n: 7 };
 	const lost = await insertJob({ ...running, worker: 'dead:checker:1' });
 	const worn = await insertJob({ ...running, attempt: 3, worker: 'dead:checker:2' });
 	const unwanted = await insertJob({ ...running, cancel: 't', worker: 'dead:checker:3' });
+	const orphan = await insertJob({ ...running, worker: 'nobody:checker:0' });
 	const kept = await insertJob({ ...running, worker: 'alive:checker:1' });
 	const stateOf = async (id) => (await world.sql`SELECT state FROM pensum.jobs WHERE id = ${id}`)[0][0];
 	const started = Date.now();
@@ -67,7 +68,7 @@ test('a worker that stops beating loses its jobs; one that beats keeps them', as
 		return (await stateOf(lost)) !== 'running';
 	}, 40_000, 1000);
 	assert.ok(Date.now() - started > 14_000, 'not too soon');
-	assert.deepEqual(await Promise.all([lost, worn, unwanted, kept].map(stateOf)), ['queued', 'dead', 'cancelled', 'running']);
+	assert.deepEqual(await Promise.all([lost, worn, unwanted, orphan, kept].map(stateOf)), ['queued', 'dead', 'cancelled', 'queued', 'running']);
 	await until('events', async () => (await world.redis.command('HGET', `pensum:job:${worn}`, 's')) === 'dead');
 	const event = await world.redis.command('HGETALL', `pensum:job:${lost}`);
 	assert.deepEqual(event.slice(0, 10), ['j', lost, 's', 'queued', 'k', '2', 'n', '0', 'p', 'worker_lost']);
