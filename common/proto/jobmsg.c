@@ -42,7 +42,7 @@ static int find_name(const char *const *names, int count, const char *name)
 
 const char *job_kind_name(enum job_kind kind)
 {
-	return kind_names[kind];
+	return kind < JOB_KIND_COUNT ? kind_names[kind] : "unknown";
 }
 
 int job_kind_parse(const char *name)

@@ -39,7 +39,8 @@ enum job_state {
 	JOB_STATE_COUNT
 };
 
-/* Names as in PostgreSQL, Redis and JSON. The _parse functions answer -1 for an unknown name. */
+/* Names as in PostgreSQL, Redis and JSON. The _parse functions answer -1 for an unknown name; a kind
+ * that is none has the name "unknown". */
 const char *job_kind_name(enum job_kind kind);
 int job_kind_parse(const char *name);
 const char *job_queue_name(enum job_queue queue);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon.h"
 #include "failure.h"
 #include "keys.h"
 #include "log.h"
@@ -12,6 +13,7 @@
 #include "publish.h"
 
 #define REDIS_MS      1000
+#define LOOK_MS	      2000
 #define LAST_EVENT_N  1000000 /* of an attempt that ended without its worker (deploy/sql) */
 #define CLAIM_COLUMNS "id, kind, user_id, input, secret, attempt"
 
@@ -27,15 +29,12 @@ void claim_publish(struct redis *redis, const struct job_event *ev)
 	redis_command(redis, REDIS_MS, PUBLISH_ARGC, cmd.argv, NULL, NULL);
 }
 
-static int fill(struct work *w, const struct pg_result *r, struct error *err)
+static void fill(struct work *w, const struct pg_result *r)
 {
 	const char *secret = pg_value(r, 0, 4);
 	int kind = job_kind_parse(pg_value(r, 0, 1));
 
-	if (kind < 0)
-		return error_set(err, -EPROTO, "job %s: unknown kind %s", pg_value(r, 0, 0),
-				 pg_value(r, 0, 1));
-	w->kind = (enum job_kind)kind;
+	w->kind = kind < 0 ? JOB_KIND_COUNT : (enum job_kind)kind;
 	snprintf(w->id, sizeof(w->id), "%s", pg_value(r, 0, 0));
 	snprintf(w->user_id, sizeof(w->user_id), "%s", pg_value(r, 0, 2));
 	w->input = json_loads(pg_value(r, 0, 3), 0, NULL);
@@ -45,8 +44,7 @@ static int fill(struct work *w, const struct pg_result *r, struct error *err)
 	memcpy(w->event.job, w->id, sizeof(w->event.job));
 	w->event.state = JOB_RUNNING;
 	w->event.version = (struct job_version){ w->attempt, 1 };
-	w->next_look = deadline_in(2000);
-	return 1;
+	w->next_look = deadline_in(LOOK_MS);
 }
 
 static int claim_with(struct work *w, const char *sql, size_t count, const char *const *params,
@@ -57,7 +55,10 @@ static int claim_with(struct work *w, const char *sql, size_t count, const char 
 
 	if (e < 0)
 		return e;
-	return pg_rows(r) == 0 ? 0 : fill(w, r, err);
+	if (pg_rows(r) == 0)
+		return 0;
+	fill(w, r);
+	return 1;
 }
 
 int claim_job(struct work *w, const char *id, const char *attempt, struct error *err)
@@ -160,6 +161,18 @@ static int finish(struct work *w, enum job_state state, struct error *err)
 	return 1;
 }
 
+/* To what an attempt became that did not end its job: as wanted with event n, or over (cancelled,
+ * or no attempt left). */
+static void tell_given_back(struct work *w, const char *answer, int n, const char *step,
+			    const char *note)
+{
+	int state = job_state_parse(answer);
+	bool over = state >= 0 && job_state_is_terminal((enum job_state)state);
+
+	if (state >= 0)
+		tell(w, (enum job_state)state, over ? LAST_EVENT_N : n, step, note);
+}
+
 static int64_t retry_delay_ms(const struct work *w)
 {
 	int64_t delay = w->settings->jobs_retry_base_ms << MIN(w->attempt - 1, 10);
@@ -181,33 +194,30 @@ static int give_back(struct work *w, struct error *err)
 	snprintf(n.delay, sizeof(n.delay), "%lld", (long long)retry_delay_ms(w));
 	e = transition(w, "SELECT pensum.job_retry($1, $2::integer, $3, $4::bigint, $5, $6)", 6,
 		       params, state, err);
-	if (e <= 0)
-		return e;
-	tell(w, (enum job_state)job_state_parse(state),
-	     strcmp(state, "queued") == 0 ? 0 : LAST_EVENT_N, w->failure_code, w->failure_message);
-	return 1;
+	if (e > 0)
+		tell_given_back(w, state, 0, w->failure_code, w->failure_message);
+	return e;
 }
 
 static int hand_back(struct work *w, struct error *err)
 {
 	struct numbers n;
-	char answer[16];
+	char state[16];
 	const char *params[] = { w->id, n.attempt, w->worker };
 	int e;
 
 	numbers_of(w, &n);
-	e = transition(w, "SELECT pensum.job_hand_back($1, $2::integer, $3)", 3, params, answer,
+	e = transition(w, "SELECT pensum.job_hand_back($1, $2::integer, $3)", 3, params, state,
 		       err);
-	if (e <= 0)
-		return e;
-	tell(w, JOB_QUEUED, 0, "queued", "");
-	return 1;
+	if (e > 0)
+		tell_given_back(w, state, 0, state, "");
+	return e;
 }
 
 static int park(struct work *w, struct error *err)
 {
 	struct numbers n;
-	char answer[16];
+	char state[16];
 	const char *params[] = { w->id, n.attempt, w->worker, n.n, w->failure_code,
 				 w->failure_message };
 	int e;
@@ -215,19 +225,19 @@ static int park(struct work *w, struct error *err)
 	w->event.version.n++;
 	numbers_of(w, &n);
 	e = transition(w, "SELECT pensum.job_wait($1, $2::integer, $3, $4::integer, $5, $6)", 6,
-		       params, answer, err);
-	if (e <= 0)
-		return e;
-	tell(w, JOB_WAITING, w->event.version.n, w->failure_code, w->failure_message);
-	return 1;
+		       params, state, err);
+	if (e > 0)
+		tell_given_back(w, state, w->event.version.n, w->failure_code, w->failure_message);
+	return e;
 }
 
-/* A commit that the server refused would be refused again: spend the attempt, keep the reason. */
+/* A commit that the server refused would be refused again: spend the attempt, keep the reason. But
+ * when an earlier one may have happened, it is refused because of that. */
 static int end_success(struct work *w, struct error *err)
 {
 	int e = finish(w, JOB_SUCCEEDED, err);
 
-	if (e != -EPROTO)
+	if (e != -EPROTO || w->unsure)
 		return e;
 	log_error("result refused", "err=\"%s\"", err->text);
 	work_fail(w, "internal", NULL);
@@ -249,21 +259,67 @@ static int end_failure(struct work *w, struct error *err)
 	return finish(w, JOB_FAILED, err);
 }
 
-int claim_end(struct work *w, int rc, struct error *err)
+/* We are stopping, and so is perhaps the browser: what failed by that is not the job's fault. */
+static bool is_cut_short(const struct work *w)
 {
+	if (!w->stopping && !daemon_stop_asked())
+		return false;
+	return w->failure_code[0] == '\0' || strcmp(w->failure_code, "cancelled") == 0 ||
+	       failure_find(w->failure_code)->next == FAILURE_RETRY;
+}
+
+static int end_as_left(struct work *w, int rc, struct error *err)
+{
+	if (w->lost)
+		return 0;
+	if (rc == 0)
+		return end_success(w, err);
+	if (w->cancelled) {
+		work_fail(w, "cancelled", NULL);
+		return finish(w, JOB_CANCELLED, err);
+	}
+	return is_cut_short(w) ? hand_back(w, err) : end_failure(w, err);
+}
+
+/* This attempt has been ended: by a call of ours whose answer was lost, or by somebody else. 1 and
+ * everybody told what the record says, 0 not ended or lost, or negative. */
+static int tell_recorded(struct work *w, struct error *err)
+{
+	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
+	struct numbers n;
+	const char *params[] = { w->id, n.attempt, w->worker };
+	enum job_state state;
 	int e;
 
-	if (w->lost)
-		e = 0;
-	else if (rc == 0)
-		e = end_success(w, err);
-	else if (w->cancelled) {
-		work_fail(w, "cancelled", NULL);
-		e = finish(w, JOB_CANCELLED, err);
-	} else if (w->stopping)
-		e = hand_back(w, err);
-	else
-		e = end_failure(w, err);
+	numbers_of(w, &n);
+	e = pg_exec(w->pg,
+		    "SELECT state, event_n, coalesce(worker = $3, false) FROM pensum.jobs "
+		    "WHERE id = $1 AND attempt = $2::integer AND state <> 'running'",
+		    3, params, &r, err);
+	if (e < 0)
+		return e;
+	w->unsure = false;
+	if (pg_rows(r) == 0)
+		return 0;
+	state = (enum job_state)job_state_parse(pg_value(r, 0, 0));
+	if (state == JOB_SUCCEEDED && w->after != NULL && strcmp(pg_value(r, 0, 2), "t") == 0)
+		w->after(w, w->commit_arg);
+	tell(w, state, atoi(pg_value(r, 0, 1)), state == JOB_SUCCEEDED ? "done" : w->failure_code,
+	     state == JOB_SUCCEEDED ? "" : w->failure_message);
+	return 1;
+}
+
+int claim_end(struct work *w, int rc, struct error *err)
+{
+	int e = end_as_left(w, rc, err);
+
+	if (e == -EIO || e == -ETIMEDOUT) {
+		w->unsure = true;
+	} else if (e <= 0 && w->unsure) {
+		int recorded = tell_recorded(w, e < 0 ? NULL : err);
+
+		e = recorded != 0 ? recorded : e;
+	}
 	if (e == 0)
 		log_warning("attempt lost", "attempt=%d", w->attempt);
 	return e < 0 ? e : 0;
@@ -274,13 +330,17 @@ int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel)
 	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
 	struct numbers n;
 	const char *params[] = { w->id, n.attempt, w->worker };
+	int before = pg_set_patience(pg, LOOK_MS); /* the job's time goes on meanwhile */
+	int e;
 
 	numbers_of(w, &n);
-	if (pg_exec(pg,
+	e = pg_exec(pg,
 		    "SELECT cancel FROM pensum.jobs WHERE id = $1 AND attempt = $2::integer "
 		    "AND worker = $3 AND state = 'running'",
-		    3, params, &r, NULL) < 0)
-		return -EIO;
+		    3, params, &r, NULL);
+	pg_set_patience(pg, before);
+	if (e < 0)
+		return e;
 	if (pg_rows(r) == 0)
 		return 0;
 	*cancel = strcmp(pg_value(r, 0, 0), "t") == 0;

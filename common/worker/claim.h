@@ -14,11 +14,12 @@ int claim_job(struct work *w, const char *id, const char *attempt, struct error 
 int claim_next(struct work *w, enum job_queue queue, struct error *err);
 void claim_done(struct work *w); /* frees what claiming and the job's code filled in */
 
-/* Ends the attempt as its code left it (rc of work_run_fn) and publishes the new state. Negative:
- * the database is away and the job is still ours. */
+/* Ends the attempt as its code left it (rc of work_run_fn) and publishes the new state: w->event has
+ * it then, or is "running" when the attempt was lost. Negative: the end is not known to be recorded;
+ * call again, as often as it takes. A commit whose answer was lost is found by its row. */
 int claim_end(struct work *w, int rc, struct error *err);
 
-/* 1 ours, 0 lost, negative: cannot tell now. */
+/* 1 ours, 0 lost, negative: cannot tell within two seconds. */
 int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel);
 
 /* Everything that a dead slot (host:queue:slot) or worker (host:queue) ran goes back to its queue

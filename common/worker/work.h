@@ -47,7 +47,7 @@ struct work {
 	/* the job */
 	char id[ID_LEN + 1];
 	char user_id[VAULT_USER_ID];
-	enum job_kind kind;
+	enum job_kind kind; /* JOB_KIND_COUNT: one that this version does not know */
 	int attempt;
 	char worker[128];
 	json_t *input;
@@ -66,6 +66,7 @@ struct work {
 	struct job_event event; /* newest */
 	bool event_unsent;
 	struct deadline next_event, next_look;
+	bool unsure; /* an end was sent and not answered: it may be recorded */
 	bool lost, cancelled, stopping;
 	struct deadline stop_at;
 };

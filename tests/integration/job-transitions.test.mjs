@@ -70,10 +70,10 @@ test('handing back and waiting cost no attempt, and versions only grow', async (
 	const versions = [(await row()).version];
 	await claim(0);
 	versions.push((await row()).version);
-	assert.equal(await one(`pensum.job_hand_back('${ID}', 1, 'h:checker:0')`), 't');
+	assert.equal(await one(`pensum.job_hand_back('${ID}', 1, 'h:checker:0')`), 'queued');
 	versions.push((await row()).version);
 	await claim(1);
-	assert.equal(await one(`pensum.job_wait('${ID}', 2, 'h:checker:0', 5, 'session_dead', 'm')`), 't');
+	assert.equal(await one(`pensum.job_wait('${ID}', 2, 'h:checker:0', 5, 'session_dead', 'm')`), 'waiting');
 	versions.push((await row()).version);
 	assert.equal(await claim(2), undefined, 'a waiting job is not claimed');
 	assert.deepEqual(await pg.query(`SELECT pensum.jobs_resume('u1')`), [[ID]]);
@@ -97,6 +97,19 @@ test('cancelling ends what waits, asks what runs, and touches nobody else\'s', a
 	await pg.query(`UPDATE pensum.jobs SET state = 'queued', cancel = false, finished_at = NULL`);
 	assert.equal(await one(`pensum.job_cancel('${ID}', 'u1')`), 'cancelled');
 	assert.equal(await claim(1), undefined);
+});
+
+test('what is asked to stop while it runs is cancelled also by giving it back', async () => {
+	const givenBack = [`job_hand_back('${ID}', 1, 'h:checker:0')`, `job_wait('${ID}', 1, 'h:checker:0', 5, 'session_dead', 'm')`];
+	for (const call of givenBack) {
+		await pg.query(`UPDATE pensum.jobs SET state = 'queued', attempt = 0, cancel = false, secret = 'sealed', finished_at = NULL`);
+		await claim(0);
+		await one(`pensum.job_cancel('${ID}', 'u1')`);
+		assert.equal(await one(`pensum.${call}`), 'cancelled', call);
+		assert.equal(await one(`pensum.${call}`), null, 'and only once');
+		assert.deepEqual(await row(), { state: 'cancelled', attempt: 1, worker: null, secret: null, version: [2, 1000000] });
+		assert.equal(await one(`(SELECT finished_at IS NOT NULL AND failure_code = 'cancelled' FROM pensum.jobs)`), 't');
+	}
 });
 
 test('bells are rung for what is due and not rung lately, once', async () => {
