@@ -10,10 +10,14 @@
 #include "log.h"
 #include "mem.h"
 
-#define COMMAND_MS  1000
-#define BLOCK_MS    2000
-#define AWAY_MS     1000 /* pause between looks while something is away */
-#define END_TRIES   40	 /* finished work waits this many AWAY_MS for the database */
+#define COMMAND_MS 1000
+#define BLOCK_MS   2000
+#define AWAY_MS	   1000	     /* pause between looks while something is away */
+#define IDLE_PG_MS 5000	     /* for the database's answers when no work would be lost */
+#define END_MS	   120000    /* finished work waits so long for the database … */
+#define END_TRY_MS 30000     /* … and the last try may take this */
+#define CHECK_MS   30000     /* between two looks whether the record agrees that we are idle */
+#define GONE_MS	   "7200000" /* an entry held longer than any job runs: its slot is gone */
 
 struct slot {
 	const struct slot_config *config;
@@ -22,6 +26,7 @@ struct slot {
 	struct redis *redis;
 	char streams[JOB_PRIORITY_COUNT][KEY_SIZE];
 	unsigned own_pending_of; /* redis_generation() whose pending entries were looked at */
+	struct deadline next_check; /* of what the record says that we run */
 };
 
 struct entry {
@@ -43,6 +48,14 @@ static void make_groups(struct slot *s)
 			log_warning("consumer group not made", "stream=%s err=\"%s\"",
 				    s->streams[i], err.text);
 	}
+}
+
+/* What slots that are gone (fewer slots, another host name) hold becomes ours, to be forgotten. */
+static void take_abandoned(struct slot *s)
+{
+	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+		redis_call(s->redis, COMMAND_MS, NULL, NULL, "XAUTOCLAIM", s->streams[i], KEY_GROUP,
+			   s->config->name, GONE_MS, "0-0", "COUNT", "100", "JUSTID", NULL);
 }
 
 static const char *field_of(const struct redis_reply *fields, const char *name)
@@ -109,10 +122,12 @@ static int read_streams(struct slot *s, const char *from, int first, int count, 
 	return found;
 }
 
+/* In this order: an entry that was deleted and not acked is still pending in our name and comes
+ * back as a ghost; one that was acked and not deleted would stay for ever. */
 static void forget_entry(struct slot *s, const struct entry *e)
 {
-	redis_call(s->redis, COMMAND_MS, NULL, NULL, "XACK", e->stream, KEY_GROUP, e->id, NULL);
 	redis_call(s->redis, COMMAND_MS, NULL, NULL, "XDEL", e->stream, e->id, NULL);
+	redis_call(s->redis, COMMAND_MS, NULL, NULL, "XACK", e->stream, KEY_GROUP, e->id, NULL);
 }
 
 static work_run_fn *find_kind(const struct slot_config *c, enum job_kind kind)
@@ -123,20 +138,34 @@ static work_run_fn *find_kind(const struct slot_config *c, enum job_kind kind)
 	return NULL;
 }
 
-/* The work is done; only its record is missing. Wait for the database rather than do it again. */
-static void end_job(struct work *w, int rc)
+/* The work is done; only its record is missing. Wait for the database rather than do it again: that
+ * is no longer the job's time, so the parent must not count it. */
+static void end_job(struct slot *s, struct work *w, int rc)
 {
+	struct deadline patience = deadline_in(END_MS);
 	struct error err;
-	int e = 0;
 
-	for (int i = 0; i < END_TRIES; i++) {
-		e = claim_end(w, rc, &err);
-		if (e == 0)
-			return;
+	atomic_store(&s->config->watch->must_end_ms, patience.at_ms + END_TRY_MS);
+	pg_set_patience(s->pg, 0);
+	while (claim_end(w, rc, &err) < 0) {
+		s->next_check = deadline_in(0);
+		if (deadline_is_over(patience)) {
+			log_error("job's end not recorded", "err=\"%s\"", err.text);
+			break;
+		}
 		log_warning("job's end not recorded yet", "err=\"%s\"", err.text);
 		clock_sleep_ms(AWAY_MS);
 	}
-	log_error("job's end not recorded", "err=\"%s\"", err.text);
+	pg_set_patience(s->pg, IDLE_PG_MS);
+}
+
+static void log_end(const struct work *w, int64_t ms)
+{
+	bool lost = w->event.state == JOB_RUNNING;
+
+	log_info("job ended", "kind=%s attempt=%d outcome=%s code=%s ms=%lld",
+		 job_kind_name(w->kind), w->attempt,
+		 lost ? "lost" : job_state_name(w->event.state), w->failure_code, (long long)ms);
 }
 
 static void run_job(struct slot *s, struct work *w)
@@ -152,11 +181,9 @@ static void run_job(struct slot *s, struct work *w)
 	atomic_store(&s->config->watch->must_end_ms, w->deadline.at_ms);
 	work_progress(w, "starting", 0, 0, "");
 	rc = run ? run(w) : work_fail(w, "bad_input", "This worker does not know that kind of job.");
-	end_job(w, rc);
+	end_job(s, w, rc);
 	atomic_store(&s->config->watch->must_end_ms, 0);
-	log_info("job ended", "kind=%s attempt=%d outcome=%s ms=%lld", job_kind_name(w->kind),
-		 w->attempt, rc == 0 ? "succeeded" : w->failure_code,
-		 (long long)(clock_now_ms() - started));
+	log_end(w, clock_now_ms() - started);
 	claim_done(w);
 	log_set_context("%s", "");
 }
@@ -171,7 +198,8 @@ static void work_init(struct slot *s, struct work *w)
 	snprintf(w->worker, sizeof(w->worker), "%s", s->config->name);
 }
 
-/* 0, or negative when the database is away: the entry then stays ours to be read again. */
+/* 0, or negative when the database is away: the entry then stays ours to be read again, and the job
+ * may be claimed all the same. */
 static int serve_entry(struct slot *s, const struct entry *e, struct error *err)
 {
 	struct work w;
@@ -180,8 +208,10 @@ static int serve_entry(struct slot *s, const struct entry *e, struct error *err)
 	work_init(s, &w);
 	if (e->job[0] != '\0')
 		claimed = claim_job(&w, e->job, e->attempt, err);
-	if (claimed < 0)
+	if (claimed < 0) {
+		s->next_check = deadline_in(0);
 		return claimed;
+	}
 	if (claimed > 0)
 		run_job(s, &w);
 	forget_entry(s, e);
@@ -211,6 +241,7 @@ static int serve_own_pending(struct slot *s, struct error *err)
 	int count;
 
 	make_groups(s);
+	take_abandoned(s);
 	do {
 		count = read_streams(s, "0", 0, JOB_PRIORITY_COUNT, false, entries, err);
 		if (count < 0 || serve_entries(s, entries, count, err) < 0)
@@ -260,9 +291,25 @@ static int serve_record(struct slot *s, struct error *err)
 
 	work_init(s, &w);
 	claimed = claim_next(&w, s->config->queue, err);
+	if (claimed < 0)
+		s->next_check = deadline_in(0);
 	if (claimed > 0)
 		run_job(s, &w);
 	return claimed;
+}
+
+/* We run nothing now; what the record says that we run is from an answer that was lost. */
+static int check_idle(struct slot *s, struct error *err)
+{
+	int e;
+
+	if (!deadline_is_over(s->next_check))
+		return 0;
+	e = claim_release(s->pg, s->redis, s->config->name,
+			  "The database was lost in the middle of this.", err);
+	if (e == 0)
+		s->next_check = deadline_in(CHECK_MS);
+	return e;
 }
 
 static void serve(struct slot *s)
@@ -271,7 +318,8 @@ static void serve(struct slot *s)
 	bool away = false;
 
 	while (!daemon_stop_asked()) {
-		int e = serve_bell(s, &err);
+		int checked = check_idle(s, &err);
+		int e = checked < 0 ? checked : serve_bell(s, &err);
 
 		if (e == 0) {
 			if (away)
@@ -280,9 +328,11 @@ static void serve(struct slot *s)
 			continue;
 		}
 		if (!away)
-			log_warning("no bell, asking the record", "err=\"%s\"", err.text);
+			log_warning(checked < 0 ? "no record, waiting for it"
+						: "no bell, asking the record",
+				    "err=\"%s\"", err.text);
 		away = true;
-		if (serve_record(s, &err) <= 0 && !daemon_stop_asked())
+		if ((checked < 0 || serve_record(s, &err) <= 0) && !daemon_stop_asked())
 			clock_sleep_ms(AWAY_MS);
 	}
 }
@@ -296,10 +346,12 @@ int slot_main(const struct slot_config *config)
 		key_job_stream(s.streams[i], config->queue, (enum job_priority)i);
 	if (vault_open(config->settings, &s.vault, &err) < 0 ||
 	    pg_new(config->settings, config->name, &s.pg, &err) < 0 ||
-	    redis_new(config->settings, &s.redis, &err) < 0)
+	    redis_new(config->settings, &s.redis, &err) < 0) {
 		log_error("slot cannot start", "err=\"%s\"", err.text);
-	else
+	} else {
+		pg_set_patience(s.pg, IDLE_PG_MS);
 		serve(&s);
+	}
 	redis_free(s.redis);
 	pg_free(s.pg);
 	vault_free(s.vault);
