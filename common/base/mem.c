@@ -1,5 +1,6 @@
 #include "mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -54,6 +55,13 @@ char *mem_printf(const char *fmt, ...)
 void mem_wipe(void *ptr, size_t len)
 {
 	explicit_bzero(ptr, len);
+}
+
+void mem_wipe_free(void *ptr)
+{
+	if (ptr != NULL)
+		mem_wipe(ptr, malloc_usable_size(ptr));
+	free(ptr);
 }
 
 void mem_free_ptr(void *ptr_to_ptr)

@@ -18,6 +18,8 @@ char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Overwrites a secret; not optimised away. */
 void mem_wipe(void *ptr, size_t len);
+/* free() for a library whose memory may hold secrets: wipes the whole block first. */
+void mem_wipe_free(void *ptr);
 
 /*
  * CLEANUP(buf_done) struct buf b = BUF_INIT;  calls buf_done(&b) when b leaves its scope.

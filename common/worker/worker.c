@@ -13,11 +13,12 @@
 #include "log.h"
 #include "mem.h"
 
-#define TURN_MS	      100
-#define BEAT_MS	      3000
-#define OVERTIME_MS   5000  /* a slot gets this much more than its job's limit */
-#define STOP_MS	      15000 /* slots hand their jobs back within this */
-#define RESTART_MS    500   /* between two starts of one slot */
+#define TURN_MS	    100
+#define BEAT_MS	    3000
+#define OVERTIME_MS 5000  /* a slot gets this much more than its job's limit */
+#define STOP_MS	    15000 /* slots hand their jobs back within this */
+#define RESTART_MS  500	  /* between two starts of one slot */
+#define PG_MS	    3000
 
 struct child {
 	pid_t pid; /* 0: not running */
@@ -88,6 +89,9 @@ static void start_child(struct parent *p, struct child *c)
 
 	c->next_start = deadline_in(RESTART_MS);
 	atomic_store(&c->config.watch->must_end_ms, 0);
+	/* A child would hold them open for as long as it lives, and could speak on them. */
+	pg_disconnect(p->pg);
+	redis_disconnect(p->redis);
 	pid = fork();
 	if (pid < 0) {
 		log_error("slot not started", "err=\"%s\"", strerror(errno));
@@ -95,9 +99,6 @@ static void start_child(struct parent *p, struct child *c)
 	}
 	if (pid == 0) {
 		daemon_die_with_parent(SIGKILL, self);
-		/* The parent's connections are not ours to speak on or to end. */
-		p->pg = NULL;
-		p->redis = NULL;
 		_exit(slot_main(&c->config));
 	}
 	c->pid = pid;
@@ -160,6 +161,7 @@ static void release_dead(struct parent *p)
 			log_warning("dead slot's job not released yet", "slot=%s err=\"%s\"",
 				    c->config.name, err.text);
 			c->next_start = deadline_in(RESTART_MS);
+			return; /* no other would be either; back to the watch */
 		}
 	}
 }
@@ -178,33 +180,41 @@ static void kill_overdue(struct parent *p)
 	}
 }
 
-static void beat(struct parent *p)
+static int beat_now(struct parent *p, struct error *err)
 {
 	char slots[16];
 	const char *params[] = { p->name, p->boot, slots };
+
+	snprintf(slots, sizeof(slots), "%d", p->count);
+	return pg_exec(p->pg,
+		       "INSERT INTO pensum.workers AS w (name, boot, beat, slots) "
+		       "VALUES ($1, $2, 1, $3::integer) ON CONFLICT (name) DO UPDATE SET "
+		       "boot = $2, beat = w.beat + 1, slots = $3::integer, seen_at = now()",
+		       3, params, NULL, err);
+}
+
+static void beat(struct parent *p)
+{
 	struct error err;
 
 	if (!deadline_is_over(p->next_beat))
 		return;
 	p->next_beat = deadline_in(BEAT_MS);
-	snprintf(slots, sizeof(slots), "%d", p->count);
-	if (pg_exec(p->pg,
-		    "INSERT INTO pensum.workers AS w (name, boot, beat, slots) "
-		    "VALUES ($1, $2, 1, $3::integer) ON CONFLICT (name) DO UPDATE SET "
-		    "boot = $2, beat = w.beat + 1, slots = $3::integer, seen_at = now()",
-		    3, params, NULL, &err) < 0)
+	daemon_notify("WATCHDOG=1"); /* we live, whether the database does or not */
+	if (beat_now(p, &err) < 0)
 		log_warning("no heartbeat", "err=\"%s\"", err.text);
-	daemon_notify("WATCHDOG=1");
 }
 
-/* Jobs that this name was running when an earlier life of it ended. */
+/* Jobs that this name was running when an earlier life of it ended. Nothing runs before the row is
+ * there by which the gateway would notice our death. */
 static void release_earlier_life(struct parent *p)
 {
 	struct error err;
 
 	if (p->released)
 		return;
-	if (claim_release(p->pg, p->redis, p->name, "The worker was started again.", &err) == 0) {
+	if (beat_now(p, &err) == 0 &&
+	    claim_release(p->pg, p->redis, p->name, "The worker was started again.", &err) == 0) {
 		p->released = true;
 		daemon_notify("READY=1\nSTATUS=%d slots", p->count);
 		log_notice("worker ready", "name=%s slots=%d version=%s", p->name, p->count,
@@ -233,6 +243,7 @@ static void signal_children(const struct parent *p, int sig)
 static void stop(struct parent *p)
 {
 	struct deadline patience = deadline_in(STOP_MS);
+	struct error err;
 
 	daemon_notify("STOPPING=1");
 	signal_children(p, SIGTERM);
@@ -245,9 +256,12 @@ static void stop(struct parent *p)
 		clock_sleep_ms(TURN_MS);
 		reap(p);
 	}
-	claim_release(p->pg, p->redis, p->name, "The worker was stopped.", NULL);
-	pg_exec(p->pg, "DELETE FROM pensum.workers WHERE name = $1 AND boot = $2", 2,
-		(const char *const[]){ p->name, p->boot }, NULL, NULL);
+	/* What stays is given back by the gateway, which needs our row for that. */
+	if (claim_release(p->pg, p->redis, p->name, "The worker was stopped.", &err) == 0)
+		pg_exec(p->pg, "DELETE FROM pensum.workers WHERE name = $1 AND boot = $2", 2,
+			(const char *const[]){ p->name, p->boot }, NULL, NULL);
+	else
+		log_warning("jobs not given back at the end", "err=\"%s\"", err.text);
 }
 
 static void supervise(struct parent *p)
@@ -290,11 +304,13 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 	log_open(wp->program.name + strlen("pensum-"), (enum log_level)s.log_level);
 	daemon_prepare();
 	daemon_catch_stop();
+	json_set_alloc_funcs(malloc, mem_wipe_free);
 	name_host(&p);
 	if (check_secrets(&s, &err) < 0 || pg_new(&s, p.name, &p.pg, &err) < 0 ||
 	    redis_new(&s, &p.redis, &err) < 0) {
 		log_error("cannot start", "err=\"%s\"", err.text);
 	} else {
+		pg_set_patience(p.pg, PG_MS);
 		vault_new_id(p.boot);
 		make_children(&p);
 		supervise(&p);
