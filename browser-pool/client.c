@@ -1,7 +1,9 @@
 #include "client.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "frames.h"
 #include "log.h"
@@ -16,6 +18,7 @@ enum client_state { CLIENT_ASKING, CLIENT_HOLDING, CLIENT_FINISHING, CLIENT_GONE
 
 struct client {
 	struct pool *pool;
+	struct ucred peer;
 	enum client_state state;
 	struct frames *frames;
 	struct pool_lease *lease; /* after a lease request */
@@ -114,9 +117,14 @@ static void refuse(struct client *c, const char *sentence)
 
 static void op_lease(struct client *c, const struct pool_request *req)
 {
+	struct pool_request named = *req;
+
+	if (named.client[0] == '\0')
+		snprintf(named.client, sizeof(named.client), "uid:%u/pid:%d", (unsigned)c->peer.uid,
+			 (int)c->peer.pid);
 	event_del(c->timer);
 	c->state = CLIENT_HOLDING;
-	c->lease = pool_lease_new(c->pool, c, req);
+	c->lease = pool_lease_new(c->pool, c, &named);
 	pool_lease_begin(c->lease);
 }
 
@@ -126,11 +134,51 @@ static void answer_ok(struct client *c)
 	client_finish(c);
 }
 
+static void answer_error(struct client *c, const char *code, const char *sentence)
+{
+	client_send(c, json_pack("{ss ss ss}", "type", "error", "code", code, "message", sentence));
+	client_finish(c);
+}
+
 static void op_status(struct client *c, const struct pool_request *req)
 {
 	(void)req;
 	client_send(c, status_format(c->pool));
 	client_finish(c);
+}
+
+static void set_paused(struct client *c, bool paused)
+{
+	if (c->pool->stopping) {
+		answer_error(c, "shutting_down", "the pool is stopping");
+		return;
+	}
+	answer_ok(c);
+	pool_set_paused(c->pool, paused);
+}
+
+static void op_pause(struct client *c, const struct pool_request *req)
+{
+	(void)req;
+	set_paused(c, true);
+}
+
+static void op_resume(struct client *c, const struct pool_request *req)
+{
+	(void)req;
+	set_paused(c, false);
+}
+
+static void op_kill(struct client *c, const struct pool_request *req)
+{
+	struct pool_lease *l = pool_find_lease(c->pool, req->lease);
+
+	if (l == NULL) {
+		answer_error(c, "no_such_lease", "no lease with this number is lent or waits");
+		return;
+	}
+	answer_ok(c);
+	pool_lease_end(l, POOL_REASON_KILLED, "by a person");
 }
 
 static void op_drain(struct client *c, const struct pool_request *req)
@@ -147,12 +195,34 @@ static void op_recycle(struct client *c, const struct pool_request *req)
 	pool_recycle(c->pool);
 }
 
-static void (*const ops[POOL_OP_COUNT])(struct client *c, const struct pool_request *req) = {
-	[POOL_OP_LEASE] = op_lease,
-	[POOL_OP_STATUS] = op_status,
-	[POOL_OP_DRAIN] = op_drain,
-	[POOL_OP_RECYCLE] = op_recycle,
+static const struct {
+	void (*run)(struct client *c, const struct pool_request *req);
+	bool for_operators;
+} ops[POOL_OP_COUNT] = {
+	[POOL_OP_LEASE] = { op_lease, false }, [POOL_OP_STATUS] = { op_status, false },
+	[POOL_OP_PAUSE] = { op_pause, true },  [POOL_OP_RESUME] = { op_resume, true },
+	[POOL_OP_KILL] = { op_kill, true },    [POOL_OP_RECYCLE] = { op_recycle, true },
+	[POOL_OP_DRAIN] = { op_drain, true },
 };
+
+static bool is_operator(const struct client *c)
+{
+	return c->peer.uid == 0 || c->peer.uid == geteuid();
+}
+
+static void run_op(struct client *c, const struct pool_request *req)
+{
+	if (!ops[req->op].for_operators) {
+		ops[req->op].run(c, req);
+		return;
+	}
+	log_notice("operation", "op=%s uid=%u pid=%d allowed=%d", pool_op_name(req->op),
+		   (unsigned)c->peer.uid, (int)c->peer.pid, (int)is_operator(c));
+	if (is_operator(c))
+		ops[req->op].run(c, req);
+	else
+		answer_error(c, "not_allowed", "this is for root and for the pool's own user");
+}
 
 static void on_message(void *arg, const char *text, size_t len)
 {
@@ -167,7 +237,7 @@ static void on_message(void *arg, const char *text, size_t len)
 	else if (pool_request_parse(text, len, &req, &err) < 0)
 		refuse(c, err.text);
 	else
-		ops[req.op](c, &req);
+		run_op(c, &req);
 }
 
 static void on_large(void *arg, const char *tail, size_t len)
@@ -214,7 +284,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		go(c);
 }
 
-struct client *client_new(struct pool *p, int fd, client_gone_fn *gone, void *arg)
+struct client *client_new(struct pool *p, int fd, const struct ucred *peer, client_gone_fn *gone,
+			  void *arg)
 {
 	struct frames_limits limits = { .max_message = POOL_MAX_REQUEST, .newline = true };
 	struct client *c = mem_zalloc(sizeof(*c));
@@ -225,6 +296,7 @@ struct client *client_new(struct pool *p, int fd, client_gone_fn *gone, void *ar
 				      .arg = c };
 
 	c->pool = p;
+	c->peer = *peer;
 	c->gone = gone;
 	c->gone_arg = arg;
 	c->timer = event_new(p->base, -1, 0, on_timer, c);

@@ -3,10 +3,10 @@
  *
  *	ASKING --lease--> HOLDING --lease over--> FINISHING --all said, peer closed or late--> GONE
  *	   |                 +------ peer closed ---------------------------------------------^
- *	   +--status, drain, recycle, nonsense--> FINISHING
+ *	   +--status, pause, kill, …, nonsense--> FINISHING
  *
  * A connection is its lease's life: when the peer closes, the lease ends. Who asks and then closes
- * only the writing direction (as socat does) still gets the answers to status, drain and recycle.
+ * only the writing direction (as socat does) still gets the answer to everything but lease.
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "cdpmsg.h"
 #include "poolmsg.h"
@@ -24,7 +25,8 @@ struct client;
 typedef void client_gone_fn(void *arg);
 
 /* Takes fd. gone comes once, when the connection is over; the memory frees itself. */
-struct client *client_new(struct pool *p, int fd, client_gone_fn *gone, void *arg);
+struct client *client_new(struct pool *p, int fd, const struct ucred *peer, client_gone_fn *gone,
+			  void *arg);
 /* The pool stops: over at once, without a callback. */
 void client_drop(struct client *c);
 

@@ -46,17 +46,16 @@ static bool is_in_our_group(int fd, const struct ucred *peer)
 	return false;
 }
 
-static bool may_connect(int fd)
+static bool may_connect(int fd, struct ucred *peer)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
+	socklen_t len = sizeof(*peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) < 0)
 		return false;
-	if (peer.uid == 0 || peer.uid == geteuid() || is_in_our_group(fd, &peer))
+	if (peer->uid == 0 || peer->uid == geteuid() || is_in_our_group(fd, peer))
 		return true;
-	log_warning("connection refused", "uid=%u gid=%u pid=%d", (unsigned)peer.uid,
-		    (unsigned)peer.gid, (int)peer.pid);
+	log_warning("connection refused", "uid=%u gid=%u pid=%d", (unsigned)peer->uid,
+		    (unsigned)peer->gid, (int)peer->pid);
 	return false;
 }
 
@@ -79,17 +78,18 @@ static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct 
 		      int addr_len, void *arg)
 {
 	struct listener *l = arg;
+	struct ucred peer;
 	struct seat *seat;
 
 	(void)addr;
 	(void)addr_len;
-	if (!may_connect(fd)) {
+	if (!may_connect(fd, &peer)) {
 		close(fd);
 		return;
 	}
 	seat = mem_zalloc(sizeof(*seat));
 	seat->listener = l;
-	seat->client = client_new(l->pool, fd, on_gone, seat);
+	seat->client = client_new(l->pool, fd, &peer, on_gone, seat);
 	TAILQ_INSERT_TAIL(&l->seats, seat, link);
 	if (++l->count == l->limit)
 		evconnlistener_disable(socket);

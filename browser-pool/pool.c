@@ -142,9 +142,18 @@ static void lend_contexts(struct pool *p)
 		pool_lease_lend(waiting_first(p->waiting), c);
 }
 
-/* Those who came last, when more wait than may. */
+/* Those who came last, when more of one client or of all wait than may. */
 static void refuse_too_many(struct pool *p)
 {
+	struct pool_lease *l = waiting_youngest(p->waiting), *older;
+
+	for (; l != NULL && l->id > p->weighed_lease_id; l = older) {
+		older = waiting_previous(l);
+		if (l->tenant->waiting > p->settings->pool_client_max_waiting)
+			pool_lease_end(l, POOL_REASON_CLIENT_FULL,
+				       "too many of this client wait already");
+	}
+	p->weighed_lease_id = p->last_lease_id;
 	while (waiting_count(p->waiting) > p->settings->pool_max_waiting)
 		pool_lease_end(waiting_youngest(p->waiting), POOL_REASON_QUEUE_FULL,
 			       "too many wait already");
@@ -153,7 +162,7 @@ static void refuse_too_many(struct pool *p)
 static void make_contexts(struct pool *p)
 {
 	int64_t max = p->settings->pool_max_pages;
-	int64_t wanted = (int64_t)waiting_count(p->waiting) + POOL_WARM_CONTEXTS -
+	int64_t wanted = (int64_t)waiting_count_ready(p->waiting) + POOL_WARM_CONTEXTS -
 			 p->context_count[CONTEXT_MAKING] - p->context_count[CONTEXT_WARM];
 	int64_t room = max - pool_context_count(p);
 
@@ -199,7 +208,8 @@ static void decide(evutil_socket_t fd, short what, void *arg)
 		go_on_stopping(p);
 		return;
 	}
-	lend_contexts(p);
+	if (!p->paused)
+		lend_contexts(p);
 	refuse_too_many(p);
 	make_contexts(p);
 }
@@ -228,11 +238,32 @@ void pool_stop(struct pool *p, int64_t patience_ms)
 	log_notice("stopping", "leases=%llu patience_ms=%lld",
 		   (unsigned long long)p->context_count[CONTEXT_LENT], (long long)patience_ms);
 	p->stopping = true;
-	while ((l = waiting_first(p->waiting)) != NULL)
+	while ((l = waiting_oldest(p->waiting)) != NULL)
 		pool_lease_end(l, POOL_REASON_SHUTTING_DOWN, "the pool is stopping");
 	if (patience_ms >= 0)
 		set_timer(p->stop_timer, patience_ms);
 	pool_wake(p);
+}
+
+void pool_set_paused(struct pool *p, bool paused)
+{
+	log_notice(paused ? "paused" : "resumed", "leases=%u waiting=%u",
+		   p->context_count[CONTEXT_LENT], waiting_count(p->waiting));
+	p->paused = paused;
+	pool_wake(p);
+}
+
+struct pool_lease *pool_find_lease(const struct pool *p, int64_t id)
+{
+	struct pool_lease *l;
+
+	TAILQ_FOREACH (l, &p->lent, link)
+		if (l->id == id)
+			return l;
+	for (l = waiting_oldest(p->waiting); l != NULL; l = waiting_next(l))
+		if (l->id == id)
+			return l;
+	return NULL;
 }
 
 void pool_recycle(struct pool *p)
@@ -252,7 +283,8 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->settings = s;
 	p->rundir = dir;
 	p->defer = defer_new(base);
-	p->waiting = waiting_new(base);
+	p->waiting = waiting_new(base, s);
+	p->tenants = tenants_new();
 	p->mean_lease_ms = FIRST_MEAN_MS;
 	TAILQ_INIT(&p->lent);
 	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
@@ -270,6 +302,7 @@ void pool_free(struct pool *p)
 		return;
 	defer_free(p->defer);
 	waiting_free(p->waiting);
+	tenants_free(p->tenants);
 	event_free(p->decide);
 	event_free(p->start_timer);
 	event_free(p->stop_timer);

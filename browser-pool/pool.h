@@ -26,6 +26,7 @@
 #include "poolmsg.h"
 #include "rundir.h"
 #include "settings.h"
+#include "tenant.h"
 #include "waiting.h"
 
 #define POOL_WARM_CONTEXTS 2 /* blank pages kept ready, within pool.max_pages */
@@ -34,6 +35,8 @@ struct pool_totals {
 	uint64_t leased;
 	uint64_t ended[POOL_REASON_COUNT];   /* of leases that had a page */
 	uint64_t refused[POOL_REASON_COUNT]; /* of leases that had none */
+	int64_t waited_ms;		     /* of all leased */
+	int64_t lasted_ms;		     /* of all ended */
 	uint64_t browser_starts;
 	uint64_t contexts_made;
 };
@@ -47,8 +50,10 @@ struct pool {
 	struct browser_list browsers[BROWSER_STATE_COUNT];
 	unsigned context_count[CONTEXT_STATE_COUNT]; /* over all browsers */
 	struct waiting *waiting;
+	struct tenants *tenants;
 	struct pool_lease_list lent;
 
+	bool paused;   /* nothing is lent; who waits waits on */
 	bool stopping; /* no new leases; the loop ends when the last one and the browsers have */
 
 	unsigned start_failures; /* in a row, counted until a context could be made */
@@ -61,6 +66,7 @@ struct pool {
 	struct event *stop_timer;  /* patience with leases while stopping is over */
 
 	unsigned last_browser_id, last_lease_id;
+	unsigned weighed_lease_id; /* up to this one it was asked whether too many wait */
 	struct pool_totals totals;
 };
 
@@ -79,6 +85,9 @@ void pool_note_lease_over(struct pool *p, int64_t lasted_ms);
 /* Refuses everybody who waits, lets the leases run (at most patience_ms when that is >= 0), ends
  * the browsers, ends the loop. May be called again with less patience. */
 void pool_stop(struct pool *p, int64_t patience_ms);
+void pool_set_paused(struct pool *p, bool paused);
+/* Lent or waiting; NULL when there is none with this id. */
+struct pool_lease *pool_find_lease(const struct pool *p, int64_t id);
 /* Replaces every browser; leases keep theirs until they end. */
 void pool_recycle(struct pool *p);
 

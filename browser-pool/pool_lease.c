@@ -11,6 +11,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
+#include "tenant.h"
 #include "text.h"
 
 #define MAX_OPEN_CALLS	     256		  /* of one client */
@@ -83,6 +84,7 @@ struct pool_lease *pool_lease_new(struct pool *p, struct client *c,
 	l->timer = event_new(p->base, -1, 0, on_timer, l);
 	l->slow_timer = event_new(p->base, -1, 0, on_slow_timer, l);
 	l->state = POOL_LEASE_WAITING;
+	l->tenant = tenants_get(p->tenants, request->client);
 	waiting_add(p->waiting, l);
 	return l;
 }
@@ -103,16 +105,21 @@ void pool_lease_free(struct pool_lease *l)
 		return;
 	event_free(l->timer);
 	event_free(l->slow_timer);
+	tenant_put(l->tenant);
 	free(l);
 }
 
 /* The only place where a lease changes its state and its list. */
 static void pool_lease_set_state(struct pool_lease *l, enum pool_lease_state state)
 {
-	if (l->state == POOL_LEASE_WAITING)
+	if (l->state == POOL_LEASE_WAITING && state == POOL_LEASE_LENT) {
+		waiting_lend(l->pool->waiting, l);
+	} else if (l->state == POOL_LEASE_WAITING) {
 		waiting_remove(l->pool->waiting, l);
-	else if (l->state == POOL_LEASE_LENT)
+	} else if (l->state == POOL_LEASE_LENT) {
 		TAILQ_REMOVE(&l->pool->lent, l, link);
+		waiting_give_back(l->pool->waiting, l);
+	}
 	l->state = state;
 	if (state == POOL_LEASE_LENT)
 		TAILQ_INSERT_TAIL(&l->pool->lent, l, link);
@@ -135,22 +142,23 @@ void pool_lease_lend(struct pool_lease *l, struct context *c)
 	pool_lease_set_state(l, POOL_LEASE_LENT);
 	set_timer(l->timer, l->request.ttl_ms);
 	l->pool->totals.leased++;
+	l->pool->totals.waited_ms += l->lent_ms - l->asked_ms;
 	client_begin_cdp(l->client);
 	client_send(l->client, json_pack("{ss si sI ss}", "type", "leased", "lease", (int)l->id,
 					 "ttl_ms", (json_int_t)l->request.ttl_ms, "browser",
 					 c->browser->version));
-	log_info("lease begins", "lease=%u class=%s browser=%u waited_ms=%lld job=%s", l->id,
-		 pool_class_name(l->request.cls), c->browser->id,
-		 (long long)(l->lent_ms - l->asked_ms), l->request.tag);
+	log_info("lease begins", "lease=%u class=%s browser=%u waited_ms=%lld client=%s job=%s",
+		 l->id, pool_class_name(l->request.cls), c->browser->id,
+		 (long long)(l->lent_ms - l->asked_ms), l->tenant->name, l->request.tag);
 }
 
 static void end_waiting(struct pool_lease *l, enum pool_reason reason, const char *detail)
 {
 	pool_lease_set_state(l, POOL_LEASE_OVER);
 	l->pool->totals.refused[reason]++;
-	log_info("lease refused", "lease=%u class=%s reason=%s waited_ms=%lld job=%s", l->id,
-		 pool_class_name(l->request.cls), pool_reason_name(reason),
-		 (long long)(clock_now_ms() - l->asked_ms), l->request.tag);
+	log_info("lease refused", "lease=%u class=%s reason=%s waited_ms=%lld client=%s job=%s",
+		 l->id, pool_class_name(l->request.cls), pool_reason_name(reason),
+		 (long long)(clock_now_ms() - l->asked_ms), l->tenant->name, l->request.tag);
 	if (reason == POOL_REASON_CLIENT_GONE)
 		return;
 	client_send(l->client,
@@ -168,6 +176,7 @@ static void end_lent(struct pool_lease *l, enum pool_reason reason, const char *
 	pool_lease_set_state(l, POOL_LEASE_OVER);
 	l->context = NULL;
 	l->pool->totals.ended[reason]++;
+	l->pool->totals.lasted_ms += lasted_ms;
 	log_info("lease ends", "lease=%u reason=%s detail=\"%s\" lasted_ms=%lld job=%s", l->id,
 		 pool_reason_name(reason), detail, (long long)lasted_ms, l->request.tag);
 	pool_note_lease_over(l->pool, lasted_ms);

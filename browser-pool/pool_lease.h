@@ -20,13 +20,16 @@
 struct pool;
 struct client;
 struct context;
+struct tenant;
 
 enum pool_lease_state { POOL_LEASE_WAITING, POOL_LEASE_LENT, POOL_LEASE_OVER };
 
 struct pool_lease {
-	TAILQ_ENTRY(pool_lease) link; /* in the queue, or in pool->lent */
+	TAILQ_ENTRY(pool_lease) link;	   /* in the queue, or in pool->lent */
+	TAILQ_ENTRY(pool_lease) line_link; /* while WAITING: in its tenant's line */
 	struct pool *pool;
 	struct client *client;
+	struct tenant *tenant;
 	struct context *context; /* while LENT */
 	enum pool_lease_state state;
 	unsigned id;
@@ -35,7 +38,6 @@ struct pool_lease {
 	struct event *slow_timer;    /* while much is unsent: does the client read at all? */
 	uint64_t written_before;     /* when slow_timer was set */
 	int64_t asked_ms, lent_ms;
-	int64_t turn;	   /* place in the queue: see waiting.h */
 	unsigned position; /* as the client was told last; 0 = not yet */
 };
 

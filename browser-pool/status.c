@@ -1,6 +1,7 @@
 #include "status.h"
 
 #include "clock.h"
+#include "mem.h"
 #include "options.h"
 #include "pool.h"
 
@@ -62,15 +63,17 @@ static json_t *format_leases(const struct pool *p, int64_t now)
 static json_t *format_waiting(const struct pool *p, int64_t now)
 {
 	json_t *list = json_array();
-	int position = 0;
+	CLEANUP_FREE struct pool_lease **order = waiting_in_order(p->waiting);
 
-	for (const struct pool_lease *l = waiting_first(p->waiting); l != NULL; l = waiting_next(l))
-		json_array_append_new(list,
-				      json_pack("{si ss ss si sI}", "id", (int)l->id, "tag",
-						l->request.tag, "class",
-						pool_class_name(l->request.cls), "position",
-						++position, "age_ms",
-						(json_int_t)(now - l->asked_ms)));
+	for (unsigned i = 0; i < waiting_count(p->waiting); i++) {
+		const struct pool_lease *l = order[i];
+
+		json_array_append_new(
+			list, json_pack("{si ss ss ss si sI}", "id", (int)l->id, "tag",
+					l->request.tag, "client", l->tenant->name, "class",
+					pool_class_name(l->request.cls), "position", (int)i + 1,
+					"age_ms", (json_int_t)(now - l->asked_ms)));
+	}
 	return list;
 }
 

@@ -66,6 +66,8 @@ struct settings {
 	int64_t pool_max_browsers;
 	int64_t pool_max_pages;
 	int64_t pool_max_waiting;
+	int64_t pool_client_max_waiting;
+	int64_t pool_client_max_pages;
 	int64_t pool_wait_s;
 	int64_t pool_lease_s;
 	int64_t pool_page_memory_mb;

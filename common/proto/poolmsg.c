@@ -8,7 +8,11 @@
 #include "text.h"
 
 static const char *const class_names[POOL_CLASS_COUNT] = { "interactive", "check", "document" };
-static const char *const op_names[POOL_OP_COUNT] = { "lease", "status", "drain", "recycle" };
+static const char *const op_names[POOL_OP_COUNT] = {
+	[POOL_OP_LEASE] = "lease",   [POOL_OP_STATUS] = "status", [POOL_OP_PAUSE] = "pause",
+	[POOL_OP_RESUME] = "resume", [POOL_OP_KILL] = "kill",	  [POOL_OP_RECYCLE] = "recycle",
+	[POOL_OP_DRAIN] = "drain",
+};
 static const char *const reason_names[POOL_REASON_COUNT] = {
 	[POOL_REASON_CLIENT_GONE] = "client_gone",
 	[POOL_REASON_EXPIRED] = "expired",
@@ -19,8 +23,10 @@ static const char *const reason_names[POOL_REASON_COUNT] = {
 	[POOL_REASON_TOO_LARGE] = "too_large",
 	[POOL_REASON_BAD_MESSAGE] = "bad_message",
 	[POOL_REASON_QUEUE_FULL] = "queue_full",
+	[POOL_REASON_CLIENT_FULL] = "client_full",
 	[POOL_REASON_WAIT_OVER] = "wait_over",
 	[POOL_REASON_NO_BROWSER] = "no_browser",
+	[POOL_REASON_KILLED] = "killed",
 	[POOL_REASON_SHUTTING_DOWN] = "shutting_down",
 };
 
@@ -30,6 +36,11 @@ static int find_name(const char *const *names, int count, const char *name)
 		if (strcmp(names[i], name) == 0)
 			return i;
 	return -1;
+}
+
+const char *pool_op_name(enum pool_op op)
+{
+	return op_names[op];
 }
 
 const char *pool_class_name(enum pool_class cls)
@@ -64,20 +75,22 @@ static int parse_ms(json_t *root, const char *name, int64_t *ret, struct error *
 	return 0;
 }
 
-static int parse_tag(json_t *root, char *ret, struct error *err)
+/* A text that may stand in a log line as it is. */
+static int parse_name(json_t *root, const char *member, char *ret, size_t size, struct error *err)
 {
-	json_t *value = json_object_get(root, "tag");
-	const char *tag = json_string_value(value);
+	json_t *value = json_object_get(root, member);
+	const char *name = json_string_value(value);
 
 	if (value == NULL)
 		return 0;
-	if (tag == NULL || json_string_length(value) >= POOL_TAG_SIZE)
-		return error_set(err, -EBADMSG, "tag is not a text shorter than %d bytes",
-				 POOL_TAG_SIZE);
-	for (const char *p = tag; *p != '\0'; p++)
+	if (name == NULL || json_string_length(value) >= size)
+		return error_set(err, -EBADMSG, "%s is not a text shorter than %zu bytes", member,
+				 size);
+	for (const char *p = name; *p != '\0'; p++)
 		if (*p <= ' ' || *p > '~' || *p == '"' || *p == '\\')
-			return error_set(err, -EBADMSG, "tag holds more than printable ASCII");
-	snprintf(ret, POOL_TAG_SIZE, "%s", tag);
+			return error_set(err, -EBADMSG, "%s holds more than printable ASCII",
+					 member);
+	snprintf(ret, size, "%s", name);
 	return 0;
 }
 
@@ -94,8 +107,20 @@ static int parse_lease(json_t *root, struct pool_request *req, struct error *err
 	if (r == 0)
 		r = parse_ms(root, "ttl_ms", &req->ttl_ms, err);
 	if (r == 0)
-		r = parse_tag(root, req->tag, err);
+		r = parse_name(root, "tag", req->tag, sizeof(req->tag), err);
+	if (r == 0)
+		r = parse_name(root, "client", req->client, sizeof(req->client), err);
 	return r;
+}
+
+static int parse_kill(json_t *root, struct pool_request *req, struct error *err)
+{
+	json_t *lease = json_object_get(root, "lease");
+
+	if (!json_is_integer(lease) || json_integer_value(lease) < 0)
+		return error_set(err, -EBADMSG, "lease is not a lease's number");
+	req->lease = json_integer_value(lease);
+	return 0;
 }
 
 static int parse_root(json_t *root, struct pool_request *ret, struct error *err)
@@ -106,10 +131,13 @@ static int parse_root(json_t *root, struct pool_request *ret, struct error *err)
 	int r = 0;
 
 	if (op < 0)
-		return error_set(err, -EBADMSG, "op is not lease, status, drain or recycle");
+		return error_set(err, -EBADMSG,
+				 "op is not lease, status, pause, resume, kill, recycle or drain");
 	req.op = (enum pool_op)op;
 	if (req.op == POOL_OP_LEASE)
 		r = parse_lease(root, &req, err);
+	else if (req.op == POOL_OP_KILL)
+		r = parse_kill(root, &req, err);
 	if (r == 0)
 		*ret = req;
 	return r;
@@ -136,9 +164,17 @@ int pool_request_parse(const char *text, size_t len, struct pool_request *ret, s
 
 json_t *pool_request_format(const struct pool_request *req)
 {
+	const char *op = op_names[req->op];
+	json_t *root;
+
+	if (req->op == POOL_OP_KILL)
+		return json_pack("{ss sI}", "op", op, "lease", (json_int_t)req->lease);
 	if (req->op != POOL_OP_LEASE)
-		return json_pack("{ss}", "op", op_names[req->op]);
-	return json_pack("{ss ss sI sI ss}", "op", op_names[req->op], "class",
-			 class_names[req->cls], "wait_ms", (json_int_t)req->wait_ms, "ttl_ms",
-			 (json_int_t)req->ttl_ms, "tag", req->tag);
+		return json_pack("{ss}", "op", op);
+	root = json_pack("{ss ss sI sI ss}", "op", op, "class", class_names[req->cls], "wait_ms",
+			 (json_int_t)req->wait_ms, "ttl_ms", (json_int_t)req->ttl_ms, "tag",
+			 req->tag);
+	if (req->client[0] != '\0')
+		json_object_set_new(root, "client", json_string(req->client));
+	return root;
 }

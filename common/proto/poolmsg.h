@@ -4,13 +4,23 @@
  * A client's first message asks for something; it ends with NUL (programs) or newline (people, with
  * socat), and everything after it, in both directions, ends the same way:
  *
- *	{"op":"lease","class":"interactive|check|document","wait_ms":n,"ttl_ms":n,"tag":"…"}
+ *	{"op":"lease","class":"interactive|check|document","wait_ms":n,"ttl_ms":n,"tag":"…",
+ *	 "client":"…"}	client says who shares a turn in the queue and the caps per client;
+ *			left out: "uid:<uid>/pid:<pid>" of the process that connected
  *	  -> {"type":"queued","position":n}		each time the place changes
  *	  -> {"type":"leased","lease":n,"ttl_ms":n,"browser":"…"}	and from here CDP, below
  *	  -> {"type":"refused","reason":"…","message":"…","retry_after_ms":n}	then it closes
  *	{"op":"status"}  -> one JSON object: browsers, leases, waiting, totals; then the pool closes
- *	{"op":"drain"}	 -> {"type":"ok"}; no more leases, and the pool exits when the last has ended
- *	{"op":"recycle"} -> {"type":"ok"}; every browser is replaced, leases keep theirs
+ *	{"op":"pause"}	 lends nothing until resume: leases run on, who waits waits on (and loses
+ *			 patience as ever), newcomers may queue
+ *	{"op":"resume"}	 lends again
+ *	{"op":"kill","lease":n}  ends this lease, lent or waiting, with reason killed
+ *	{"op":"recycle"} every browser is replaced, leases keep theirs
+ *	{"op":"drain"}	 refuses who waits and who comes, and the pool exits when the last lease has
+ *			 ended; there is no way back
+ *	  -> {"type":"ok"}, or {"type":"error","code":"…","message":"…"} where code is not_allowed
+ *	     (pause and all below it are for root and for the pool's own user), no_such_lease or
+ *	     shutting_down; then the pool closes
  *
  * After "leased" each side speaks CDP. A message has an id (a whole number) and a method, and no
  * sessionId: it is for the leased page. The pool rewrites ids, refuses methods that are not on its
@@ -25,12 +35,22 @@
 #include "error.h"
 
 #define POOL_TAG_SIZE	  64
+#define POOL_CLIENT_SIZE  65
 #define POOL_MAX_REQUEST  4096		     /* bytes of a first message */
 #define POOL_MAX_CDP_IN	  (8 * 1024 * 1024)  /* bytes of one CDP message from a client */
 #define POOL_MAX_CDP_OUT  (64 * 1024 * 1024) /* bytes of one CDP message to a client */
 
 enum pool_class { POOL_INTERACTIVE, POOL_CHECK, POOL_DOCUMENT, POOL_CLASS_COUNT };
-enum pool_op { POOL_OP_LEASE, POOL_OP_STATUS, POOL_OP_DRAIN, POOL_OP_RECYCLE, POOL_OP_COUNT };
+enum pool_op {
+	POOL_OP_LEASE,
+	POOL_OP_STATUS,
+	POOL_OP_PAUSE,
+	POOL_OP_RESUME,
+	POOL_OP_KILL,
+	POOL_OP_RECYCLE,
+	POOL_OP_DRAIN,
+	POOL_OP_COUNT
+};
 
 /* Why a lease ended or was refused: the same word in the message, the log and the metrics. */
 enum pool_reason {
@@ -43,12 +63,15 @@ enum pool_reason {
 	POOL_REASON_TOO_LARGE,	   /* a message over its limit */
 	POOL_REASON_BAD_MESSAGE,   /* not JSON, bad UTF-8, no id, … */
 	POOL_REASON_QUEUE_FULL,	   /* refused: too many wait already */
+	POOL_REASON_CLIENT_FULL,   /* refused: too many of this client's wait already */
 	POOL_REASON_WAIT_OVER,	   /* refused: no page within wait_ms */
 	POOL_REASON_NO_BROWSER,	   /* refused: none can be started now */
+	POOL_REASON_KILLED,	   /* by a person */
 	POOL_REASON_SHUTTING_DOWN, /* the pool drains or stops */
 	POOL_REASON_COUNT
 };
 
+const char *pool_op_name(enum pool_op op);
 const char *pool_class_name(enum pool_class cls);
 int pool_class_parse(const char *name);
 const char *pool_reason_name(enum pool_reason reason); /* "client_gone", … */
@@ -58,7 +81,9 @@ struct pool_request {
 	enum pool_op op;
 	enum pool_class cls;
 	int64_t wait_ms, ttl_ms; /* lease only; bounded by the pool's settings, 0 = its default */
-	char tag[POOL_TAG_SIZE]; /* printable ASCII without spaces and quotes, may be empty */
+	/* Printable ASCII without spaces and quotes; may be empty. */
+	char tag[POOL_TAG_SIZE], client[POOL_CLIENT_SIZE];
+	int64_t lease; /* kill only */
 };
 
 /* From one message's bytes (without the end mark). -EBADMSG with a sentence for the client. */

@@ -25,7 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json_decref(root);
 	if (pool_request_parse(text, strlen(text), &again, NULL) < 0 || again.op != req.op ||
 	    again.cls != req.cls || again.wait_ms != req.wait_ms || again.ttl_ms != req.ttl_ms ||
-	    strcmp(again.tag, req.tag) != 0)
+	    strcmp(again.tag, req.tag) != 0 || strcmp(again.client, req.client) != 0 ||
+	    again.lease != req.lease)
 		abort();
 	return 0;
 }

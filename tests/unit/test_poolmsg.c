@@ -63,6 +63,13 @@ static void test_reads_the_ops_for_people(void **state)
 	assert_int_equal(req.op, POOL_OP_DRAIN);
 	assert_int_equal(parse("{\"op\":\"recycle\"}", &req), 0);
 	assert_int_equal(req.op, POOL_OP_RECYCLE);
+	assert_int_equal(parse("{\"op\":\"pause\"}", &req), 0);
+	assert_int_equal(req.op, POOL_OP_PAUSE);
+	assert_int_equal(parse("{\"op\":\"resume\"}", &req), 0);
+	assert_int_equal(req.op, POOL_OP_RESUME);
+	assert_int_equal(parse("{\"op\":\"kill\",\"lease\":7}", &req), 0);
+	assert_int_equal(req.op, POOL_OP_KILL);
+	assert_int_equal(req.lease, 7);
 }
 
 static void test_refuses_bad_requests_with_a_sentence(void **state)
@@ -87,6 +94,10 @@ static void test_refuses_bad_requests_with_a_sentence(void **state)
 		"{\"op\":\"lease\",\"class\":\"check\",\"tag\":\"\xc3\xa9\"}",
 		("{\"op\":\"lease\",\"class\":\"check\",\"tag\":"
 		 "\"0123456789012345678901234567890123456789012345678901234567890123\"}"),
+		"{\"op\":\"lease\",\"class\":\"check\",\"client\":\"a b\"}",
+		"{\"op\":\"kill\"}",
+		"{\"op\":\"kill\",\"lease\":\"7\"}",
+		"{\"op\":\"kill\",\"lease\":-7}",
 		"{\"op\":\"status\",\"x\":\"\xff\"}",
 	};
 	struct pool_request req;
@@ -112,7 +123,8 @@ static void test_refuses_a_request_over_its_limit(void **state)
 static void test_formats_what_it_reads(void **state)
 {
 	struct pool_request req = {
-		.op = POOL_OP_LEASE, .cls = POOL_CHECK, .wait_ms = 5, .ttl_ms = 6, .tag = "t"
+		.op = POOL_OP_LEASE, .cls = POOL_CHECK, .wait_ms = 5, .ttl_ms = 6, .tag = "t",
+		.client = "c"
 	};
 	struct pool_request again;
 	json_t *root = pool_request_format(&req);
@@ -126,6 +138,7 @@ static void test_formats_what_it_reads(void **state)
 	assert_int_equal(again.wait_ms, req.wait_ms);
 	assert_int_equal(again.ttl_ms, req.ttl_ms);
 	assert_string_equal(again.tag, req.tag);
+	assert_string_equal(again.client, req.client);
 }
 
 static void test_names_go_both_ways(void **state)
