@@ -135,6 +135,18 @@ static void close_pipes(struct browser *b)
 	b->noise = NULL;
 }
 
+static void count_end(struct browser *b, enum pool_reason reason)
+{
+	struct pool *p = b->pool;
+
+	if (p->stopping)
+		return;
+	if (reason == POOL_REASON_SHUTTING_DOWN)
+		p->totals.browsers_recycled++;
+	else
+		p->totals.browsers_gone++;
+}
+
 void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
 {
 	struct context *c;
@@ -143,6 +155,7 @@ void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
 		return;
 	log_notice("browser ends", "browser=%u pid=%d state=%s reason=%s detail=\"%s\"", b->id,
 		   (int)b->pid, browser_state_name(b->state), pool_reason_name(reason), why);
+	count_end(b, reason);
 	browser_set_state(b, BROWSER_DYING);
 	b->dying_ms = clock_now_ms();
 	child_kill_group(b->pid);

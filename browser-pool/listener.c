@@ -28,7 +28,7 @@ struct listener {
 	char *path;
 	struct evconnlistener *socket;
 	TAILQ_HEAD(, seat) seats;
-	unsigned count, limit;
+	unsigned count;
 };
 
 static bool is_in_our_group(int fd, const struct ucred *peer)
@@ -59,14 +59,30 @@ static bool may_connect(int fd, struct ucred *peer)
 	return false;
 }
 
+/* Accepts while there is room. */
+static void review_room(struct listener *l)
+{
+	const struct settings *s = l->pool->settings;
+
+	if (l->count < s->pool_max_pages + s->pool_max_waiting + SPARE_CLIENTS)
+		evconnlistener_enable(l->socket);
+	else
+		evconnlistener_disable(l->socket);
+}
+
+void listener_note_limits(struct listener *l)
+{
+	review_room(l);
+}
+
 static void remove_seat(struct seat *seat)
 {
 	struct listener *l = seat->listener;
 
 	TAILQ_REMOVE(&l->seats, seat, link);
 	free(seat);
-	if (l->count-- == l->limit)
-		evconnlistener_enable(l->socket);
+	l->count--;
+	review_room(l);
 }
 
 static void on_gone(void *arg)
@@ -81,6 +97,7 @@ static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct 
 	struct ucred peer;
 	struct seat *seat;
 
+	(void)socket;
 	(void)addr;
 	(void)addr_len;
 	if (!may_connect(fd, &peer)) {
@@ -91,8 +108,8 @@ static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct 
 	seat->listener = l;
 	seat->client = client_new(l->pool, fd, &peer, on_gone, seat);
 	TAILQ_INSERT_TAIL(&l->seats, seat, link);
-	if (++l->count == l->limit)
-		evconnlistener_disable(socket);
+	l->count++;
+	review_room(l);
 }
 
 int listener_open(struct pool *p, const char *path, struct listener **ret, struct error *err)
@@ -106,8 +123,6 @@ int listener_open(struct pool *p, const char *path, struct listener **ret, struc
 	l = mem_zalloc(sizeof(*l));
 	l->pool = p;
 	l->path = mem_strdup(path);
-	l->limit = (unsigned)(p->settings->pool_max_pages + p->settings->pool_max_waiting) +
-		   SPARE_CLIENTS;
 	TAILQ_INIT(&l->seats);
 	l->socket = evconnlistener_new(p->base, on_accept, l,
 				       LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);

@@ -12,4 +12,5 @@ struct listener;
 struct pool;
 
 int listener_open(struct pool *p, const char *path, struct listener **ret, struct error *err);
+void listener_note_limits(struct listener *l); /* the settings changed */
 void listener_close(struct listener *l); /* drops its clients, removes the socket file */

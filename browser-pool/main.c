@@ -9,11 +9,14 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "clock.h"
 #include "daemon.h"
 #include "listener.h"
 #include "log.h"
+#include "notify.h"
 #include "options.h"
 #include "pool.h"
+#include "reload.h"
 
 #define EXIT_REFUSED	 2
 #define STOP_PATIENCE_MS 10000
@@ -29,7 +32,8 @@ struct app {
 	struct rundir *rundir;
 	struct pool *pool;
 	struct listener *listener;
-	struct event *on_term, *on_int, *on_child;
+	struct notify *notify;
+	struct event *on_term, *on_int, *on_hup, *on_child;
 	bool stop_asked;
 };
 
@@ -43,6 +47,27 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	daemon_notify("STOPPING=1");
 	pool_stop(a->pool, a->stop_asked ? 0 : STOP_PATIENCE_MS);
 	a->stop_asked = true;
+}
+
+static void on_hup(evutil_socket_t sig, short what, void *arg)
+{
+	struct app *a = arg;
+	struct error err;
+
+	(void)sig;
+	(void)what;
+	daemon_notify("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_now_ms() * 1000);
+	if (reload_settings(&a->settings, &err) < 0) {
+		log_error("settings kept as they were", "reason=\"%s\"", err.text);
+	} else {
+		log_notice("settings read again", "pages=%lld waiting=%lld",
+			   (long long)a->settings.pool_max_pages,
+			   (long long)a->settings.pool_max_waiting);
+		log_set_level((enum log_level)a->settings.log_level);
+		pool_note_limits(a->pool);
+		listener_note_limits(a->listener);
+	}
+	daemon_notify("READY=1");
 }
 
 static struct browser *find_browser(struct pool *p, pid_t pid)
@@ -117,12 +142,17 @@ static int app_open(struct app *a, struct error *err)
 	a->base = event_base_new();
 	a->on_term = evsignal_new(a->base, SIGTERM, on_stop, a);
 	a->on_int = evsignal_new(a->base, SIGINT, on_stop, a);
+	a->on_hup = evsignal_new(a->base, SIGHUP, on_hup, a);
 	a->on_child = evsignal_new(a->base, SIGCHLD, on_child, a);
 	event_add(a->on_term, NULL);
 	event_add(a->on_int, NULL);
+	event_add(a->on_hup, NULL);
 	event_add(a->on_child, NULL);
 	a->pool = pool_new(a->base, &a->settings, a->rundir);
-	return listener_open(a->pool, a->settings.pool_socket, &a->listener, err);
+	r = listener_open(a->pool, a->settings.pool_socket, &a->listener, err);
+	if (r == 0)
+		a->notify = notify_start(a->pool);
+	return r;
 }
 
 static void app_run(struct app *a)
@@ -138,11 +168,13 @@ static void app_run(struct app *a)
 
 static void app_close(struct app *a)
 {
+	notify_stop(a->notify);
 	listener_close(a->listener);
 	pool_free(a->pool);
 	if (a->base != NULL) {
 		event_free(a->on_term);
 		event_free(a->on_int);
+		event_free(a->on_hup);
 		event_free(a->on_child);
 		event_base_free(a->base);
 	}

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "clock.h"
 #include "log.h"
 #include "mem.h"
 
@@ -22,6 +23,12 @@ static void set_timer(struct event *timer, int64_t ms)
 void pool_wake(struct pool *p)
 {
 	event_active(p->decide, 0, 0);
+}
+
+void pool_note_limits(struct pool *p)
+{
+	waiting_note_limits(p->waiting);
+	pool_wake(p);
 }
 
 unsigned pool_browser_count(const struct pool *p)
@@ -134,6 +141,18 @@ static struct context *warm_context(struct pool *p)
 	return NULL;
 }
 
+/* The limit may have been lowered. */
+static void drop_surplus_contexts(struct pool *p)
+{
+	struct context *c;
+
+	while (p->context_count[CONTEXT_MAKING] + p->context_count[CONTEXT_WARM] +
+			       p->context_count[CONTEXT_LENT] >
+		       p->settings->pool_max_pages &&
+	       (c = warm_context(p)) != NULL)
+		context_dispose(c);
+}
+
 static void lend_contexts(struct pool *p)
 {
 	struct context *c;
@@ -208,6 +227,7 @@ static void decide(evutil_socket_t fd, short what, void *arg)
 		go_on_stopping(p);
 		return;
 	}
+	drop_surplus_contexts(p);
 	if (!p->paused)
 		lend_contexts(p);
 	refuse_too_many(p);
@@ -286,6 +306,7 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->waiting = waiting_new(base, s);
 	p->tenants = tenants_new();
 	p->mean_lease_ms = FIRST_MEAN_MS;
+	p->started_ms = clock_now_ms();
 	TAILQ_INIT(&p->lent);
 	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
 		TAILQ_INIT(&p->browsers[state]);

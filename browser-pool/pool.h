@@ -22,6 +22,7 @@
 #include "browser.h"
 #include "context.h"
 #include "defer.h"
+#include "denied.h"
 #include "pool_lease.h"
 #include "poolmsg.h"
 #include "rundir.h"
@@ -38,6 +39,7 @@ struct pool_totals {
 	int64_t waited_ms;		     /* of all leased */
 	int64_t lasted_ms;		     /* of all ended */
 	uint64_t browser_starts;
+	uint64_t browsers_gone, browsers_recycled; /* ended while the pool did not stop */
 	uint64_t contexts_made;
 };
 
@@ -67,7 +69,9 @@ struct pool {
 
 	unsigned last_browser_id, last_lease_id;
 	unsigned weighed_lease_id; /* up to this one it was asked whether too many wait */
+	int64_t started_ms;
 	struct pool_totals totals;
+	struct denied denied;
 };
 
 /* dir is borrowed. */
@@ -76,6 +80,8 @@ void pool_free(struct pool *p); /* after the loop that pool_stop() ends: no brow
 
 /* Something changed: decide anew before the loop waits again. */
 void pool_wake(struct pool *p);
+/* The settings changed under it. Pages over a new limit run on; no more are lent until they fit. */
+void pool_note_limits(struct pool *p);
 
 /* A browser could not be started (no_browser), or no page could be made in it (setup_failed). */
 void pool_note_start_failed(struct pool *p, enum pool_reason reason);

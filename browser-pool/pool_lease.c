@@ -219,6 +219,12 @@ static void answer_error(struct pool_lease *l, int64_t id, int code, const char 
 					 code, "message", message));
 }
 
+static void deny(struct pool_lease *l, const struct cdpmsg *m, const struct error *err)
+{
+	denied_note(&l->pool->denied, m->text + m->method.at, m->method.len);
+	answer_error(l, m->id, CDP_ERROR_NO_METHOD, err->text);
+}
+
 static int scan(const char *text, size_t len, struct cdpmsg *m, struct error *err)
 {
 	int r = cdpmsg_scan(text, len, m, err);
@@ -253,7 +259,7 @@ void pool_lease_take_message(struct pool_lease *l, const char *text, size_t len)
 	else if (m.session.len > 0)
 		answer_error(l, m.id, CDP_ERROR_SESSION, "pool: no such session");
 	else if (filter_check(&m, &err) < 0)
-		answer_error(l, m.id, CDP_ERROR_NO_METHOD, err.text);
+		deny(l, &m, &err);
 	else if (l->context->open_calls >= MAX_OPEN_CALLS)
 		answer_error(l, m.id, CDP_ERROR_SERVER, "pool: too many open calls");
 	else if (browser_unsent_bytes(l->context->browser) > MAX_BROWSER_UNSENT)

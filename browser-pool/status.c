@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "mem.h"
+#include "metrics.h"
 #include "options.h"
 #include "pool.h"
 
@@ -96,12 +97,26 @@ static json_t *format_totals(const struct pool_totals *t)
 			 (json_int_t)t->contexts_made);
 }
 
+static json_t *format_limits(const struct settings *s)
+{
+	return json_pack("{sI sI sI sI sI}", "max_browsers", (json_int_t)s->pool_max_browsers,
+			 "max_pages", (json_int_t)s->pool_max_pages, "max_waiting",
+			 (json_int_t)s->pool_max_waiting, "client_max_pages",
+			 (json_int_t)s->pool_client_max_pages, "client_max_waiting",
+			 (json_int_t)s->pool_client_max_waiting);
+}
+
 json_t *status_format(const struct pool *p)
 {
 	int64_t now = clock_now_ms();
 
-	return json_pack("{ss sb so so so so so}", "version", pensum_version, "stopping",
-			 (int)p->stopping, "browsers", format_browsers(p, now), "contexts",
-			 format_contexts(p), "leases", format_leases(p, now), "waiting",
-			 format_waiting(p, now), "totals", format_totals(&p->totals));
+	return json_pack("{ss sI sb sb si si so so so so so so so}", "version", pensum_version,
+			 "uptime_s", (json_int_t)(now - p->started_ms) / 1000, "paused",
+			 (int)p->paused, "stopping", (int)p->stopping, "start_failures",
+			 (int)p->start_failures, "next_start_in_ms",
+			 p->start_failures > 0 ? deadline_left_ms(p->next_start) : 0, "limits",
+			 format_limits(p->settings), "browsers", format_browsers(p, now),
+			 "contexts", format_contexts(p), "leases", format_leases(p, now), "waiting",
+			 format_waiting(p, now), "totals", format_totals(&p->totals), "metrics",
+			 metrics_format(p));
 }

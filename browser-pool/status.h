@@ -1,12 +1,14 @@
 /*
  * status.h - the pool's state as one JSON object, for people, tests and metrics.
  *
- *	{"version","stopping","browsers":[{"id","pid","state","version","leases","contexts",
+ *	{"version","uptime_s","paused","stopping",
+ *	 "start_failures" (in a row),"next_start_in_ms" (0: as soon as one is needed),
+ *	 "limits":{"max_pages",…},"browsers":[{"id","pid","state","version","leases","contexts",
  *	 "served","age_s"}],"contexts":{state:n},"leases":[{"id","tag","class","browser","age_ms",
  *	 "ttl_left_ms"}],
- *	 "waiting":[{"id","tag","class","position","age_ms"}],
+ *	 "waiting":[{"id","tag","client","class","position","age_ms"}],
  *	 "totals":{"leased","ended":{reason:n},"refused":{reason:n},"browser_starts",
- *	 "contexts_made"}}
+ *	 "contexts_made"},"metrics":{…} (metrics.h)}
  */
 #pragma once
 

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
+#include "mem.h"
+#include "text.h"
 
 #define EXIT_USAGE 2
 
@@ -69,6 +72,44 @@ static int parse(const struct program *p, int argc, char **argv, struct common *
 	return 0;
 }
 
+/* Where the settings came from, for options_reload(). The environment is copied: daemon_prepare()
+ * empties it. */
+static struct {
+	const char *config; /* of argv */
+	char **overrides;
+} source;
+
+static void remember_source(const struct common *c)
+{
+	size_t n = 0;
+
+	source.config = c->config;
+	for (char **e = environ; *e != NULL; e++)
+		n += text_starts_with(*e, "PENSUM_");
+	source.overrides = mem_zalloc_array(n + 1, sizeof(char *));
+	n = 0;
+	for (char **e = environ; *e != NULL; e++)
+		if (text_starts_with(*e, "PENSUM_"))
+			source.overrides[n++] = mem_strdup(*e);
+}
+
+int options_reload(struct settings *ret, struct error *err)
+{
+	struct settings s;
+	int r;
+
+	settings_init(&s);
+	r = settings_load(&s, source.config, err);
+	if (r == 0)
+		r = settings_load_env(&s, source.overrides, err);
+	if (r < 0) {
+		settings_done(&s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
 static int load(const struct program *p, const struct common *c, struct settings *s,
 		struct error *err)
 {
@@ -115,5 +156,7 @@ int options_start(const struct program *p, int argc, char **argv, struct setting
 	}
 	if (done >= 0)
 		settings_done(s);
+	else
+		remember_source(&c);
 	return done;
 }

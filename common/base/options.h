@@ -37,3 +37,7 @@ struct program {
 
 /* -1: go on, s is loaded and yours to settings_done(); else the exit code. */
 int options_start(const struct program *p, int argc, char **argv, struct settings *s);
+
+/* The settings again, from the file and the environment that options_start() read. On success ret
+ * is yours to settings_done(). */
+int options_reload(struct settings *ret, struct error *err);

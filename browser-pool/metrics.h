@@ -1,0 +1,20 @@
+/*
+ * metrics.h - the pool's numbers, named as a metrics system wants them.
+ *
+ * One flat JSON object, whose names are whole series and whose values are numbers, so that whoever
+ * exports them writes "name value" lines and knows nothing about the pool:
+ *
+ *	bp_leases{state="lent|waiting"}		bp_browsers{state="…"}
+ *	bp_queue_depth{class="…"}		bp_queue_wait_seconds_sum, _count (of those lent)
+ *	bp_lease_seconds_sum, _count		bp_lease_end_total{reason="…"}
+ *	bp_admission_denied_total{reason="…"}	why a waiting request ended without a page
+ *	bp_browser_restarts_total{reason="gone|recycled"}
+ *	bp_cdp_denied_total{method="…|other"}
+ */
+#pragma once
+
+#include <jansson.h>
+
+struct pool;
+
+json_t *metrics_format(const struct pool *p); /* a new reference */

@@ -1,0 +1,203 @@
+// What people do to a running pool: pause, resume, kill, reload, look; and browsers that do not start.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { run, startProcess, temporaryFolder, until } from '../../support/process.mjs';
+import { startPool } from './pool.mjs';
+
+const CHROMIUM = '/usr/lib/chromium/chromium-headless-shell';
+const ok = { type: 'ok' };
+const isLent = (lease) => lease.messages.some((m) => m.type === 'leased');
+
+test('a paused pool keeps its leases and its queue, and lends again when resumed', async (t) => {
+	const pool = await startPool({ 'pool.max_pages': 2 }, { t });
+	const held = await pool.lease();
+	assert.deepEqual(await pool.ask({ op: 'pause' }), ok);
+	const waiter = pool.begin();
+	await until('its place', () => waiter.positions.at(-1) === 1);
+	await assert.rejects(pool.lease({ wait_ms: 300 }), { reason: 'wait_over' });
+	assert.equal(await held.evaluate('1 + 1'), 2);
+	const status = await pool.status();
+	assert.equal(status.paused, true);
+	assert.equal(status.waiting.length, 1);
+	assert.ok(!isLent(waiter));
+	assert.deepEqual(await pool.ask({ op: 'resume' }), ok);
+	await waiter.granted();
+	assert.equal((await pool.status()).paused, false);
+	for (const lease of [held, waiter]) lease.close();
+	await pool.stop();
+});
+
+test('a lease is killed by its number, lent or waiting', async (t) => {
+	const pool = await startPool({ 'pool.max_pages': 1 }, { t });
+	const held = await pool.lease({ tag: 'held' });
+	const bystander = pool.begin({ tag: 'bystander' });
+	const waiter = pool.begin({ tag: 'waiter' });
+	const status = await pool.until('two waiting', (s) => s.waiting.length === 2);
+	const numberOf = (tag) => [...status.leases, ...status.waiting].find((l) => l.tag === tag).id;
+	assert.deepEqual(await pool.ask({ op: 'kill', lease: numberOf('waiter') }), ok);
+	await assert.rejects(waiter.granted(), { reason: 'killed' });
+	assert.deepEqual(await pool.ask({ op: 'kill', lease: numberOf('held') }), ok);
+	assert.equal(await held.ended, 'killed');
+	await bystander.granted();
+	assert.equal(await bystander.evaluate('1 + 1'), 2);
+	assert.equal((await pool.ask({ op: 'kill', lease: numberOf('held') })).code, 'no_such_lease');
+	assert.equal((await pool.ask({ op: 'kill' })).reason, 'bad_message');
+	assert.equal((await pool.status()).metrics['bp_lease_end_total{reason="killed"}'], 1);
+	bystander.close();
+	await pool.stop();
+});
+
+test('who may only borrow pages may look, and change nothing', { skip: process.getuid() !== 0 && 'needs root' }, async (t) => {
+	const pool = await startPool({}, { t });
+	fs.chmodSync(pool.folder.path, 0o755);
+	const askAsOther = async (message) => JSON.parse((await run('socat', ['-', `UNIX-CONNECT:${pool.socket}`],
+		{ input: `${JSON.stringify(message)}\n`, uid: 65534, gid: process.getgid() })).stdout);
+	assert.equal((await askAsOther({ op: 'status' })).paused, false);
+	for (const op of ['pause', 'resume', 'recycle', 'drain']) {
+		const answer = await askAsOther({ op });
+		assert.equal(answer.type, 'error');
+		assert.equal(answer.code, 'not_allowed');
+	}
+	const held = await pool.lease();
+	const { leases } = await pool.status();
+	assert.equal((await askAsOther({ op: 'kill', lease: leases[0].id })).code, 'not_allowed');
+	assert.equal(await held.evaluate('1 + 1'), 2);
+	held.close();
+	await pool.stop();
+});
+
+test('status has the numbers that a metrics system wants', async (t) => {
+	const pool = await startPool({ 'pool.max_pages': 1 }, { t });
+	const held = await pool.lease();
+	const waiter = pool.begin({ class: 'interactive' });
+	await pool.until('one waiting', (s) => s.waiting.length === 1);
+	await held.ask('Browser.close');
+	for (let i = 0; i < 3; i++) await held.ask(`Invented.method${i}`);
+	const { metrics, uptime_s: uptime } = await pool.status();
+	assert.ok(uptime >= 0);
+	assert.equal(metrics['bp_leases{state="lent"}'], 1);
+	assert.equal(metrics['bp_leases{state="waiting"}'], 1);
+	assert.equal(metrics['bp_queue_depth{class="interactive"}'], 1);
+	assert.equal(metrics['bp_queue_depth{class="check"}'], 0);
+	assert.equal(metrics['bp_browsers{state="ready"}'], 1);
+	assert.equal(metrics['bp_cdp_denied_total{method="Browser.close"}'], 1);
+	assert.equal(metrics['bp_cdp_denied_total{method="other"}'], 3);
+	assert.equal(metrics.bp_queue_wait_seconds_count, 1);
+	held.close();
+	await waiter.granted();
+	waiter.close();
+	const { metrics: later } = await pool.until('no lease', (s) => s.leases.length === 0);
+	assert.equal(later['bp_lease_end_total{reason="client_gone"}'], 2);
+	assert.equal(later.bp_lease_seconds_count, 2);
+	assert.ok(later.bp_lease_seconds_sum > 0 && later.bp_queue_wait_seconds_sum > 0);
+	await pool.ask({ op: 'recycle' });
+	await pool.until('another browser', (s) => s.metrics['bp_browser_restarts_total{reason="recycled"}'] === 1);
+	assert.ok(Object.values(later).every((value) => typeof value === 'number'));
+	await pool.stop();
+});
+
+test('SIGHUP changes limits in flight; a bad file and what needs a restart change nothing', async (t) => {
+	const pool = await startPool({ 'pool.max_pages': 1, 'pool.client_max_waiting': 1 }, { t, env: { PENSUM_POOL_MAX_WAITING: '5' } });
+	const args = pool.daemon.child.spawnargs;
+	const config = args[args.indexOf('--config') + 1];
+	const before = fs.readFileSync(config, 'utf8');
+	const reload = (text, line) => {
+		fs.writeFileSync(config, text);
+		process.kill(pool.daemon.pid, 'SIGHUP');
+		return pool.daemon.waitLine(line, 10_000);
+	};
+	const held = await pool.lease();
+	const waiter = pool.begin();
+	await pool.until('one waiting', (s) => s.waiting.length === 1);
+	await assert.rejects(pool.lease(), { reason: 'client_full' });
+
+	await reload(`${before}pool.max_pages = many\n`, /settings kept as they were.*pool\.max_pages/);
+	assert.equal((await pool.status()).limits.max_pages, 1);
+
+	await reload(`${before}pool.max_pages = 3\npool.client_max_waiting = 7\npool.max_browsers = 2\n`, /settings read again/);
+	await pool.daemon.waitLine(/needs a restart.*key=pool\.max_browsers/);
+	const { limits } = await pool.status();
+	assert.deepEqual(limits, { max_browsers: 1, max_pages: 3, max_waiting: 5, client_max_pages: 0, client_max_waiting: 7 });
+	await waiter.granted();
+	const third = await pool.lease();
+
+	await reload(`${before}pool.max_pages = 2\n`, /key=pool\.max_pages from=3 to=2/);
+	const late = pool.begin();
+	await pool.until('it waits', (s) => s.waiting.length === 1 && s.leases.length === 3);
+	third.close();
+	await pool.until('two', (s) => s.leases.length === 2 && s.contexts.disposing === 0);
+	assert.ok(!isLent(late));
+	held.close();
+	await late.granted();
+	assert.equal((await pool.status()).leases.length, 2);
+	for (const lease of [waiter, late]) lease.close();
+	await pool.stop();
+});
+
+test('systemd hears that the pool is ready, lives, reloads and stops', async (t) => {
+	const folder = temporaryFolder('pensum-n-');
+	const socket = path.join(folder.path, 'notify');
+	const manager = startProcess('socat', ['-u', `UNIX-RECV:${socket}`, '-']);
+	let heard = '';
+	manager.child.stdout.on('data', (data) => (heard += data));
+	const hears = (pattern) => until(`${pattern} to systemd`, () => pattern.test(heard), 10_000);
+	await until('the socket', () => fs.existsSync(socket));
+	const pool = await startPool({}, { t, env: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '200000' } });
+	await hears(/READY=1/);
+	await hears(/(WATCHDOG=1){3}/);
+	const lease = await pool.lease();
+	await hears(/STATUS=1 pages lent, 0 wait, 1 browsers/);
+	lease.close();
+	heard = '';
+	process.kill(pool.daemon.pid, 'SIGHUP');
+	await hears(/RELOADING=1\nMONOTONIC_USEC=\d+READY=1/);
+	await pool.stop();
+	await hears(/STOPPING=1/);
+	await manager.stop();
+	folder.remove();
+});
+
+const zombiesOf = (parent) => fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
+	try {
+		const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+		const [state, ppid] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+		return state === 'Z' && Number(ppid) === parent;
+	} catch {
+		return false;
+	}
+});
+
+const badBrowsers = [
+	{ name: 'exits at once', script: 'exit 1', failures: 4 },
+	{ name: 'cannot answer', script: `exec 4>&-\nexec ${CHROMIUM} "$@"`, failures: 2 },
+	{ name: 'does nothing', script: 'exec sleep 600', failures: 0 }, // until its start's deadline
+];
+
+test('a launch that fails does not poison the pool', { concurrency: badBrowsers.length }, async (t) => {
+	await Promise.all(badBrowsers.map(({ name, script, failures }) => t.test(`a browser that ${name}`, async (st) => {
+		const folder = temporaryFolder('pensum-l-');
+		const binary = path.join(folder.path, 'browser');
+		const bad = path.join(folder.path, 'bad');
+		const link = (target) => fs.symlinkSync(target, `${binary}.new`) ?? fs.renameSync(`${binary}.new`, binary);
+		fs.writeFileSync(bad, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+		link(bad);
+		const pool = await startPool({ 'pool.browser': binary }, { t: st });
+		const waiter = pool.begin();
+		const status = await pool.until('failures and a pause', (s) => s.totals.browser_starts > 0 &&
+			s.start_failures >= failures && (failures === 0 || s.next_start_in_ms > 0), 60_000);
+		assert.ok(status.totals.browser_starts <= 12);
+		link(CHROMIUM);
+		await waiter.granted(31_000);
+		assert.equal(await waiter.evaluate('1 + 1'), 2);
+		const after = await pool.until('one browser', (s) => s.browsers.length === 1);
+		assert.equal(after.start_failures, 0);
+		assert.ok(after.totals.browser_starts <= 12);
+		assert.equal(pool.profiles().length, 1);
+		assert.deepEqual(zombiesOf(pool.daemon.pid), []);
+		waiter.close();
+		await pool.stop();
+		folder.remove();
+	})));
+});
