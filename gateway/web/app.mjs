@@ -130,6 +130,7 @@ function offerSignIn(job) {
 }
 
 let awayTimers = [];
+let awaySince = 0; // through all tries that failed since; 0: it is not away
 
 function showChannel(channel, retryAt) {
 	if (channel === 'connecting') return; // the banner, if any, stays until it is decided
@@ -137,12 +138,14 @@ function showChannel(channel, retryAt) {
 	awayTimers = [];
 	const shown = document.getElementById('away');
 	if (channel !== 'away') {
+		awaySince = 0;
 		if (shown) announce('Connected to Pensum again.');
 		shown?.remove();
 		return;
 	}
+	awaySince ||= Date.now();
 	if (shown) countDown(shown, retryAt);
-	else awayTimers.push(setTimeout(() => showAway(), AWAY_SHOWN_AFTER_MS));
+	else awayTimers.push(setTimeout(() => showAway(), awaySince + AWAY_SHOWN_AFTER_MS - Date.now()));
 
 	function showAway() {
 		const banner = h('div', { id: 'away', class: 'banner warn', role: 'status' },

@@ -29,6 +29,11 @@ export function needsSignIn(job) {
 	return job.state === 'waiting' && (job.step === 'session_dead' || job.failure?.code === 'session_dead');
 }
 
+// Offers again what a waiting job waits for, after the student has said "not now".
+export function askAgain(job) {
+	hooks.waiting(job);
+}
+
 // The sentence that says why a job did not succeed.
 export function failureText(job) {
 	if (job.state === 'cancelled') return 'Cancelled.';

@@ -1,6 +1,6 @@
 // A job's progress: a sentence, a bar, and a way to cancel.
 import { announce, h, setText } from './dom.mjs';
-import { cancel, isOver } from './jobs.mjs';
+import { askAgain, cancel, isOver, needsSignIn } from './jobs.mjs';
 
 const ANNOUNCE_EVERY = 0.1; // of the whole
 
@@ -21,8 +21,9 @@ export function createProgress({ label, compact = false, canCancel = true }) {
 	const bar = h('div', { class: 'progress-bar', role: 'progressbar', 'aria-label': label,
 		'aria-valuemin': 0, 'aria-valuemax': 100 }, fillNode);
 	const stop = h('button', { type: 'button', class: 'quiet small', 'aria-label': `Cancel: ${label}` }, 'Cancel');
+	const again = h('button', { type: 'button', class: 'small', hidden: true, onclick: () => askAgain(job) }, 'Sign in');
 	const node = h('div', { class: compact ? 'progress compact' : 'progress' },
-		h('div', { class: 'progress-line' }, h('p', null, stage, ' ', count), canCancel && stop),
+		h('div', { class: 'progress-line' }, h('p', null, stage, ' ', count), again, canCancel && stop),
 		bar, note);
 	const said = { text: '', part: 0 };
 	let job = null;
@@ -42,13 +43,17 @@ export function createProgress({ label, compact = false, canCancel = true }) {
 
 	function update(current) {
 		job = current;
-		if (isOver(job)) return; // how it ended is said by who follows it
+		if (isOver(job)) { // how it ended is else said by who follows it
+			if (job.state === 'cancelled') announce(`${label}: cancelled`);
+			return;
+		}
 		const isCounted = job.total > 0 && job.state === 'running';
 		const part = isCounted ? Math.min(1, job.done / job.total) : null;
 		setText(stage, stageText(job));
 		setText(count, isCounted ? `${job.done} of ${job.total}` : '');
 		setText(note, job.note && job.state !== 'waiting' ? job.note : '');
 		note.hidden = note.textContent === '';
+		again.hidden = !needsSignIn(job);
 		node.classList.toggle('indeterminate', part === null && job.state === 'running');
 		fillNode.style.transform = `scaleX(${part ?? 0})`;
 		if (part === null) bar.removeAttribute('aria-valuenow');
