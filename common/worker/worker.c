@@ -12,12 +12,14 @@
 #include "daemon.h"
 #include "log.h"
 #include "mem.h"
+#include "store.h"
 
 #define TURN_MS	    100
 #define BEAT_MS	    3000
 #define OVERTIME_MS 5000  /* a slot gets this much more than its job's limit */
 #define STOP_MS	    15000 /* slots hand their jobs back within this */
 #define RESTART_MS  500	  /* between two starts of one slot */
+#define WORD_MS	    30000 /* between two lines about a database that stays away */
 #define PG_MS	    3000
 
 struct child {
@@ -38,7 +40,7 @@ struct parent {
 	struct redis *redis;
 	char name[96]; /* host:queue */
 	char boot[ID_LEN + 1];
-	struct deadline next_beat;
+	struct deadline next_beat, next_word; /* next_word: that the database is still away */
 	bool released; /* what an earlier life left running has been given back */
 };
 
@@ -220,7 +222,10 @@ static void release_earlier_life(struct parent *p)
 		log_notice("worker ready", "name=%s slots=%d version=%s", p->name, p->count,
 			   pensum_version);
 	} else {
-		log_warning("database away, waiting for it", "err=\"%s\"", err.text);
+		if (deadline_is_over(p->next_word)) {
+			log_warning("database away, waiting for it", "err=\"%s\"", err.text);
+			p->next_word = deadline_in(WORD_MS);
+		}
 		clock_sleep_ms(RESTART_MS);
 	}
 }
@@ -280,14 +285,20 @@ static void supervise(struct parent *p)
 	stop(p);
 }
 
-/* A key that cannot be read is told now, not at the first job. */
-static int check_secrets(const struct settings *s, struct error *err)
+/* A key or a folder that cannot be used is told now, not at the first job. */
+static int check_files(const struct worker_program *wp, const struct settings *s, struct error *err)
 {
-	struct vault *v;
+	struct vault *v = NULL;
+	struct store *st = NULL;
 	int r = vault_open(s, &v, err);
 
-	if (r == 0)
-		vault_free(v);
+	if (r == 0 && wp->queue == JOB_QUEUE_DOCGEN)
+		r = store_open(s, &st, err);
+	if (r == 0 && st != NULL && access(s->documents_dir, W_OK | X_OK) < 0)
+		r = error_set(err, -errno, "documents.dir = \"%s\": %s", s->documents_dir,
+			      strerror(errno));
+	store_free(st);
+	vault_free(v);
 	return r;
 }
 
@@ -306,7 +317,7 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 	daemon_catch_stop();
 	json_set_alloc_funcs(malloc, mem_wipe_free);
 	name_host(&p);
-	if (check_secrets(&s, &err) < 0 || pg_new(&s, p.name, &p.pg, &err) < 0 ||
+	if (check_files(wp, &s, &err) < 0 || pg_new(&s, p.name, &p.pg, &err) < 0 ||
 	    redis_new(&s, &p.redis, &err) < 0) {
 		log_error("cannot start", "err=\"%s\"", err.text);
 	} else {
