@@ -191,6 +191,7 @@ void browser_note_context(struct browser *b)
 
 void browser_recycle(struct browser *b, const char *why)
 {
+	static const enum context_state unlent[] = { CONTEXT_WARM, CONTEXT_KEEPING, CONTEXT_KEPT };
 	struct context *c;
 
 	if (b->state == BROWSER_STARTING) {
@@ -201,8 +202,9 @@ void browser_recycle(struct browser *b, const char *why)
 		log_notice("browser drains", "browser=%u pid=%d served=%u detail=\"%s\"", b->id,
 			   (int)b->pid, b->served, why);
 		browser_set_state(b, BROWSER_DRAINING);
-		while ((c = TAILQ_FIRST(&b->contexts[CONTEXT_WARM])) != NULL)
-			context_dispose(c);
+		for (size_t i = 0; i < ARRAY_LEN(unlent); i++)
+			while ((c = TAILQ_FIRST(&b->contexts[unlent[i]])) != NULL)
+				context_dispose(c);
 	}
 	browser_note_context(b);
 }

@@ -94,7 +94,7 @@ void calls_forget_owner(struct calls *calls, const struct context *owner)
 		while (entry != NULL) {
 			struct entry *next = LIST_NEXT(entry, link);
 
-			if (entry->call.owner == owner) {
+			if (entry->call.owner == owner || entry->call.arg == owner) {
 				LIST_REMOVE(entry, link);
 				free(entry);
 			}

@@ -33,5 +33,5 @@ int64_t calls_add(struct calls *calls, const struct call *call); /* the id for t
 bool calls_take(struct calls *calls, int64_t id, struct call *ret);
 bool calls_take_any(struct calls *calls, struct call *ret);
 
-/* A client's lease is over: its calls are nobody's any more. */
+/* A page is given up: its client's calls, and ours with it as arg, are nobody's any more. */
 void calls_forget_owner(struct calls *calls, const struct context *owner);

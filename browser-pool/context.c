@@ -10,10 +10,11 @@
 #include "pool.h"
 
 #define MAKING_LIMIT_S	  10
+#define KEEPING_LIMIT_MS  1000
 #define DISPOSING_LIMIT_S 5
 
-static const char *const state_names[CONTEXT_STATE_COUNT] = { "making", "warm", "lent",
-							      "disposing" };
+static const char *const state_names[CONTEXT_STATE_COUNT] = { "making",	 "warm", "lent",
+							      "keeping", "kept", "disposing" };
 
 const char *context_state_name(enum context_state state)
 {
@@ -32,9 +33,9 @@ static void context_set_state(struct context *c, enum context_state state)
 	pool_wake(b->pool);
 }
 
-static void set_timer(struct context *c, int seconds)
+static void set_timer(struct context *c, int64_t ms)
 {
-	struct timeval after = { seconds, 0 };
+	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
 
 	event_add(c->timer, &after);
 }
@@ -168,6 +169,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		fail(c, "not in time");
 	else if (c->state == CONTEXT_DISPOSING)
 		browser_recycle(c->browser, "a page could not be disposed in time");
+	else if (c->state == CONTEXT_KEEPING || c->state == CONTEXT_KEPT)
+		context_dispose(c);
 }
 
 void context_make(struct browser *b)
@@ -181,16 +184,74 @@ void context_make(struct browser *b)
 	TAILQ_INSERT_TAIL(&b->contexts[CONTEXT_MAKING], c, link);
 	b->pool->context_count[CONTEXT_MAKING]++;
 	b->context_count++;
-	set_timer(c, MAKING_LIMIT_S);
+	set_timer(c, MAKING_LIMIT_S * 1000);
 	browser_call(b, NULL, "Target.attachToBrowserTarget", NULL, on_browser_session, c);
 }
 
 void context_lend(struct context *c, struct pool_lease *l)
 {
+	event_del(c->timer);
 	c->lease = l;
 	c->browser->served++;
 	context_set_state(c, CONTEXT_LENT);
 }
+
+/* Keeping */
+
+static void on_still_alive(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+
+	(void)error;
+	if (c->state != CONTEXT_KEEPING || c->browser->state == BROWSER_DYING)
+		return;
+	if (result == NULL) {
+		context_dispose(c);
+		return;
+	}
+	context_set_state(c, CONTEXT_KEPT);
+	set_timer(c, MAX(c->idle_ms - (clock_now_ms() - c->kept_ms), 0));
+}
+
+static void on_new_session(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+
+	(void)error;
+	if (c->state != CONTEXT_KEEPING || c->browser->state == BROWSER_DYING)
+		return;
+	if (result == NULL || !take_name(result, "sessionId", c->page_session))
+		context_dispose(c);
+	else
+		browser_call(c->browser, c->page_session, "Runtime.evaluate",
+			     json_pack("{ss}", "expression", "1"), on_still_alive, c);
+}
+
+static void on_old_session_gone(void *arg, json_t *result, const char *error)
+{
+	(void)arg; /* the new one's answer says how the page is */
+	(void)result;
+	(void)error;
+}
+
+void context_keep(struct context *c, const char *key, int64_t idle_ms)
+{
+	struct browser *b = c->browser;
+
+	c->lease = NULL;
+	c->idle_ms = idle_ms;
+	c->kept_ms = clock_now_ms();
+	snprintf(c->key, sizeof(c->key), "%s", key);
+	context_set_state(c, CONTEXT_KEEPING);
+	set_timer(c, KEEPING_LIMIT_MS);
+	browser_call(b, c->browser_session, "Target.detachFromTarget",
+		     json_pack("{ss}", "sessionId", c->page_session), on_old_session_gone, NULL);
+	browser_call(b, c->browser_session, "Target.attachToTarget",
+		     json_pack("{sssb}", "targetId", c->target, "flatten", 1), on_new_session, c);
+	browser_note_context(b);
+}
+
+/* The end */
 
 /* DISPOSING ends when both are true; whichever comes last frees it. */
 static void over_if_complete(struct context *c)
@@ -220,7 +281,7 @@ void context_dispose(struct context *c)
 	context_set_state(c, CONTEXT_DISPOSING);
 	if (b->state == BROWSER_DYING)
 		return;
-	set_timer(c, DISPOSING_LIMIT_S);
+	set_timer(c, DISPOSING_LIMIT_S * 1000);
 	browser_call(b, NULL, "Target.detachFromTarget",
 		     json_pack("{ss}", "sessionId", c->browser_session), on_detached, c);
 	browser_note_context(b);
@@ -233,7 +294,7 @@ void context_note_destroyed(struct context *c)
 		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, "the page closed itself");
 	else if (c->state == CONTEXT_MAKING)
 		fail(c, "the page vanished");
-	else if (c->state == CONTEXT_WARM)
+	else if (c->state != CONTEXT_DISPOSING)
 		context_dispose(c);
 	over_if_complete(c);
 }
@@ -244,7 +305,7 @@ void context_note_crashed(struct context *c, const char *status)
 		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, status);
 	else if (c->state == CONTEXT_MAKING)
 		fail(c, status);
-	else if (c->state == CONTEXT_WARM)
+	else if (c->state != CONTEXT_DISPOSING)
 		context_dispose(c);
 }
 

@@ -2,9 +2,19 @@
  * context.h - a browser context with one page in it: what a lease lends.
  *
  *	MAKING --its page answers--> WARM --> LENT --lease over--> DISPOSING --gone--> freed
- *	   |                          |                                ^
- *	   |                          +-------- browser recycled ------+
+ *	   |                          |       ^  |                  ^  ^  ^
+ *	   |                          |   same|  |clean end         |  |  |
+ *	   |                          |    key|  v of one with key  |  |  |
+ *	   |                          |       | KEEPING --no answer-+  |  |
+ *	   |                          |       |  |                     |  |
+ *	   |                          |       |  v                     |  |
+ *	   |                          |       +-KEPT --idle, evicted---+  |
+ *	   |                          +-------- browser recycled ---------+
  *	   +-- late or failed: the browser is recycled
+ *
+ * A lease with a key that ends cleanly leaves its page, document and cookies and all, for the next
+ * lease with this key. KEEPING takes the page's session away and attaches a new one, so that nothing
+ * is enabled, emulated or blocked any more, and asks the page whether it is alive.
  *
  * It is made through a browser session of its own (Target.attachToBrowserTarget), and the context
  * is disposed with that session: one message ends everything, whatever the page does. It counts
@@ -22,6 +32,7 @@
 #include <sys/queue.h>
 
 #include "cdpmsg.h"
+#include "poolmsg.h"
 
 struct browser;
 struct pool_lease;
@@ -32,6 +43,8 @@ enum context_state {
 	CONTEXT_MAKING,
 	CONTEXT_WARM,
 	CONTEXT_LENT,
+	CONTEXT_KEEPING,
+	CONTEXT_KEPT,
 	CONTEXT_DISPOSING,
 	CONTEXT_STATE_COUNT
 };
@@ -40,7 +53,7 @@ struct context {
 	TAILQ_ENTRY(context) link; /* in browser->contexts[state] */
 	struct browser *browser;
 	enum context_state state;
-	struct event *timer; /* deadline of MAKING and DISPOSING */
+	struct event *timer; /* deadline of MAKING, KEEPING, KEPT and DISPOSING */
 	int64_t begun_ms;
 
 	char browser_session[CDP_NAME_SIZE];
@@ -51,6 +64,9 @@ struct context {
 	struct pool_lease *lease; /* while LENT */
 	unsigned open_calls;	  /* the client's */
 	bool session_gone, target_gone; /* what DISPOSING waits for */
+
+	char key[POOL_KEY_SIZE]; /* KEEPING and KEPT: whose next lease it is for */
+	int64_t idle_ms, kept_ms; /* how long at most, and since when */
 };
 
 TAILQ_HEAD(context_list, context);
@@ -59,7 +75,9 @@ const char *context_state_name(enum context_state state);
 
 void context_make(struct browser *b);
 void context_lend(struct context *c, struct pool_lease *l);
-/* WARM or LENT: the end of it. The lease, if any, is told by its own side. */
+/* LENT -> KEEPING: the lease is over, its page waits for the next lease with this key. */
+void context_keep(struct context *c, const char *key, int64_t idle_ms);
+/* WARM, LENT, KEEPING, KEPT: the end of it. The lease, if any, is told by its own side. */
 void context_dispose(struct context *c);
 /* Its browser is gone. */
 void context_free(struct context *c);

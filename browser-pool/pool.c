@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "kept.h"
 #include "log.h"
 #include "mem.h"
 
@@ -144,21 +145,28 @@ static struct context *warm_context(struct pool *p)
 /* The limit may have been lowered. */
 static void drop_surplus_contexts(struct pool *p)
 {
-	struct context *c;
+	while (pool_context_count(p) - p->context_count[CONTEXT_DISPOSING] >
+	       p->settings->pool_max_pages) {
+		struct context *c = warm_context(p);
 
-	while (p->context_count[CONTEXT_MAKING] + p->context_count[CONTEXT_WARM] +
-			       p->context_count[CONTEXT_LENT] >
-		       p->settings->pool_max_pages &&
-	       (c = warm_context(p)) != NULL)
-		context_dispose(c);
+		if (c != NULL)
+			context_dispose(c);
+		else if (!kept_drop_oldest(p))
+			return;
+	}
 }
 
 static void lend_contexts(struct pool *p)
 {
+	struct pool_lease *l;
 	struct context *c;
 
-	while (waiting_first(p->waiting) != NULL && (c = warm_context(p)) != NULL)
-		pool_lease_lend(waiting_first(p->waiting), c);
+	kept_lend(p);
+	while ((l = waiting_first(p->waiting)) != NULL && (c = warm_context(p)) != NULL) {
+		if (kept_is_coming(p, l->request.key))
+			return; /* in a moment its own page is there, or there is none */
+		pool_lease_lend(l, c);
+	}
 }
 
 /* Those who came last, when more of one client or of all wait than may. */
@@ -231,6 +239,7 @@ static void decide(evutil_socket_t fd, short what, void *arg)
 	if (!p->paused)
 		lend_contexts(p);
 	refuse_too_many(p);
+	kept_make_room(p);
 	make_contexts(p);
 }
 

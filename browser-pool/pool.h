@@ -34,6 +34,7 @@
 
 struct pool_totals {
 	uint64_t leased;
+	uint64_t sticky; /* of these: with the page that their key had before */
 	uint64_t ended[POOL_REASON_COUNT];   /* of leases that had a page */
 	uint64_t refused[POOL_REASON_COUNT]; /* of leases that had none */
 	int64_t waited_ms;		     /* of all leased */

@@ -8,6 +8,7 @@
 #include "clock.h"
 #include "filter.h"
 #include "frames.h"
+#include "kept.h"
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
@@ -80,6 +81,7 @@ struct pool_lease *pool_lease_new(struct pool *p, struct client *c,
 	l->request = *request;
 	l->request.wait_ms = bounded(request->wait_ms, p->settings->pool_wait_s);
 	l->request.ttl_ms = bounded(request->ttl_ms, p->settings->pool_lease_s);
+	l->request.idle_ms = bounded(request->idle_ms, p->settings->pool_keep_s);
 	l->asked_ms = clock_now_ms();
 	l->timer = event_new(p->base, -1, 0, on_timer, l);
 	l->slow_timer = event_new(p->base, -1, 0, on_slow_timer, l);
@@ -138,17 +140,20 @@ void pool_lease_lend(struct pool_lease *l, struct context *c)
 {
 	l->lent_ms = clock_now_ms();
 	l->context = c;
+	l->sticky = c->state == CONTEXT_KEPT;
 	context_lend(c, l);
 	pool_lease_set_state(l, POOL_LEASE_LENT);
 	set_timer(l->timer, l->request.ttl_ms);
 	l->pool->totals.leased++;
 	l->pool->totals.waited_ms += l->lent_ms - l->asked_ms;
+	l->pool->totals.sticky += l->sticky;
 	client_begin_cdp(l->client);
-	client_send(l->client, json_pack("{ss si sI ss}", "type", "leased", "lease", (int)l->id,
+	client_send(l->client, json_pack("{ss si sI ss sb}", "type", "leased", "lease", (int)l->id,
 					 "ttl_ms", (json_int_t)l->request.ttl_ms, "browser",
-					 c->browser->version));
-	log_info("lease begins", "lease=%u class=%s browser=%u waited_ms=%lld client=%s job=%s",
-		 l->id, pool_class_name(l->request.cls), c->browser->id,
+					 c->browser->version, "sticky", (int)l->sticky));
+	log_info("lease begins",
+		 "lease=%u class=%s browser=%u sticky=%d waited_ms=%lld client=%s job=%s", l->id,
+		 pool_class_name(l->request.cls), c->browser->id, (int)l->sticky,
 		 (long long)(l->lent_ms - l->asked_ms), l->tenant->name, l->request.tag);
 }
 
@@ -168,10 +173,18 @@ static void end_waiting(struct pool_lease *l, enum pool_reason reason, const cha
 	client_finish(l->client);
 }
 
+/* Only what a client left on purpose: a page with an open call may be in any state. */
+static bool is_clean_end(const struct pool_lease *l, enum pool_reason reason)
+{
+	return reason == POOL_REASON_CLIENT_GONE && l->context->open_calls == 0 &&
+	       !l->context->target_gone;
+}
+
 static void end_lent(struct pool_lease *l, enum pool_reason reason, const char *detail)
 {
 	struct context *c = l->context;
 	int64_t lasted_ms = clock_now_ms() - l->lent_ms;
+	bool clean = is_clean_end(l, reason);
 
 	pool_lease_set_state(l, POOL_LEASE_OVER);
 	l->context = NULL;
@@ -185,7 +198,10 @@ static void end_lent(struct pool_lease *l, enum pool_reason reason, const char *
 						 "reason", pool_reason_name(reason)));
 		client_finish(l->client);
 	}
-	context_dispose(c);
+	if (clean && kept_wants(l->pool, c, &l->request))
+		context_keep(c, l->request.key, l->request.idle_ms);
+	else
+		context_dispose(c);
 }
 
 void pool_lease_end(struct pool_lease *l, enum pool_reason reason, const char *detail)

@@ -5,7 +5,8 @@
  *	   +--refused, client gone---------^
  *
  * Owned by its client. The end is told once: to the client (Pool.ended or refused), to the log and
- * to the totals, with the same word. After it the context, if there was one, is being disposed.
+ * to the totals, with the same word. After it the context, if there was one, is being disposed, or
+ * kept for the next lease with the same key (context.h) when the client just closed.
  */
 #pragma once
 
@@ -39,6 +40,7 @@ struct pool_lease {
 	uint64_t written_before;     /* when slow_timer was set */
 	int64_t asked_ms, lent_ms;
 	unsigned position; /* as the client was told last; 0 = not yet */
+	bool sticky;	   /* its page is the one that its key had before */
 };
 
 TAILQ_HEAD(pool_lease_list, pool_lease);

@@ -77,7 +77,7 @@ static void on_created(struct browser *b, json_t *params)
 	const char *target = text_of(info, "targetId");
 	struct context *c = context_find_name(b, text_of(info, "browserContextId"));
 
-	if (c == NULL || c->state != CONTEXT_LENT || strcmp(target, c->target) == 0 ||
+	if (c == NULL || c->state < CONTEXT_LENT || strcmp(target, c->target) == 0 ||
 	    strcmp(text_of(info, "type"), "page") != 0)
 		return;
 	browser_call(b, NULL, "Target.closeTarget", json_pack("{ss}", "targetId", target),

@@ -7,7 +7,7 @@
  *	 "served","age_s"}],"contexts":{state:n},"leases":[{"id","tag","class","browser","age_ms",
  *	 "ttl_left_ms"}],
  *	 "waiting":[{"id","tag","client","class","position","age_ms"}],
- *	 "totals":{"leased","ended":{reason:n},"refused":{reason:n},"browser_starts",
+ *	 "totals":{"leased","sticky","ended":{reason:n},"refused":{reason:n},"browser_starts",
  *	 "contexts_made"},"metrics":{…} (metrics.h)}
  */
 #pragma once

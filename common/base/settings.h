@@ -70,6 +70,7 @@ struct settings {
 	int64_t pool_client_max_pages;
 	int64_t pool_wait_s;
 	int64_t pool_lease_s;
+	int64_t pool_keep_s;
 	int64_t pool_page_memory_mb;
 	int64_t pool_recycle_leases;
 };

@@ -114,6 +114,9 @@ const struct setting settings_table[] = {
 	INT("pool.wait_s", pool_wait_s, "60", 1, 3600, "Longest wait for a page, seconds."),
 	INT("pool.lease_s", pool_lease_s, "180", 1, 3600,
 	    "Longest lease, seconds; a worker may ask for less."),
+	INT("pool.keep_s", pool_keep_s, "120", 0, 3600,
+	    "A signed-in student's page is kept for the next job at most this long, seconds; 0: "
+	    "never."),
 	INT("pool.page_memory_mb", pool_page_memory_mb, "512", 128, 16384,
 	    "Data limit of each browser process, MiB: a page that wants more crashes alone."),
 	INT("pool.recycle_leases", pool_recycle_leases, "5000", 1, 1000000,

@@ -107,9 +107,13 @@ static int parse_lease(json_t *root, struct pool_request *req, struct error *err
 	if (r == 0)
 		r = parse_ms(root, "ttl_ms", &req->ttl_ms, err);
 	if (r == 0)
+		r = parse_ms(root, "idle_ms", &req->idle_ms, err);
+	if (r == 0)
 		r = parse_name(root, "tag", req->tag, sizeof(req->tag), err);
 	if (r == 0)
 		r = parse_name(root, "client", req->client, sizeof(req->client), err);
+	if (r == 0)
+		r = parse_name(root, "key", req->key, sizeof(req->key), err);
 	return r;
 }
 
@@ -176,5 +180,9 @@ json_t *pool_request_format(const struct pool_request *req)
 			 req->tag);
 	if (req->client[0] != '\0')
 		json_object_set_new(root, "client", json_string(req->client));
+	if (req->key[0] != '\0') {
+		json_object_set_new(root, "key", json_string(req->key));
+		json_object_set_new(root, "idle_ms", json_integer(req->idle_ms));
+	}
 	return root;
 }

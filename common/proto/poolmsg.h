@@ -5,10 +5,12 @@
  * socat), and everything after it, in both directions, ends the same way:
  *
  *	{"op":"lease","class":"interactive|check|document","wait_ms":n,"ttl_ms":n,"tag":"…",
- *	 "client":"…"}	client says who shares a turn in the queue and the caps per client;
- *			left out: "uid:<uid>/pid:<pid>" of the process that connected
+ *	 "client":"…","key":"…","idle_ms":n}
+ *			client says who shares a turn in the queue and the caps per client; left
+ *			out: "uid:<uid>/pid:<pid>" of the process that connected; key: see below
  *	  -> {"type":"queued","position":n}		each time the place changes
- *	  -> {"type":"leased","lease":n,"ttl_ms":n,"browser":"…"}	and from here CDP, below
+ *	  -> {"type":"leased","lease":n,"ttl_ms":n,"browser":"…","sticky":false}
+ *							and from here CDP, below
  *	  -> {"type":"refused","reason":"…","message":"…","retry_after_ms":n}	then it closes
  *	{"op":"status"}  -> one JSON object: browsers, leases, waiting, totals; then the pool closes
  *	{"op":"pause"}	 lends nothing until resume: leases run on, who waits waits on (and loses
@@ -26,6 +28,11 @@
  * sessionId: it is for the leased page. The pool rewrites ids, refuses methods that are not on its
  * list ({"id":n,"error":{"code":-32601,"message":"pool: method not allowed: X"}}), and says how the
  * lease ended before it closes: {"method":"Pool.ended","params":{"reason":"browser_gone"}}.
+ *
+ * With a key the page outlives its lease: when the client closes and no call is open, the page with
+ * its document and cookies is kept for idle_ms, and the next lease with the very same key gets it
+ * ("sticky":true). It has a new CDP session then: nothing is enabled. Keys are no secrets from the
+ * pool's other clients, who could ask with the same one.
  */
 #pragma once
 
@@ -36,6 +43,7 @@
 
 #define POOL_TAG_SIZE	  64
 #define POOL_CLIENT_SIZE  65
+#define POOL_KEY_SIZE	  65
 #define POOL_MAX_REQUEST  4096		     /* bytes of a first message */
 #define POOL_MAX_CDP_IN	  (8 * 1024 * 1024)  /* bytes of one CDP message from a client */
 #define POOL_MAX_CDP_OUT  (64 * 1024 * 1024) /* bytes of one CDP message to a client */
@@ -83,7 +91,9 @@ struct pool_request {
 	int64_t wait_ms, ttl_ms; /* lease only; bounded by the pool's settings, 0 = its default */
 	/* Printable ASCII without spaces and quotes; may be empty. */
 	char tag[POOL_TAG_SIZE], client[POOL_CLIENT_SIZE];
-	int64_t lease; /* kill only */
+	char key[POOL_KEY_SIZE]; /* "": a fresh page, not kept */
+	int64_t idle_ms;	 /* how long the page may be kept; 0 = the pool's default */
+	int64_t lease;		 /* kill only */
 };
 
 /* From one message's bytes (without the end mark). -EBADMSG with a sentence for the client. */

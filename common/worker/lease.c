@@ -24,6 +24,7 @@ struct kept_event {
 struct lease {
 	struct wire wire;
 	int64_t last_id;
+	bool sticky;
 	char end_reason[32]; /* "" while it lives */
 
 	STAILQ_HEAD(, kept_event) events;
@@ -238,7 +239,7 @@ static int take_refusal(json_t *root, struct error *err)
 }
 
 /* 1: lent. 0: not yet. */
-static int take_pool_word(const char *text, size_t len, struct error *err)
+static int take_pool_word(struct lease *l, const char *text, size_t len, struct error *err)
 {
 	json_t *root = json_loadb(text, len, 0, NULL);
 	const char *type = json_string_value(json_object_get(root, "type"));
@@ -250,6 +251,7 @@ static int take_pool_word(const char *text, size_t len, struct error *err)
 		r = 1;
 	else if (strcmp(type, "refused") == 0)
 		r = take_refusal(root, err);
+	l->sticky = json_is_true(json_object_get(root, "sticky"));
 	json_decref(root);
 	return r;
 }
@@ -259,13 +261,18 @@ static int ask(struct lease *l, const struct lease_request *req, struct error *e
 	struct pool_request words = { .op = POOL_OP_LEASE,
 				      .cls = req->cls,
 				      .wait_ms = MAX(req->wait_ms, 0),
-				      .ttl_ms = MAX(req->ttl_ms, 0) };
+				      .ttl_ms = MAX(req->ttl_ms, 0),
+				      .idle_ms = MAX(req->idle_ms, 0) };
 	int64_t patience_ms = req->wait_ms > 0 ? req->wait_ms : LONGEST_WAIT_MS;
 	struct deadline deadline = deadline_in(patience_ms + ANSWER_GRACE_MS);
 	json_t *root;
 	int r;
 
+	/* A key that lost its end could be somebody else's. */
+	if (req->key != NULL && strlen(req->key) >= sizeof(words.key))
+		return error_set(err, -EINVAL, "lease: the key is too long");
 	snprintf(words.tag, sizeof(words.tag), "%s", req->tag ? req->tag : "");
+	snprintf(words.key, sizeof(words.key), "%s", req->key ? req->key : "");
 	root = pool_request_format(&words);
 	r = send_json(l, root, deadline, err);
 	json_decref(root);
@@ -275,7 +282,7 @@ static int ask(struct lease *l, const struct lease_request *req, struct error *e
 
 		r = judge(l, wire_read(&l->wire, deadline, &text, &len, err), err);
 		if (r == 0)
-			r = take_pool_word(text, len, err);
+			r = take_pool_word(l, text, len, err);
 	}
 	return r < 0 ? r : 0;
 }
@@ -308,6 +315,11 @@ void lease_end(struct lease *l)
 	wire_close(&l->wire);
 	drop_events(l);
 	free(l);
+}
+
+bool lease_is_sticky(const struct lease *l)
+{
+	return l->sticky;
 }
 
 const char *lease_end_reason(const struct lease *l)

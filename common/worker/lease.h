@@ -17,6 +17,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "clock.h"
 #include "error.h"
@@ -30,6 +31,8 @@ struct lease_request {
 	int wait_ms;	     /* patience in the queue; 0 = the pool's own */
 	int ttl_ms;	     /* longest life of the lease; 0 = the pool's own */
 	const char *tag;     /* job id, for logs; NULL for none */
+	const char *key;     /* the page is kept for the next lease with this key; NULL: not */
+	int idle_ms;	     /* … at most so long; 0 = the pool's own */
 	lease_tick_fn *tick; /* may be NULL */
 	void *tick_arg;
 };
@@ -38,6 +41,8 @@ struct lease_request {
 int lease_begin(const char *socket_path, const struct lease_request *req, struct lease **ret,
 		struct error *err);
 void lease_end(struct lease *l); /* NULL is fine */
+/* The page is the one that the last lease with this key left: its document, its cookies. */
+bool lease_is_sticky(const struct lease *l);
 const char *lease_end_reason(const struct lease *l); /* "" while it lives; NULL is fine */
 
 /* One CDP call on the page's session. params may be NULL and is borrowed; *ret (may be NULL) is

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "failure.h"
 #include "keys.h"
@@ -55,13 +56,15 @@ static int fail_by_errno(struct work *w, int e, const struct error *err, const s
 }
 
 /* A pool that is being restarted is worth a moment; the attempt is not spent on it. */
-static int begin_lease(struct work *w, enum pool_class cls, struct lease **ret, struct error *err)
+static int begin_lease(struct work *w, enum pool_class cls, const char *key, struct lease **ret,
+		       struct error *err)
 {
 	struct deadline patience = within(w, MAX_LEASE_MS);
 	struct lease_request req = { .cls = cls,
 				     .wait_ms = deadline_left_ms(patience),
 				     .ttl_ms = deadline_left_ms(w->deadline),
 				     .tag = w->id,
+				     .key = key,
 				     .tick = work_tick,
 				     .tick_arg = w };
 
@@ -76,26 +79,54 @@ static int begin_lease(struct work *w, enum pool_class cls, struct lease **ret, 
 	}
 }
 
+/* Whether the page of an earlier job still stands on the site. */
+static bool is_there(struct work *w, const struct moodle *m)
+{
+	json_t *origin = NULL;
+	const char *text;
+	size_t len;
+	bool there;
+
+	if (!lease_is_sticky(m->lease) ||
+	    page_evaluate(m->lease, "location.origin", within(w, CALL_MS), &origin, NULL) < 0)
+		return false;
+	text = json_string_value(origin);
+	len = text ? strlen(text) : 0;
+	there = len > 0 && strncasecmp(m->wwwroot, text, len) == 0 &&
+		(m->wwwroot[len] == '\0' || m->wwwroot[len] == '/');
+	json_decref(origin);
+	return there;
+}
+
+static int go_there(struct work *w, struct moodle *m, struct error *err)
+{
+	CLEANUP_FREE char *url = mem_printf("%s%s", m->wwwroot, LIGHT_PATH);
+
+	if (is_there(w, m))
+		return 0;
+	work_progress(w, "opening Moodle", 0, 0, "");
+	return page_goto(m->lease, url, within(w, GOTO_MS), err);
+}
+
+/* cookies: the saved session's; NULL: signed out, in a page of its own. */
 static int open_page(struct work *w, enum pool_class cls, json_t *cookies, struct moodle *m)
 {
-	CLEANUP_FREE char *url = NULL;
+	char key[POOL_KEY_SIZE];
 	struct error err;
 	int e;
 
+	snprintf(key, sizeof(key), "moodle:%s", w->user_id);
 	work_progress(w, "waiting for a browser", 0, 0, "");
 	m->wwwroot = mem_strdup(w->settings->site_url);
 	for (size_t len = strlen(m->wwwroot); len > 0 && m->wwwroot[len - 1] == '/'; len--)
 		m->wwwroot[len - 1] = '\0';
-	e = begin_lease(w, cls, &m->lease, &err);
+	e = begin_lease(w, cls, cookies ? key : NULL, &m->lease, &err);
 	if (e == 0)
 		e = page_prepare(m->lease, within(w, CALL_MS), &err);
 	if (e == 0 && cookies != NULL)
 		e = page_set_cookies(m->lease, cookies, within(w, CALL_MS), &err);
-	if (e == 0) {
-		work_progress(w, "opening Moodle", 0, 0, "");
-		url = mem_printf("%s%s", m->wwwroot, LIGHT_PATH);
-		e = page_goto(m->lease, url, within(w, GOTO_MS), &err);
-	}
+	if (e == 0)
+		e = go_there(w, m, &err);
 	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
 }
 

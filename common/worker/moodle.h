@@ -8,6 +8,10 @@
  * A saved session is the cookies, sealed under "moodle <user id>", beside the verifier of the
  * password; the same content with the same expiry in PostgreSQL (pensum.moodle_sessions) and in Redis
  * (pensum:moodle:<user>, JSON {"sealed","verifier","expires_at"}).
+ *
+ * A signed-in page is kept by the pool for the student's next job (poolmsg.h: key "moodle:<user id>"),
+ * which saves a process and a navigation. It never carries a session over: each job sets the cookies
+ * anew, so a session that was found dead, or replaced, is gone from the page as well.
  */
 #pragma once
 

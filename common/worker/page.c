@@ -215,9 +215,13 @@ static json_t *cookie_param(json_t *cookie)
 int page_set_cookies(struct lease *l, json_t *cookies, struct deadline deadline,
 		     struct error *err)
 {
-	json_t *list = json_array(), *cookie;
+	json_t *list, *cookie;
+	int r = call(l, "Network.clearBrowserCookies", NULL, deadline, NULL, err);
 	size_t i;
 
+	if (r < 0)
+		return r;
+	list = json_array();
 	json_array_foreach (cookies, i, cookie)
 		json_array_append_new(list, cookie_param(cookie));
 	return call(l, "Network.setCookies", json_pack("{so}", "cookies", list), deadline, NULL,

@@ -30,7 +30,7 @@ int page_evaluate(struct lease *l, const char *expression, struct deadline deadl
 /* Cookies of url as CDP cookie objects: an array, yours. */
 int page_get_cookies(struct lease *l, const char *url, struct deadline deadline, json_t **ret,
 		     struct error *err);
-/* Such an array back into a page, before it navigates. Borrowed. A cookie that was for one host or
+/* Such an array back into a page, before it navigates, in place of what it has. Borrowed. A cookie that was for one host or
  * for the session only is so again. */
 int page_set_cookies(struct lease *l, json_t *cookies, struct deadline deadline,
 		     struct error *err);

@@ -50,6 +50,7 @@ static void test_times_and_tag_may_be_left_out(void **state)
 	assert_int_equal(req.wait_ms, 0);
 	assert_int_equal(req.ttl_ms, 0);
 	assert_string_equal(req.tag, "");
+	assert_string_equal(req.key, "");
 }
 
 static void test_reads_the_ops_for_people(void **state)
@@ -98,6 +99,11 @@ static void test_refuses_bad_requests_with_a_sentence(void **state)
 		"{\"op\":\"kill\"}",
 		"{\"op\":\"kill\",\"lease\":\"7\"}",
 		"{\"op\":\"kill\",\"lease\":-7}",
+		"{\"op\":\"lease\",\"class\":\"check\",\"key\":\"a b\"}",
+		"{\"op\":\"lease\",\"class\":\"check\",\"key\":null}",
+		"{\"op\":\"lease\",\"class\":\"check\",\"idle_ms\":-1}",
+		("{\"op\":\"lease\",\"class\":\"check\",\"key\":"
+		 "\"01234567890123456789012345678901234567890123456789012345678901234\"}"),
 		"{\"op\":\"status\",\"x\":\"\xff\"}",
 	};
 	struct pool_request req;
@@ -124,7 +130,7 @@ static void test_formats_what_it_reads(void **state)
 {
 	struct pool_request req = {
 		.op = POOL_OP_LEASE, .cls = POOL_CHECK, .wait_ms = 5, .ttl_ms = 6, .tag = "t",
-		.client = "c"
+		.client = "c", .key = "moodle:7", .idle_ms = 8
 	};
 	struct pool_request again;
 	json_t *root = pool_request_format(&req);
@@ -139,6 +145,8 @@ static void test_formats_what_it_reads(void **state)
 	assert_int_equal(again.ttl_ms, req.ttl_ms);
 	assert_string_equal(again.tag, req.tag);
 	assert_string_equal(again.client, req.client);
+	assert_string_equal(again.key, req.key);
+	assert_int_equal(again.idle_ms, req.idle_ms);
 }
 
 static void test_names_go_both_ways(void **state)
