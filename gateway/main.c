@@ -265,6 +265,7 @@ int main(int argc, char **argv)
 		return done;
 	log_open("gateway", (enum log_level)settings.log_level);
 	daemon_prepare();
+	json_set_alloc_funcs(malloc, mem_wipe_free); /* a sign-in's body has a password */
 	if (migrate)
 		return run_migrate(&settings);
 	limit_descriptors(&settings);
