@@ -47,12 +47,11 @@ static void set_timer(struct browser *b, int64_t ms)
 
 /* Calls */
 
-void browser_call(struct browser *b, const char *session, const char *method, json_t *params,
-		  call_fn *fn, void *arg)
+void browser_call_as(struct browser *b, const struct call *call, const char *session,
+		     const char *method, json_t *params)
 {
-	struct call call = { .fn = fn, .arg = arg };
-	json_t *root = json_pack("{sIss}", "id", (json_int_t)calls_add(b->calls, &call), "method",
-				 method);
+	json_t *root =
+		json_pack("{sIss}", "id", (json_int_t)calls_add(b->calls, call), "method", method);
 	CLEANUP_FREE char *text = NULL;
 
 	if (params != NULL)
@@ -62,6 +61,16 @@ void browser_call(struct browser *b, const char *session, const char *method, js
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	frames_send(b->pipe, text, strlen(text));
+	if (call->owner != NULL)
+		call->owner->open_calls++;
+}
+
+void browser_call(struct browser *b, const char *session, const char *method, json_t *params,
+		  call_fn *fn, void *arg)
+{
+	struct call call = { .fn = fn, .arg = arg };
+
+	browser_call_as(b, &call, session, method, params);
 }
 
 static void fail_calls(struct browser *b)
@@ -366,7 +375,8 @@ int browser_start(struct pool *p, struct error *err)
 	TAILQ_INSERT_TAIL(&p->browsers[BROWSER_STARTING], b, link);
 	open_pipes(b, &child);
 	set_timer(b, START_LIMIT_MS);
-	browser_call(b, NULL, "Target.setDiscoverTargets", json_pack("{sb}", "discover", 1),
-		     on_discovering, b);
+	/* An empty filter lets everything through, tabs too, of which a client may want to know. */
+	browser_call(b, NULL, "Target.setDiscoverTargets",
+		     json_pack("{sb s[{}]}", "discover", 1, "filter"), on_discovering, b);
 	return 0;
 }

@@ -47,7 +47,7 @@ struct browser {
 	char version[64]; /* "HeadlessChrome/156…", "" before READY */
 	char exit[32];	  /* how its first process ended, "" before it did */
 
-	struct frames *pipe; /* NULL once DYING */
+	struct frames *pipe;	   /* NULL once DYING */
 	struct bufferevent *noise; /* its stderr */
 	struct calls *calls;
 	struct context_list contexts[CONTEXT_STATE_COUNT];
@@ -81,5 +81,8 @@ void browser_note_context(struct browser *b);
 /* One call of the pool's own; params is taken. fn comes exactly once, from the loop. */
 void browser_call(struct browser *b, const char *session, const char *method, json_t *params,
 		  call_fn *fn, void *arg);
+/* The same with any call: a client's, or the pool's own for a client. */
+void browser_call_as(struct browser *b, const struct call *call, const char *session,
+		     const char *method, json_t *params);
 /* Bytes that Chromium has not read yet. */
 size_t browser_unsent_bytes(const struct browser *b);

@@ -64,7 +64,8 @@ bool calls_take(struct calls *calls, int64_t id, struct call *ret)
 {
 	struct entry *entry;
 
-	LIST_FOREACH(entry, bucket_of(calls, id), link) {
+	LIST_FOREACH(entry, bucket_of(calls, id), link)
+	{
 		if (entry->id == id) {
 			take_entry(entry, ret);
 			return true;
@@ -73,20 +74,41 @@ bool calls_take(struct calls *calls, int64_t id, struct call *ret)
 	return false;
 }
 
-bool calls_take_any(struct calls *calls, struct call *ret)
+/* The first of which both are so; NULL stands for any. */
+static bool take_match(struct calls *calls, const struct context *owner,
+		       const struct session *session, struct call *ret)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
-		struct entry *entry = LIST_FIRST(&calls->buckets[i]);
+		struct entry *entry;
 
-		if (entry != NULL) {
-			take_entry(entry, ret);
-			return true;
+		LIST_FOREACH(entry, &calls->buckets[i], link)
+		{
+			if ((owner == NULL || entry->call.owner == owner) &&
+			    (session == NULL || entry->call.session == session)) {
+				take_entry(entry, ret);
+				return true;
+			}
 		}
 	}
 	return false;
 }
 
-void calls_forget_owner(struct calls *calls, const struct context *owner)
+bool calls_take_any(struct calls *calls, struct call *ret)
+{
+	return take_match(calls, NULL, NULL, ret);
+}
+
+bool calls_take_owner(struct calls *calls, const struct context *owner, struct call *ret)
+{
+	return take_match(calls, owner, NULL, ret);
+}
+
+bool calls_take_session(struct calls *calls, const struct session *session, struct call *ret)
+{
+	return take_match(calls, NULL, session, ret);
+}
+
+void calls_forget_arg(struct calls *calls, const void *arg)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
 		struct entry *entry = LIST_FIRST(&calls->buckets[i]);
@@ -94,7 +116,7 @@ void calls_forget_owner(struct calls *calls, const struct context *owner)
 		while (entry != NULL) {
 			struct entry *next = LIST_NEXT(entry, link);
 
-			if (entry->call.owner == owner || entry->call.arg == owner) {
+			if (entry->call.arg == arg) {
 				LIST_REMOVE(entry, link);
 				free(entry);
 			}

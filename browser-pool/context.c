@@ -55,6 +55,7 @@ void context_free(struct context *c)
 	TAILQ_REMOVE(&b->contexts[c->state], c, link);
 	b->pool->context_count[c->state]--;
 	b->context_count--;
+	targets_remove_all(c);
 	event_del(c->timer);
 	defer_call(b->pool->defer, free_now, c);
 	pool_wake(b->pool);
@@ -179,6 +180,8 @@ void context_make(struct browser *b)
 
 	c->browser = b;
 	c->state = CONTEXT_MAKING;
+	TAILQ_INIT(&c->targets);
+	TAILQ_INIT(&c->sessions);
 	c->begun_ms = clock_now_ms();
 	c->timer = event_new(b->pool->base, -1, 0, on_timer, c);
 	TAILQ_INSERT_TAIL(&b->contexts[CONTEXT_MAKING], c, link);
@@ -192,11 +195,25 @@ void context_lend(struct context *c, struct pool_lease *l)
 {
 	event_del(c->timer);
 	c->lease = l;
+	sessions_begin(c,
+		       l->request.mode == POOL_MODE_BROWSER ? c->browser_session : c->page_session);
 	c->browser->served++;
 	context_set_state(c, CONTEXT_LENT);
 }
 
 /* Keeping */
+
+static void forget_client(struct context *c)
+{
+	struct call call;
+
+	c->lease = NULL;
+	while (calls_take_owner(c->browser->calls, c, &call))
+		if (call.fn != NULL)
+			call.fn(call.arg, NULL, "the lease is over");
+	calls_forget_arg(c->browser->calls, c);
+	sessions_end(c);
+}
 
 static void on_still_alive(void *arg, json_t *result, const char *error)
 {
@@ -238,7 +255,7 @@ void context_keep(struct context *c, const char *key, int64_t idle_ms)
 {
 	struct browser *b = c->browser;
 
-	c->lease = NULL;
+	forget_client(c);
 	c->idle_ms = idle_ms;
 	c->kept_ms = clock_now_ms();
 	snprintf(c->key, sizeof(c->key), "%s", key);
@@ -253,10 +270,11 @@ void context_keep(struct context *c, const char *key, int64_t idle_ms)
 
 /* The end */
 
-/* DISPOSING ends when both are true; whichever comes last frees it. */
+/* DISPOSING ends when all of it is gone; whatever goes last frees it. */
 static void over_if_complete(struct context *c)
 {
-	if (c->state == CONTEXT_DISPOSING && c->session_gone && c->target_gone)
+	if (c->state == CONTEXT_DISPOSING && c->session_gone && c->target_gone &&
+	    c->page_count == 0)
 		context_free(c);
 }
 
@@ -276,8 +294,7 @@ void context_dispose(struct context *c)
 {
 	struct browser *b = c->browser;
 
-	calls_forget_owner(b->calls, c);
-	c->lease = NULL;
+	forget_client(c);
 	context_set_state(c, CONTEXT_DISPOSING);
 	if (b->state == BROWSER_DYING)
 		return;
@@ -287,48 +304,47 @@ void context_dispose(struct context *c)
 	browser_note_context(b);
 }
 
-void context_note_destroyed(struct context *c)
+static void note_page_gone(struct context *c)
 {
 	c->target_gone = true;
-	if (c->state == CONTEXT_LENT)
+	if (c->state == CONTEXT_LENT && c->lease->vbrowser == NULL)
 		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, "the page closed itself");
 	else if (c->state == CONTEXT_MAKING)
 		fail(c, "the page vanished");
 	else if (c->state != CONTEXT_DISPOSING)
 		context_dispose(c);
+}
+
+void context_note_destroyed(struct context *c, struct target *t)
+{
+	bool first = strcmp(t->id, c->target) == 0;
+
+	targets_remove(c, t);
+	if (first)
+		note_page_gone(c);
 	over_if_complete(c);
 }
 
-void context_note_crashed(struct context *c, const char *status)
+static void on_crashed_closed(void *arg, json_t *result, const char *error)
 {
-	if (c->state == CONTEXT_LENT)
+	(void)arg;
+	(void)result;
+	(void)error;
+}
+
+void context_note_crashed(struct context *c, const struct target *t, const char *status)
+{
+	bool first = strcmp(t->id, c->target) == 0;
+
+	if (c->state == CONTEXT_LENT && (first || c->lease->vbrowser != NULL))
 		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, status);
+	else if (!first)
+		browser_call(c->browser, NULL, "Target.closeTarget",
+			     json_pack("{ss}", "targetId", t->id), on_crashed_closed, NULL);
 	else if (c->state == CONTEXT_MAKING)
 		fail(c, status);
 	else if (c->state != CONTEXT_DISPOSING)
 		context_dispose(c);
-}
-
-struct context *context_find_session(struct browser *b, const struct cdpmsg *m)
-{
-	struct context *c;
-
-	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
-		TAILQ_FOREACH(c, &b->contexts[state], link)
-			if (cdpmsg_session_is(m, c->page_session))
-				return c;
-	return NULL;
-}
-
-struct context *context_find_target(struct browser *b, const char *target)
-{
-	struct context *c;
-
-	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
-		TAILQ_FOREACH(c, &b->contexts[state], link)
-			if (strcmp(target, c->target) == 0)
-				return c;
-	return NULL;
 }
 
 struct context *context_find_name(struct browser *b, const char *name)
@@ -336,7 +352,7 @@ struct context *context_find_name(struct browser *b, const char *name)
 	struct context *c;
 
 	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
-		TAILQ_FOREACH(c, &b->contexts[state], link)
+		TAILQ_FOREACH (c, &b->contexts[state], link)
 			if (strcmp(name, c->name) == 0)
 				return c;
 	return NULL;

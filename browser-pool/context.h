@@ -13,13 +13,13 @@
  *	   +-- late or failed: the browser is recycled
  *
  * A lease with a key that ends cleanly leaves its page, document and cookies and all, for the next
- * lease with this key. KEEPING takes the page's session away and attaches a new one, so that nothing
- * is enabled, emulated or blocked any more, and asks the page whether it is alive.
+ * lease with this key. KEEPING takes the page's session away and attaches a new one, so that
+ *nothing is enabled, emulated or blocked any more, and asks the page whether it is alive.
  *
  * It is made through a browser session of its own (Target.attachToBrowserTarget), and the context
  * is disposed with that session: one message ends everything, whatever the page does. It counts
- * against pool.max_pages until Chromium said that the page's target is destroyed, or the browser is
- * gone; when that does not come in time, the browser is recycled.
+ * against pool.max_pages until Chromium said that its pages' targets are destroyed, or the browser
+ * is gone; when that does not come in time, the browser is recycled.
  *
  * MAKING ends with a script run in the page, which starts its process: a browser that can make
  * targets but no processes (its zygote is dead) is found here and not by a worker.
@@ -33,11 +33,11 @@
 
 #include "cdpmsg.h"
 #include "poolmsg.h"
+#include "session.h"
+#include "targets.h"
 
 struct browser;
 struct pool_lease;
-
-#define CDP_NAME_SIZE 64 /* a session's, target's or context's name; Chromium's have 32 digits */
 
 enum context_state {
 	CONTEXT_MAKING,
@@ -61,11 +61,17 @@ struct context {
 	char target[CDP_NAME_SIZE];
 	char page_session[CDP_NAME_SIZE];
 
+	struct target_list targets; /* all that Chromium told of; the page is one of them */
+	unsigned target_count, page_count;
+
 	struct pool_lease *lease; /* while LENT */
-	unsigned open_calls;	  /* the client's */
+	struct session root;	  /* likewise: what the client's messages reach */
+	struct session_list sessions;
+	unsigned session_count, last_session;
+	unsigned open_calls;		/* the client's */
 	bool session_gone, target_gone; /* what DISPOSING waits for */
 
-	char key[POOL_KEY_SIZE]; /* KEEPING and KEPT: whose next lease it is for */
+	char key[POOL_KEY_SIZE];  /* KEEPING and KEPT: whose next lease it is for */
 	int64_t idle_ms, kept_ms; /* how long at most, and since when */
 };
 
@@ -82,11 +88,10 @@ void context_dispose(struct context *c);
 /* Its browser is gone. */
 void context_free(struct context *c);
 
-/* Chromium said that the target is destroyed, or that its process died (status as Chromium's). */
-void context_note_destroyed(struct context *c);
-void context_note_crashed(struct context *c, const char *status);
+/* Chromium said that a target of it is destroyed (and t is forgotten), or that a page's process
+ * died (status as Chromium's). */
+void context_note_destroyed(struct context *c, struct target *t);
+void context_note_crashed(struct context *c, const struct target *t, const char *status);
 
 /* NULL when no context of the browser has it. */
-struct context *context_find_session(struct browser *b, const struct cdpmsg *m);
-struct context *context_find_target(struct browser *b, const char *target);
 struct context *context_find_name(struct browser *b, const char *name);

@@ -21,20 +21,19 @@ static bool has_scheme(const char *url, const char *scheme)
 }
 
 /* Only what begins exactly so: leading spaces and the like, which a browser forgives, are not. */
-static int check_url(json_t *params, struct error *err)
+int filter_check_url(json_t *params, struct error *err)
 {
 	const char *url = json_string_value(json_object_get(params, "url"));
 
 	if (url != NULL && (has_scheme(url, "https://") || has_scheme(url, "http://") ||
 			    has_scheme(url, "data:") || strcmp(url, "about:blank") == 0))
 		return 0;
-	return error_set(err, -EPERM,
-			 "pool: only http, https, data and about:blank may be opened");
+	return error_set(err, -EPERM, "pool: only http, https, data and about:blank may be opened");
 }
 
 static int check_optional_url(json_t *params, struct error *err)
 {
-	return json_object_get(params, "url") == NULL ? 0 : check_url(params, err);
+	return json_object_get(params, "url") == NULL ? 0 : filter_check_url(params, err);
 }
 
 /* A world with universal access reads every origin; Chromium's protocol misspells the word. */
@@ -46,8 +45,31 @@ static int check_world(json_t *params, struct error *err)
 	return 0;
 }
 
+/* The pool can name only sessions whose messages have a sessionId. */
+static int check_auto_attach(json_t *params, struct error *err)
+{
+	if (json_is_true(json_object_get(params, "flatten")))
+		return 0;
+	return error_set(err, -EPERM, "pool: only flat sessions");
+}
+
+/* On a page it tells of that page; of others only with their name. */
+static int check_no_target(json_t *params, struct error *err)
+{
+	if (json_object_get(params, "targetId") == NULL)
+		return 0;
+	return error_set(err, -EPERM, "pool: unknown target");
+}
+
 static const struct rule rules[] = {
 	{ "Accessibility.*", NULL },
+	{ "Audits.disable", NULL },
+	{ "Audits.enable", NULL },
+	{ "CSS.disable", NULL },
+	{ "CSS.enable", NULL },
+	{ "CSS.getStyleSheetText", NULL },
+	{ "CSS.startRuleUsageTracking", NULL },
+	{ "CSS.stopRuleUsageTracking", NULL },
 	{ "DOM.describeNode", NULL },
 	{ "DOM.disable", NULL },
 	{ "DOM.discardSearchResults", NULL },
@@ -57,6 +79,7 @@ static const struct rule rules[] = {
 	{ "DOM.getBoxModel", NULL },
 	{ "DOM.getContentQuads", NULL },
 	{ "DOM.getDocument", NULL },
+	{ "DOM.getFrameOwner", NULL },
 	{ "DOM.getNodeForLocation", NULL },
 	{ "DOM.getOuterHTML", NULL },
 	{ "DOM.getSearchResults", NULL },
@@ -67,11 +90,17 @@ static const struct rule rules[] = {
 	{ "DOM.requestNode", NULL },
 	{ "DOM.resolveNode", NULL },
 	{ "DOM.scrollIntoViewIfNeeded", NULL },
+	{ "Debugger.disable", NULL },
+	{ "Debugger.enable", NULL },
+	{ "Debugger.getScriptSource", NULL },
+	{ "Debugger.resume", NULL },
+	{ "Debugger.setSkipAllPauses", NULL },
 	{ "Emulation.clearDeviceMetricsOverride", NULL },
 	{ "Emulation.setDefaultBackgroundColorOverride", NULL },
 	{ "Emulation.setDeviceMetricsOverride", NULL },
 	{ "Emulation.setEmulatedMedia", NULL },
 	{ "Emulation.setFocusEmulationEnabled", NULL },
+	{ "Emulation.setGeolocationOverride", NULL },
 	{ "Emulation.setLocaleOverride", NULL },
 	{ "Emulation.setScriptExecutionDisabled", NULL },
 	{ "Emulation.setTimezoneOverride", NULL },
@@ -86,6 +115,7 @@ static const struct rule rules[] = {
 	{ "Fetch.fulfillRequest", NULL },
 	{ "Fetch.getResponseBody", NULL },
 	{ "Fetch.takeResponseBodyAsStream", NULL },
+	{ "HeapProfiler.collectGarbage", NULL },
 	{ "IO.close", NULL },
 	{ "IO.read", NULL },
 	{ "Input.dispatchKeyEvent", NULL },
@@ -115,6 +145,7 @@ static const struct rule rules[] = {
 	{ "Page.addScriptToEvaluateOnNewDocument", NULL },
 	{ "Page.bringToFront", NULL },
 	{ "Page.captureScreenshot", NULL },
+	{ "Page.close", NULL },
 	{ "Page.createIsolatedWorld", check_world },
 	{ "Page.disable", NULL },
 	{ "Page.enable", NULL },
@@ -122,7 +153,7 @@ static const struct rule rules[] = {
 	{ "Page.getLayoutMetrics", NULL },
 	{ "Page.getNavigationHistory", NULL },
 	{ "Page.handleJavaScriptDialog", NULL },
-	{ "Page.navigate", check_url },
+	{ "Page.navigate", filter_check_url },
 	{ "Page.navigateToHistoryEntry", NULL },
 	{ "Page.printToPDF", NULL },
 	{ "Page.reload", NULL },
@@ -130,10 +161,21 @@ static const struct rule rules[] = {
 	{ "Page.resetNavigationHistory", NULL },
 	{ "Page.setBypassCSP", NULL },
 	{ "Page.setDocumentContent", NULL },
+	{ "Page.setFontFamilies", NULL },
+	{ "Page.setInterceptFileChooserDialog", NULL },
 	{ "Page.setLifecycleEventsEnabled", NULL },
 	{ "Page.stopLoading", NULL },
 	{ "Performance.*", NULL },
+	{ "Profiler.disable", NULL },
+	{ "Profiler.enable", NULL },
+	{ "Profiler.startPreciseCoverage", NULL },
+	{ "Profiler.stopPreciseCoverage", NULL },
+	{ "Profiler.takePreciseCoverage", NULL },
 	{ "Runtime.*", NULL },
+	{ "ServiceWorker.disable", NULL },
+	{ "ServiceWorker.enable", NULL },
+	{ "Target.getTargetInfo", check_no_target },
+	{ "Target.setAutoAttach", check_auto_attach },
 };
 
 struct name {
@@ -199,6 +241,35 @@ static bool is_printable(const char *text, size_t len)
 	return true;
 }
 
+int filter_refuse(const struct cdpmsg *m, struct error *err)
+{
+	const char *method = m->text + m->method.at;
+	size_t len = m->method.len;
+
+	return error_set(err, -ENOSYS, "pool: method not allowed: %.*s",
+			 is_printable(method, len) ? (int)MIN(len, 64) : 0, method);
+}
+
+json_t *filter_window(void)
+{
+	return json_pack("{si s{si si si si ss}}", "windowId", 1, "bounds", "left", 0, "top", 0,
+			 "width", 800, "height", 600, "windowState", "normal");
+}
+
+json_t *filter_answer(const struct cdpmsg *m)
+{
+	static const char *const ignored[] = {
+		"Browser.setDownloadBehavior",
+		"Browser.setWindowBounds",
+		"Page.setDownloadBehavior",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(ignored); i++)
+		if (cdpmsg_method_is(m, ignored[i]))
+			return json_object();
+	return cdpmsg_method_is(m, "Browser.getWindowForTarget") ? filter_window() : NULL;
+}
+
 int filter_check(const struct cdpmsg *m, struct error *err)
 {
 	const char *method = m->text + m->method.at;
@@ -208,7 +279,6 @@ int filter_check(const struct cdpmsg *m, struct error *err)
 	if (rule == NULL)
 		rule = find_domain_rule(method, len);
 	if (rule == NULL)
-		return error_set(err, -EPERM, "pool: method not allowed: %.*s",
-				 is_printable(method, len) ? (int)MIN(len, 64) : 0, method);
+		return filter_refuse(m, err);
 	return rule->guard ? check_params(m, rule->guard, err) : 0;
 }

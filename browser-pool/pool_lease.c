@@ -14,14 +14,12 @@
 #include "pool.h"
 #include "tenant.h"
 #include "text.h"
+#include "vbrowser.h"
 
-#define MAX_OPEN_CALLS	     256		  /* of one client */
-#define MAX_BROWSER_UNSENT   (32 * 1024 * 1024)	  /* bytes that wait for the browser */
-#define SLOW_UNSENT	     (16 * 1024 * 1024)	  /* bytes that wait for the client */
-#define SLOW_LOOK_S	     2
-#define CDP_ERROR_SERVER     (-32000)
-#define CDP_ERROR_SESSION    (-32001)
-#define CDP_ERROR_NO_METHOD  (-32601)
+#define MAX_OPEN_CALLS	   256		      /* of one client */
+#define MAX_BROWSER_UNSENT (32 * 1024 * 1024) /* bytes that wait for the browser */
+#define SLOW_UNSENT	   (16 * 1024 * 1024) /* bytes that wait for the client */
+#define SLOW_LOOK_S	   2
 
 static void set_timer(struct event *timer, int64_t ms)
 {
@@ -56,13 +54,24 @@ static void watch_slow(struct pool_lease *l)
 	event_add(l->slow_timer, &after);
 }
 
+bool pool_lease_is_slow(const struct pool_lease *l)
+{
+	return client_unsent_bytes(l->client) > SLOW_UNSENT;
+}
+
+static void watch_if_slow(struct pool_lease *l)
+{
+	if (pool_lease_is_slow(l) && !event_pending(l->slow_timer, EV_TIMEOUT, NULL))
+		watch_slow(l);
+}
+
 static void on_slow_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct pool_lease *l = arg;
 
 	(void)fd;
 	(void)what;
-	if (client_unsent_bytes(l->client) <= SLOW_UNSENT)
+	if (!pool_lease_is_slow(l))
 		return;
 	if (client_written_bytes(l->client) == l->written_before)
 		pool_lease_end(l, POOL_REASON_SLOW_CONSUMER, "the client does not read");
@@ -107,6 +116,7 @@ void pool_lease_free(struct pool_lease *l)
 		return;
 	event_free(l->timer);
 	event_free(l->slow_timer);
+	vbrowser_free(l->vbrowser);
 	tenant_put(l->tenant);
 	free(l);
 }
@@ -142,6 +152,8 @@ void pool_lease_lend(struct pool_lease *l, struct context *c)
 	l->context = c;
 	l->sticky = c->state == CONTEXT_KEPT;
 	context_lend(c, l);
+	if (l->request.mode == POOL_MODE_BROWSER)
+		l->vbrowser = vbrowser_new(l);
 	pool_lease_set_state(l, POOL_LEASE_LENT);
 	set_timer(l->timer, l->request.ttl_ms);
 	l->pool->totals.leased++;
@@ -173,11 +185,13 @@ static void end_waiting(struct pool_lease *l, enum pool_reason reason, const cha
 	client_finish(l->client);
 }
 
-/* Only what a client left on purpose: a page with an open call may be in any state. */
+/* Only what a client left on purpose: a page with an open call may be in any state, and one with
+ * children that were attached to is not alone. */
 static bool is_clean_end(const struct pool_lease *l, enum pool_reason reason)
 {
 	return reason == POOL_REASON_CLIENT_GONE && l->context->open_calls == 0 &&
-	       !l->context->target_gone;
+	       !l->context->target_gone && l->context->page_count == 1 &&
+	       l->context->session_count == 0 && l->vbrowser == NULL;
 }
 
 static void end_lent(struct pool_lease *l, enum pool_reason reason, const char *detail)
@@ -214,31 +228,39 @@ void pool_lease_end(struct pool_lease *l, enum pool_reason reason, const char *d
 		end_lent(l, reason, detail);
 }
 
-void pool_lease_give(struct pool_lease *l, const struct cdpmsg *m, int64_t client_id)
+void pool_lease_give(struct pool_lease *l, const struct cdpmsg *m, int64_t client_id,
+		     const char *session)
 {
 	size_t unsent = client_unsent_bytes(l->client);
 	struct cdp_pieces pieces;
 
-	cdpmsg_to_client(m, client_id, &pieces);
+	cdpmsg_readdress(m, client_id, session, &pieces);
 	if (unsent > SLOW_UNSENT && unsent + pieces.bytes > POOL_MAX_CDP_OUT) {
 		pool_lease_end(l, POOL_REASON_SLOW_CONSUMER, "too much waits for the client");
 		return;
 	}
 	client_send_pieces(l->client, &pieces);
-	if (unsent + pieces.bytes > SLOW_UNSENT && !event_pending(l->slow_timer, EV_TIMEOUT, NULL))
-		watch_slow(l);
+	watch_if_slow(l);
 }
 
-static void answer_error(struct pool_lease *l, int64_t id, int code, const char *message)
+void pool_lease_tell(struct pool_lease *l, json_t *message)
 {
-	client_send(l->client, json_pack("{sI s{si ss}}", "id", (json_int_t)id, "error", "code",
-					 code, "message", message));
+	client_send(l->client, message);
+	watch_if_slow(l);
 }
 
-static void deny(struct pool_lease *l, const struct cdpmsg *m, const struct error *err)
+void pool_lease_answer_error(struct pool_lease *l, const char *session, int64_t id, int code,
+			     const char *message)
+{
+	pool_lease_tell(l, json_pack("{sI s{si ss} ss*}", "id", (json_int_t)id, "error", "code",
+				     code, "message", message, "sessionId", session));
+}
+
+void pool_lease_deny(struct pool_lease *l, const char *session, const struct cdpmsg *m,
+		     const struct error *err)
 {
 	denied_note(&l->pool->denied, m->text + m->method.at, m->method.len);
-	answer_error(l, m->id, CDP_ERROR_NO_METHOD, err->text);
+	pool_lease_answer_error(l, session, m->id, CDP_ERROR_NO_METHOD, err->text);
 }
 
 static int scan(const char *text, size_t len, struct cdpmsg *m, struct error *err)
@@ -252,15 +274,91 @@ static int scan(const char *text, size_t len, struct cdpmsg *m, struct error *er
 	return r;
 }
 
-static void pass_on(struct pool_lease *l, const struct cdpmsg *m)
+static void pass_on(const struct session *s, const struct cdpmsg *m)
 {
-	struct context *c = l->context;
-	struct call call = { .owner = c, .client_id = m->id };
+	struct context *c = s->context;
+	struct call call = { .owner = c, .session = s, .client_id = m->id };
 	struct cdp_pieces pieces;
 
 	c->open_calls++;
-	cdpmsg_to_browser(m, calls_add(c->browser->calls, &call), c->page_session, &pieces);
+	cdpmsg_readdress(m, calls_add(c->browser->calls, &call), s->real, &pieces);
 	frames_send_pieces(c->browser->pipe, &pieces);
+}
+
+static json_t *params_of(const struct cdpmsg *m)
+{
+	return json_loadb(m->text + m->params.at, m->params.len, JSON_REJECT_DUPLICATES, NULL);
+}
+
+/* Libraries ask for a world with universal access and live with a plain one. */
+static void make_plain_world(struct session *s, const struct cdpmsg *m)
+{
+	struct context *c = s->context;
+	struct call call = { .owner = c, .session = s, .client_id = m->id };
+	json_t *params = params_of(m);
+
+	json_object_del(params, "grantUniveralAccess"); /* as Chromium spells it */
+	json_object_del(params, "grantUniversalAccess");
+	browser_call_as(c->browser, &call, s->real, "Page.createIsolatedWorld", params);
+}
+
+static void detach_child(struct pool_lease *l, struct session *s, const struct cdpmsg *m)
+{
+	json_t *params = params_of(m);
+	const char *name = json_string_value(json_object_get(params, "sessionId"));
+
+	if (!session_detach_child(s, name, m->id))
+		pool_lease_answer_error(l, session_client_name(s), m->id, CDP_ERROR_BAD_PARAMS,
+					"pool: unknown session");
+	json_decref(params);
+}
+
+/* What the pool answers itself, or asks Chromium in other words. */
+static bool answer_here(struct pool_lease *l, struct session *s, const struct cdpmsg *m)
+{
+	bool library = l->vbrowser != NULL;
+	json_t *result = library ? filter_answer(m) : NULL;
+
+	if (result != NULL)
+		pool_lease_tell(l, json_pack("{sI so ss*}", "id", (json_int_t)m->id, "result",
+					     result, "sessionId", session_client_name(s)));
+	else if (library && cdpmsg_method_is(m, "Page.createIsolatedWorld"))
+		make_plain_world(s, m);
+	else if (cdpmsg_method_is(m, "Target.detachFromTarget"))
+		detach_child(l, s, m);
+	else
+		return false;
+	return true;
+}
+
+static void take_for_session(struct pool_lease *l, struct session *s, const struct cdpmsg *m)
+{
+	struct error err = { 0 };
+
+	if (answer_here(l, s, m))
+		return;
+	if (filter_check(m, &err) < 0)
+		pool_lease_deny(l, session_client_name(s), m, &err);
+	else
+		pass_on(s, m);
+}
+
+static void take_cdp(struct pool_lease *l, const struct cdpmsg *m)
+{
+	struct session *s = sessions_find(l->context, m);
+
+	if (s == NULL)
+		pool_lease_answer_error(l, NULL, m->id, CDP_ERROR_SESSION, "pool: no such session");
+	else if (l->context->open_calls >= MAX_OPEN_CALLS)
+		pool_lease_answer_error(l, session_client_name(s), m->id, CDP_ERROR_SERVER,
+					"pool: too many open calls");
+	else if (browser_unsent_bytes(l->context->browser) > MAX_BROWSER_UNSENT)
+		pool_lease_answer_error(l, session_client_name(s), m->id, CDP_ERROR_SERVER,
+					"pool: the browser is too busy");
+	else if (s->parent == NULL && l->vbrowser != NULL)
+		vbrowser_take_message(l->vbrowser, m);
+	else
+		take_for_session(l, s, m);
 }
 
 void pool_lease_take_message(struct pool_lease *l, const char *text, size_t len)
@@ -272,14 +370,8 @@ void pool_lease_take_message(struct pool_lease *l, const char *text, size_t len)
 		pool_lease_end(l, POOL_REASON_BAD_MESSAGE, "a message before the page was lent");
 	else if (scan(text, len, &m, &err) < 0)
 		pool_lease_end(l, POOL_REASON_BAD_MESSAGE, err.text);
-	else if (m.session.len > 0)
-		answer_error(l, m.id, CDP_ERROR_SESSION, "pool: no such session");
-	else if (filter_check(&m, &err) < 0)
-		deny(l, &m, &err);
-	else if (l->context->open_calls >= MAX_OPEN_CALLS)
-		answer_error(l, m.id, CDP_ERROR_SERVER, "pool: too many open calls");
-	else if (browser_unsent_bytes(l->context->browser) > MAX_BROWSER_UNSENT)
-		answer_error(l, m.id, CDP_ERROR_SERVER, "pool: the browser is too busy");
+	else if (client_unsent_bytes(l->client) > POOL_MAX_CDP_OUT)
+		pool_lease_end(l, POOL_REASON_SLOW_CONSUMER, "it asks and does not read");
 	else
-		pass_on(l, &m);
+		take_cdp(l, &m);
 }

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
+#include "vbrowser.h"
 
 static void answer_own_call(const struct call *call, const char *text, size_t len)
 {
@@ -28,12 +29,13 @@ static void take_answer(struct browser *b, const struct cdpmsg *m, size_t len)
 
 	if (!calls_take(b->calls, m->id, &call))
 		return; /* its lease is over */
-	if (call.fn != NULL) {
+	if (call.owner != NULL)
+		call.owner->open_calls--;
+	if (call.fn != NULL)
 		answer_own_call(&call, m->text, len);
-		return;
-	}
-	call.owner->open_calls--;
-	pool_lease_give(call.owner->lease, m, call.client_id);
+	else
+		pool_lease_give(call.owner->lease, m, call.client_id,
+				session_client_name(call.session));
 }
 
 static const char *text_of(json_t *params, const char *member)
@@ -45,43 +47,70 @@ static const char *text_of(json_t *params, const char *member)
 
 static void on_destroyed(struct browser *b, json_t *params)
 {
-	struct context *c = context_find_target(b, text_of(params, "targetId"));
+	const char *id = text_of(params, "targetId");
+	struct target *t;
+	struct context *c = targets_find_owner(b, id, &t);
 
-	if (c != NULL)
-		context_note_destroyed(c);
+	if (c == NULL)
+		return;
+	if (c->state == CONTEXT_LENT && c->lease->vbrowser != NULL)
+		vbrowser_note_destroyed(c->lease->vbrowser, id);
+	context_note_destroyed(c, t);
 }
 
 static void on_crashed(struct browser *b, json_t *params)
 {
-	struct context *c = context_find_target(b, text_of(params, "targetId"));
 	const char *status = text_of(params, "status");
+	struct target *t;
+	struct context *c = targets_find_owner(b, text_of(params, "targetId"), &t);
 
-	if (c != NULL)
-		context_note_crashed(c, status);
+	if (c != NULL && t->is_page)
+		context_note_crashed(c, t, status);
 	/* Chromium answers everything else as if all were well, and never gets another page. */
 	if (strcmp(status, "failed to launch") == 0)
 		browser_recycle(b, "page processes cannot be started");
 }
 
-static void on_popup_closed(void *arg, json_t *result, const char *error)
+static void on_surplus_closed(void *arg, json_t *result, const char *error)
 {
 	(void)arg;
 	(void)result;
 	(void)error;
 }
 
-/* A page opened another one in its context: nobody could see it, so it goes. */
+static unsigned max_pages(const struct context *c)
+{
+	return c->state == CONTEXT_LENT ? CONTEXT_MAX_PAGES : 1;
+}
+
+/* Pages that a page opens count; those beyond the number go at once. */
 static void on_created(struct browser *b, json_t *params)
 {
 	json_t *info = json_object_get(params, "targetInfo");
-	const char *target = text_of(info, "targetId");
+	const char *id = text_of(info, "targetId"), *type = text_of(info, "type");
 	struct context *c = context_find_name(b, text_of(info, "browserContextId"));
+	bool is_page = strcmp(type, "page") == 0;
 
-	if (c == NULL || c->state < CONTEXT_LENT || strcmp(target, c->target) == 0 ||
-	    strcmp(text_of(info, "type"), "page") != 0)
+	if (c == NULL)
 		return;
-	browser_call(b, NULL, "Target.closeTarget", json_pack("{ss}", "targetId", target),
-		     on_popup_closed, NULL);
+	if (!targets_add(c, id, type) || (is_page && c->page_count > max_pages(c))) {
+		if (is_page && strcmp(id, c->target) != 0)
+			browser_call(b, NULL, "Target.closeTarget",
+				     json_pack("{ss}", "targetId", id), on_surplus_closed, NULL);
+		return;
+	}
+	if (c->state == CONTEXT_LENT && c->lease->vbrowser != NULL)
+		vbrowser_note_created(c->lease->vbrowser, info);
+}
+
+static void on_changed(struct browser *b, json_t *params)
+{
+	json_t *info = json_object_get(params, "targetInfo");
+	struct target *t;
+	struct context *c = targets_find_owner(b, text_of(info, "targetId"), &t);
+
+	if (c != NULL && c->state == CONTEXT_LENT && c->lease->vbrowser != NULL)
+		vbrowser_note_changed(c->lease->vbrowser, info);
 }
 
 static const struct {
@@ -89,6 +118,7 @@ static const struct {
 	void (*take)(struct browser *b, json_t *params);
 } root_events[] = {
 	{ "Target.targetCreated", on_created },
+	{ "Target.targetInfoChanged", on_changed },
 	{ "Target.targetDestroyed", on_destroyed },
 	{ "Target.targetCrashed", on_crashed },
 };
@@ -110,7 +140,7 @@ static void take_root_event(struct browser *b, const struct cdpmsg *m)
 void router_take_message(struct browser *b, const char *text, size_t len)
 {
 	struct error err = { 0 };
-	struct context *c;
+	struct session *s;
 	struct cdpmsg m;
 
 	if (cdpmsg_scan(text, len, &m, &err) < 0) {
@@ -127,13 +157,15 @@ void router_take_message(struct browser *b, const char *text, size_t len)
 		take_root_event(b, &m);
 		return;
 	}
-	c = context_find_session(b, &m);
-	if (c != NULL && c->state == CONTEXT_LENT)
-		pool_lease_give(c->lease, &m, 0);
+	s = sessions_find_real(b, &m);
+	/* In browser mode the root is all of the browser: only children are the client's. */
+	if (s != NULL && !session_take_event(s, &m) &&
+	    (s->parent != NULL || s->context->lease->vbrowser == NULL))
+		pool_lease_give(s->context->lease, &m, 0, session_client_name(s));
 }
 
 /* The last sessionId in the tail, as a message of its own, so that it can be looked up. */
-static struct context *find_owner(struct browser *b, const char *tail, size_t len)
+static struct session *find_session(struct browser *b, const char *tail, size_t len)
 {
 	static const char member[] = "\"sessionId\":\"";
 	const char *found = NULL;
@@ -146,17 +178,17 @@ static struct context *find_owner(struct browser *b, const char *tail, size_t le
 		struct cdpmsg m = { .text = found };
 
 		m.session.len = end ? (size_t)(end - found) : 0;
-		return end ? context_find_session(b, &m) : NULL;
+		return end ? sessions_find_real(b, &m) : NULL;
 	}
 	return NULL;
 }
 
 void router_take_large(struct browser *b, const char *tail, size_t len)
 {
-	struct context *c = find_owner(b, tail, len);
+	struct session *s = find_session(b, tail, len);
 
-	if (c != NULL && c->state == CONTEXT_LENT)
-		pool_lease_end(c->lease, POOL_REASON_TOO_LARGE, "from the page");
+	if (s != NULL)
+		pool_lease_end(s->context->lease, POOL_REASON_TOO_LARGE, "from the page");
 	else
 		log_warning("a large message was nobody's", "browser=%u", b->id);
 }

@@ -2,10 +2,11 @@
  * router.h - what comes out of a browser's pipe, to whom it goes.
  *
  *	an answer (id)			to whoever made the call: the pool itself or a client
- *	an event with a sessionId	to the lease that has the page
- *	a target's end or crash		to its context
+ *	an event with a sessionId	to the lease that has the session
+ *	a target's begin, end or crash	to its context
  *
- * The whole message is never parsed for a client; its id is exchanged and its sessionId cut out.
+ * The whole message is never parsed for a client; its id and its sessionId are exchanged. (Only of
+ * the small Target.* events there is more to rewrite: session.h.)
  */
 #pragma once
 

@@ -179,39 +179,41 @@ static void add_text(struct cdp_pieces *out, const struct cdpmsg *m, size_t from
 	add_piece(out, m->text + from, to - from);
 }
 
-void cdpmsg_to_browser(const struct cdpmsg *m, int64_t id, const char *session,
-		       struct cdp_pieces *ret)
+/* Behind what stands up to `at`: the session's new name or nothing, and then at is behind it. */
+static void exchange_session(struct cdp_pieces *out, const struct cdpmsg *m, const char *session,
+			     size_t *at)
 {
-	static const char before[] = ",\"sessionId\":\"";
+	struct cdp_span span = session ? m->session : m->session_member;
 
-	ret->count = ret->bytes = 0;
-	add_text(ret, m, 0, m->id_value.at);
-	add_number(ret, id);
-	add_text(ret, m, m->id_value.at + m->id_value.len, m->end);
-	add_piece(ret, before, sizeof(before) - 1);
-	add_piece(ret, session, strlen(session));
-	add_piece(ret, "\"}", 2);
+	add_text(out, m, *at, span.at);
+	if (session != NULL)
+		add_piece(out, session, strlen(session));
+	*at = span.at + span.len;
 }
 
-void cdpmsg_to_client(const struct cdpmsg *m, int64_t id, struct cdp_pieces *ret)
+void cdpmsg_readdress(const struct cdpmsg *m, int64_t id, const char *session,
+		      struct cdp_pieces *ret)
 {
-	struct cdp_span cut = m->session_member;
-	size_t at = 0, end = m->end + 1;
+	static const char before[] = ",\"sessionId\":\"";
+	bool has_session = m->session.len > 0;
+	bool session_first = has_session && m->session.at < m->id_value.at;
+	size_t at = 0;
 
 	ret->count = ret->bytes = 0;
-	if (cut.len > 0 && (!m->has_id || cut.at < m->id_value.at)) {
-		add_text(ret, m, 0, cut.at);
-		at = cut.at + cut.len;
-		cut.len = 0;
-	}
+	if (session_first)
+		exchange_session(ret, m, session, &at);
 	if (m->has_id) {
 		add_text(ret, m, at, m->id_value.at);
 		add_number(ret, id);
 		at = m->id_value.at + m->id_value.len;
 	}
-	if (cut.len > 0) {
-		add_text(ret, m, at, cut.at);
-		at = cut.at + cut.len;
+	if (has_session && !session_first)
+		exchange_session(ret, m, session, &at);
+	add_text(ret, m, at, m->end);
+	if (!has_session && session != NULL) {
+		add_piece(ret, before, sizeof(before) - 1);
+		add_piece(ret, session, strlen(session));
+		add_piece(ret, "\"", 1);
 	}
-	add_text(ret, m, at, end);
+	add_piece(ret, "}", 1);
 }

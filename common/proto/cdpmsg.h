@@ -10,8 +10,8 @@
  *
  * A message changes hands as a list of pieces that point into its text, so nothing large is copied:
  *
- *	client -> browser   the pool's id for the client's, and a sessionId at the end
- *	browser -> client   the client's id again, and no sessionId
+ *	client -> browser   the pool's id for the client's, and Chromium's name of the session
+ *	browser -> client   the client's id again, and the client's name of the session, or none
  */
 #pragma once
 
@@ -22,7 +22,7 @@
 #include "error.h"
 
 #define CDP_MAX_ID     INT64_C(9007199254740991) /* what a JavaScript client can count to */
-#define CDP_MAX_PIECES 6
+#define CDP_MAX_PIECES 8
 
 /* Bytes [at, at + len) of the text; len 0 = the member is not there. */
 struct cdp_span {
@@ -60,8 +60,8 @@ int cdpmsg_scan(const char *text, size_t len, struct cdpmsg *ret, struct error *
 bool cdpmsg_method_is(const struct cdpmsg *m, const char *method);
 bool cdpmsg_session_is(const struct cdpmsg *m, const char *session);
 
-/* m has an id and no session. session holds nothing that JSON would escape. */
-void cdpmsg_to_browser(const struct cdpmsg *m, int64_t id, const char *session,
-		       struct cdp_pieces *ret);
-/* id stands in for the message's own, if it has one. */
-void cdpmsg_to_client(const struct cdpmsg *m, int64_t id, struct cdp_pieces *ret);
+/* id stands in for the message's own, if it has one; session for its sessionId, which is added when
+ * there is none (m has an id or a method then) and cut out for NULL. session is borrowed as long as
+ * the pieces are, and holds nothing that JSON would escape. */
+void cdpmsg_readdress(const struct cdpmsg *m, int64_t id, const char *session,
+		      struct cdp_pieces *ret);

@@ -8,6 +8,7 @@
 #include "text.h"
 
 static const char *const class_names[POOL_CLASS_COUNT] = { "interactive", "check", "document" };
+static const char *const mode_names[POOL_MODE_COUNT] = { "page", "browser" };
 static const char *const op_names[POOL_OP_COUNT] = {
 	[POOL_OP_LEASE] = "lease",   [POOL_OP_STATUS] = "status", [POOL_OP_PAUSE] = "pause",
 	[POOL_OP_RESUME] = "resume", [POOL_OP_KILL] = "kill",	  [POOL_OP_RECYCLE] = "recycle",
@@ -15,6 +16,7 @@ static const char *const op_names[POOL_OP_COUNT] = {
 };
 static const char *const reason_names[POOL_REASON_COUNT] = {
 	[POOL_REASON_CLIENT_GONE] = "client_gone",
+	[POOL_REASON_CLOSED] = "closed",
 	[POOL_REASON_EXPIRED] = "expired",
 	[POOL_REASON_BROWSER_GONE] = "browser_gone",
 	[POOL_REASON_PAGE_CRASHED] = "page_crashed",
@@ -94,6 +96,20 @@ static int parse_name(json_t *root, const char *member, char *ret, size_t size, 
 	return 0;
 }
 
+static int parse_mode(json_t *root, enum pool_mode *ret, struct error *err)
+{
+	json_t *value = json_object_get(root, "mode");
+	const char *name = json_string_value(value);
+	int mode = name ? find_name(mode_names, POOL_MODE_COUNT, name) : -1;
+
+	if (value == NULL)
+		return 0;
+	if (mode < 0)
+		return error_set(err, -EBADMSG, "mode is not page or browser");
+	*ret = (enum pool_mode)mode;
+	return 0;
+}
+
 static int parse_lease(json_t *root, struct pool_request *req, struct error *err)
 {
 	const char *name = json_string_value(json_object_get(root, "class"));
@@ -103,7 +119,9 @@ static int parse_lease(json_t *root, struct pool_request *req, struct error *err
 	if (cls < 0)
 		return error_set(err, -EBADMSG, "class is not interactive, check or document");
 	req->cls = (enum pool_class)cls;
-	r = parse_ms(root, "wait_ms", &req->wait_ms, err);
+	r = parse_mode(root, &req->mode, err);
+	if (r == 0)
+		r = parse_ms(root, "wait_ms", &req->wait_ms, err);
 	if (r == 0)
 		r = parse_ms(root, "ttl_ms", &req->ttl_ms, err);
 	if (r == 0)
@@ -114,6 +132,8 @@ static int parse_lease(json_t *root, struct pool_request *req, struct error *err
 		r = parse_name(root, "client", req->client, sizeof(req->client), err);
 	if (r == 0)
 		r = parse_name(root, "key", req->key, sizeof(req->key), err);
+	if (r == 0 && req->mode == POOL_MODE_BROWSER && req->key[0] != '\0')
+		r = error_set(err, -EBADMSG, "a key is for pages: in browser mode none is kept");
 	return r;
 }
 
@@ -180,6 +200,8 @@ json_t *pool_request_format(const struct pool_request *req)
 			 req->tag);
 	if (req->client[0] != '\0')
 		json_object_set_new(root, "client", json_string(req->client));
+	if (req->mode != POOL_MODE_PAGE)
+		json_object_set_new(root, "mode", json_string(mode_names[req->mode]));
 	if (req->key[0] != '\0') {
 		json_object_set_new(root, "key", json_string(req->key));
 		json_object_set_new(root, "idle_ms", json_integer(req->idle_ms));

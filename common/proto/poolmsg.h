@@ -5,9 +5,10 @@
  * socat), and everything after it, in both directions, ends the same way:
  *
  *	{"op":"lease","class":"interactive|check|document","wait_ms":n,"ttl_ms":n,"tag":"…",
- *	 "client":"…","key":"…","idle_ms":n}
+ *	 "client":"…","key":"…","idle_ms":n,"mode":"page|browser"}
  *			client says who shares a turn in the queue and the caps per client; left
- *			out: "uid:<uid>/pid:<pid>" of the process that connected; key: see below
+ *			out: "uid:<uid>/pid:<pid>" of the process that connected; key: see below;
+ *			mode is page when left out, and browser, without a key, for libraries
  *	  -> {"type":"queued","position":n}		each time the place changes
  *	  -> {"type":"leased","lease":n,"ttl_ms":n,"browser":"…","sticky":false}
  *							and from here CDP, below
@@ -24,9 +25,11 @@
  *	     (pause and all below it are for root and for the pool's own user), no_such_lease or
  *	     shutting_down; then the pool closes
  *
- * After "leased" each side speaks CDP. A message has an id (a whole number) and a method, and no
- * sessionId: it is for the leased page. The pool rewrites ids, refuses methods that are not on its
- * list ({"id":n,"error":{"code":-32601,"message":"pool: method not allowed: X"}}), and says how the
+ * After "leased" each side speaks CDP. A message has an id (a whole number) and a method. Without a
+ * sessionId it is for the leased page, or in browser mode for a browser that has only this lease's
+ * context (what client libraries want); a sessionId names a child of it: iframe, worker, page. The
+ * pool rewrites ids, refuses methods that are not on its list
+ * ({"id":n,"error":{"code":-32601,"message":"pool: method not allowed: X"}}), and says how the
  * lease ended before it closes: {"method":"Pool.ended","params":{"reason":"browser_gone"}}.
  *
  * With a key the page outlives its lease: when the client closes and no call is open, the page with
@@ -41,14 +44,15 @@
 
 #include "error.h"
 
-#define POOL_TAG_SIZE	  64
-#define POOL_CLIENT_SIZE  65
-#define POOL_KEY_SIZE	  65
-#define POOL_MAX_REQUEST  4096		     /* bytes of a first message */
-#define POOL_MAX_CDP_IN	  (8 * 1024 * 1024)  /* bytes of one CDP message from a client */
-#define POOL_MAX_CDP_OUT  (64 * 1024 * 1024) /* bytes of one CDP message to a client */
+#define POOL_TAG_SIZE	 64
+#define POOL_CLIENT_SIZE 65
+#define POOL_KEY_SIZE	 65
+#define POOL_MAX_REQUEST 4096		    /* bytes of a first message */
+#define POOL_MAX_CDP_IN	 (8 * 1024 * 1024)  /* bytes of one CDP message from a client */
+#define POOL_MAX_CDP_OUT (64 * 1024 * 1024) /* bytes of one CDP message to a client */
 
 enum pool_class { POOL_INTERACTIVE, POOL_CHECK, POOL_DOCUMENT, POOL_CLASS_COUNT };
+enum pool_mode { POOL_MODE_PAGE, POOL_MODE_BROWSER, POOL_MODE_COUNT };
 enum pool_op {
 	POOL_OP_LEASE,
 	POOL_OP_STATUS,
@@ -63,6 +67,7 @@ enum pool_op {
 /* Why a lease ended or was refused: the same word in the message, the log and the metrics. */
 enum pool_reason {
 	POOL_REASON_CLIENT_GONE,   /* the worker closed: the usual end */
+	POOL_REASON_CLOSED,	   /* Browser.close in browser mode */
 	POOL_REASON_EXPIRED,	   /* ttl over */
 	POOL_REASON_BROWSER_GONE,  /* the browser died or hung */
 	POOL_REASON_PAGE_CRASHED,  /* its renderer died */
@@ -88,6 +93,7 @@ int pool_reason_parse(const char *name);
 struct pool_request {
 	enum pool_op op;
 	enum pool_class cls;
+	enum pool_mode mode;
 	int64_t wait_ms, ttl_ms; /* lease only; bounded by the pool's settings, 0 = its default */
 	/* Printable ASCII without spaces and quotes; may be empty. */
 	char tag[POOL_TAG_SIZE], client[POOL_CLIENT_SIZE];

@@ -70,10 +70,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (cdpmsg_scan((const char *)data, size, &m, NULL) < 0)
 		return 0;
 	compare_with_parser(&m, size);
-	cdpmsg_to_client(&m, 7, &pieces);
+	cdpmsg_readdress(&m, 7, NULL, &pieces);
 	check_rewrite(&pieces, &m, 7, NULL);
-	if (m.has_id && m.session.len == 0) {
-		cdpmsg_to_browser(&m, 1234567, "0123456789ABCDEF", &pieces);
+	if (m.has_id || m.method.len > 0) {
+		cdpmsg_readdress(&m, 1234567, "0123456789ABCDEF", &pieces);
 		check_rewrite(&pieces, &m, 1234567, "0123456789ABCDEF");
 	}
 	return 0;

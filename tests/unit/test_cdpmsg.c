@@ -38,7 +38,8 @@ static void flatten(const struct cdp_pieces *pieces, struct buf *b)
 	assert_int_equal(b->len, pieces->bytes);
 }
 
-static void assert_to_browser(const char *text, const char *expected)
+static void assert_readdressed(const char *text, int64_t id, const char *session,
+			       const char *expected)
 {
 	CLEANUP_FREE char *copy = NULL;
 	CLEANUP(buf_done) struct buf b = BUF_INIT;
@@ -46,20 +47,7 @@ static void assert_to_browser(const char *text, const char *expected)
 	struct cdpmsg m;
 
 	assert_int_equal(scan(text, strlen(text), &m, &copy), 0);
-	cdpmsg_to_browser(&m, 77, "ABC", &pieces);
-	flatten(&pieces, &b);
-	assert_string_equal(b.data, expected);
-}
-
-static void assert_to_client(const char *text, int64_t id, const char *expected)
-{
-	CLEANUP_FREE char *copy = NULL;
-	CLEANUP(buf_done) struct buf b = BUF_INIT;
-	struct cdp_pieces pieces;
-	struct cdpmsg m;
-
-	assert_int_equal(scan(text, strlen(text), &m, &copy), 0);
-	cdpmsg_to_client(&m, id, &pieces);
+	cdpmsg_readdress(&m, id, session, &pieces);
 	flatten(&pieces, &b);
 	assert_string_equal(b.data, expected);
 }
@@ -216,29 +204,36 @@ static void test_every_cut_of_a_message_is_refused(void **state)
 	}
 }
 
-static void test_to_browser_changes_id_and_adds_the_session(void **state)
+static void test_to_browser_changes_id_and_session(void **state)
 {
 	(void)state;
-	assert_to_browser("{\"id\":1,\"method\":\"A.b\"}",
-			  "{\"id\":77,\"method\":\"A.b\",\"sessionId\":\"ABC\"}");
-	assert_to_browser("{\"method\":\"A.b\",\"params\":{\"x\":\"}\"}, \"id\" : 123 } \n",
-			  "{\"method\":\"A.b\",\"params\":{\"x\":\"}\"}, \"id\" : 77 "
-			  ",\"sessionId\":\"ABC\"}");
+	assert_readdressed("{\"id\":1,\"method\":\"A.b\"}", 77, "ABC",
+			   "{\"id\":77,\"method\":\"A.b\",\"sessionId\":\"ABC\"}");
+	assert_readdressed("{\"method\":\"A.b\",\"params\":{\"x\":\"}\"}, \"id\" : 123 } \n", 77,
+			   "ABC",
+			   "{\"method\":\"A.b\",\"params\":{\"x\":\"}\"}, \"id\" : 77 "
+			   ",\"sessionId\":\"ABC\"}");
+	assert_readdressed("{\"sessionId\":\"s1\",\"id\":1,\"method\":\"A.b\"}", 77, "ABC",
+			   "{\"sessionId\":\"ABC\",\"id\":77,\"method\":\"A.b\"}");
 }
 
-static void test_to_client_gives_the_id_back_and_hides_the_session(void **state)
+static void test_to_client_gives_the_id_back_and_renames_or_hides_the_session(void **state)
 {
 	(void)state;
-	assert_to_client("{\"id\":77,\"result\":{},\"sessionId\":\"ABC\"}", 5,
-			 "{\"id\":5,\"result\":{}}");
-	assert_to_client("{\"sessionId\":\"ABC\",\"id\":77,\"result\":{}}", 5,
-			 "{\"id\":5,\"result\":{}}");
-	assert_to_client("{\"id\":77, \"sessionId\" : \"ABC\" , \"result\":{\"sessionId\":\"q\"}}",
-			 5, "{\"id\":5 , \"result\":{\"sessionId\":\"q\"}}");
-	assert_to_client("{\"method\":\"A.b\",\"params\":{},\"sessionId\":\"ABC\"}", 0,
-			 "{\"method\":\"A.b\",\"params\":{}}");
-	assert_to_client("{\"sessionId\":\"ABC\"}", 0, "{}");
-	assert_to_client("{\"id\":77,\"result\":{}}", 5, "{\"id\":5,\"result\":{}}");
+	assert_readdressed("{\"id\":77,\"result\":{},\"sessionId\":\"ABC\"}", 5, NULL,
+			   "{\"id\":5,\"result\":{}}");
+	assert_readdressed("{\"id\":77,\"result\":{},\"sessionId\":\"ABC\"}", 5, "s12",
+			   "{\"id\":5,\"result\":{},\"sessionId\":\"s12\"}");
+	assert_readdressed("{\"sessionId\":\"ABC\",\"id\":77,\"result\":{}}", 5, NULL,
+			   "{\"id\":5,\"result\":{}}");
+	assert_readdressed(
+		"{\"id\":77, \"sessionId\" : \"ABC\" , \"result\":{\"sessionId\":\"q\"}}", 5, NULL,
+		"{\"id\":5 , \"result\":{\"sessionId\":\"q\"}}");
+	assert_readdressed("{\"method\":\"A.b\",\"params\":{},\"sessionId\":\"ABC\"}", 0, NULL,
+			   "{\"method\":\"A.b\",\"params\":{}}");
+	assert_readdressed("{\"sessionId\":\"ABC\"}", 0, NULL, "{}");
+	assert_readdressed("{\"sessionId\":\"ABC\"}", 0, "s1", "{\"sessionId\":\"s1\"}");
+	assert_readdressed("{\"id\":77,\"result\":{}}", 5, NULL, "{\"id\":5,\"result\":{}}");
 }
 
 int main(void)
@@ -251,8 +246,8 @@ int main(void)
 		cmocka_unit_test(test_accepts_the_whole_grammar),
 		cmocka_unit_test(test_depth_has_a_bound),
 		cmocka_unit_test(test_every_cut_of_a_message_is_refused),
-		cmocka_unit_test(test_to_browser_changes_id_and_adds_the_session),
-		cmocka_unit_test(test_to_client_gives_the_id_back_and_hides_the_session),
+		cmocka_unit_test(test_to_browser_changes_id_and_session),
+		cmocka_unit_test(test_to_client_gives_the_id_back_and_renames_or_hides_the_session),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,7 +140,7 @@ test('methods that reach beyond the page are refused', async () => {
 	const lease = await pool.lease();
 	const refused = [
 		['Browser.close'], ['Browser.crash'], ['Browser.getVersion'], ['Target.getTargets'],
-		['Target.attachToTarget', { targetId: 'x', flatten: true }], ['Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: true, flatten: true }],
+		['Target.attachToTarget', { targetId: 'x', flatten: true }], ['Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: true }],
 		['Target.createTarget', { url: 'about:blank' }], ['Target.closeTarget', { targetId: 'x' }], ['SystemInfo.getInfo'],
 		['Storage.getCookies'], ['Page.setDownloadBehavior', { behavior: 'allow', downloadPath: '/tmp' }], ['Page.crash'],
 		['DOM.setFileInputFiles', { files: ['/etc/passwd'] }], ['Input.dispatchDragEvent'], ['Tracing.start'], ['Network.loadNetworkResource'],
