@@ -1,0 +1,134 @@
+// Unmodified puppeteer-core through the pool: one lease is one browser with one context.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { load, missing, startLibraryTest } from './library.mjs';
+
+const skip = missing('puppeteer-core');
+let t, browser, context, page, url;
+
+before(async () => {
+	if (skip) return;
+	t = await startLibraryTest();
+	url = t.site.url;
+	const puppeteer = load('puppeteer-core');
+	browser = await (puppeteer.default ?? puppeteer).connect({ browserWSEndpoint: t.adapter.wsUrl });
+	context = await browser.createBrowserContext();
+	page = await context.newPage();
+	page.setDefaultTimeout(10_000);
+});
+
+after(async () => {
+	if (skip) return;
+	await browser.close();
+	await t.stop();
+});
+
+test('the browser and its context', { skip }, async () => {
+	assert.match(await browser.version(), /Chrome/);
+	assert.deepEqual((await browser.pages()).length, 1);
+	assert.equal(browser.target().type(), 'browser');
+	await assert.rejects(browser.createBrowserContext(), /one browser context/);
+});
+
+test('goto, title, evaluate, content', { skip }, async () => {
+	assert.equal((await page.goto(`${url}/`)).status(), 200);
+	assert.equal(await page.title(), 'site');
+	assert.equal(await page.evaluate(() => 6 * 7), 42);
+	assert.match(await page.content(), /hello/);
+});
+
+test('click, history', { skip }, async () => {
+	await Promise.all([page.waitForNavigation(), page.click('#next')]);
+	assert.equal(await page.title(), 'next');
+	await page.goBack();
+	assert.equal(await page.title(), 'site');
+});
+
+test('typing, and waiting for what appears', { skip }, async () => {
+	await page.goto(`${url}/form`);
+	await page.type('#name', 'Ada');
+	await page.click('#go');
+	const said = await page.waitForSelector('#said');
+	assert.equal(await said.evaluate((e) => e.textContent), 'hello Ada');
+});
+
+test('cookies, set by the client and by the site, and nobody else\'s', { skip }, async () => {
+	await page.setCookie({ name: 'mine', value: '1', url });
+	await page.goto(`${url}/cookies`);
+	assert.deepEqual((await page.cookies()).map((c) => c.name).sort(), ['from', 'mine']);
+	assert.deepEqual((await context.cookies()).map((c) => c.name).sort(), ['from', 'mine']);
+	await context.deleteCookie(...await context.cookies());
+	assert.deepEqual(await context.cookies(), []);
+});
+
+test('requests are intercepted', { skip }, async () => {
+	await page.setRequestInterception(true);
+	const take = (request) => request.url().endsWith('/data') ? request.respond({ body: 'other data' }) : request.continue();
+	page.on('request', take);
+	await page.goto(`${url}/fetches`);
+	await page.waitForFunction(() => document.title === 'other data');
+	page.off('request', take);
+	await page.setRequestInterception(false);
+	const answer = page.waitForResponse(`${url}/data`);
+	await page.goto(`${url}/fetches`);
+	assert.equal(await (await answer).text(), 'real data');
+});
+
+test('frames', { skip }, async () => {
+	await page.goto(`${url}/frame`);
+	const inner = page.frames().find((f) => f.url().endsWith('/inner'));
+	assert.equal(await inner.$eval('#inside', (e) => e.textContent), 'inside');
+});
+
+test('console and dialogs', { skip }, async () => {
+	const said = [];
+	page.on('console', (m) => said.push([m.type(), m.text()].join(' ')));
+	await page.goto(`${url}/talk`);
+	assert.deepEqual(said, ['log said 42', 'error bad']);
+	page.once('dialog', (d) => d.accept('answer'));
+	assert.equal(await page.evaluate(() => prompt('question')), 'answer');
+});
+
+test('a worker', { skip }, async () => {
+	const coming = new Promise((resolve) => page.once('workercreated', resolve));
+	await page.goto(`${url}/worker`);
+	assert.equal(await (await coming).evaluate(() => self.constructor.name), 'DedicatedWorkerGlobalScope');
+});
+
+test('a popup', { skip }, async () => {
+	await page.goto(`${url}/popup`);
+	const coming = new Promise((resolve) => page.once('popup', resolve));
+	await page.click('#open');
+	const popup = await coming;
+	await popup.waitForFunction(() => document.title === 'next');
+	await popup.close();
+	assert.equal((await browser.pages()).length, 1);
+});
+
+test('screenshot and PDF', { skip }, async () => {
+	await page.goto(`${url}/`);
+	assert.equal(Buffer.from(await page.screenshot()).toString('latin1', 1, 4), 'PNG');
+	assert.equal(Buffer.from(await page.pdf()).toString('latin1', 0, 5), '%PDF-');
+});
+
+test('a session of one\'s own', { skip }, async () => {
+	const session = await page.createCDPSession();
+	const { result } = await session.send('Runtime.evaluate', { expression: 'document.title' });
+	assert.equal(result.value, 'site');
+	await session.detach();
+});
+
+test('a second page, and not more than four', { skip }, async () => {
+	const second = await context.newPage();
+	await second.goto(`${url}/next`);
+	assert.equal(await second.title(), 'next');
+	assert.equal(await page.title(), 'site');
+	const more = [await context.newPage(), await context.newPage()];
+	await assert.rejects(context.newPage(), /at most 4 pages/);
+	for (const one of [second, ...more]) await one.close();
+	assert.equal((await browser.pages()).length, 1);
+});
+
+test('what the pool does not allow fails with its sentence', { skip }, async () => {
+	await assert.rejects(page.goto('file:///etc/passwd'), /only http/);
+});
