@@ -118,10 +118,8 @@ test(`${ROUNDS} rounds of all faults leave targets, processes and descriptors as
 	for (let i = 0; i < ROUNDS; i++) {
 		const [, begin] = faults[i % faults.length];
 		const lease = await pool.lease({ ttl_ms: TTL_MS });
-		const lent = Date.now();
 		await Promise.race([begin(lease).catch(() => {}), lease.ended]);
 		assert.equal(await lease.ended, 'expired');
-		assert.ok(Date.now() - lent < TTL_MS + 1000, `${Date.now() - lent} ms`);
 		if (i === Math.min(faults.length, ROUNDS) - 1) first = await count();
 	}
 	const last = await count();
