@@ -113,6 +113,7 @@ static void bury(struct browser *b)
 		log_warning("profile left behind", "browser=%u reason=\"%s\"", b->id, err.text);
 	log_info("browser gone", "browser=%u pid=%d exit=\"%s\" served=%u age_ms=%lld", b->id,
 		 (int)b->pid, b->exit, b->served, (long long)(clock_now_ms() - b->started_ms));
+	processes_remove_group(b->pool->processes, b->pid);
 	TAILQ_REMOVE(&b->pool->browsers[b->state], b, link);
 	event_del(b->timer);
 	defer_call(b->pool->defer, free_now, b);
@@ -373,6 +374,7 @@ int browser_start(struct pool *p, struct error *err)
 		TAILQ_INIT(&b->contexts[state]);
 	b->state = BROWSER_STARTING;
 	TAILQ_INSERT_TAIL(&p->browsers[BROWSER_STARTING], b, link);
+	processes_add_group(p->processes, b->pid);
 	open_pipes(b, &child);
 	set_timer(b, START_LIMIT_MS);
 	/* An empty filter lets everything through, tabs too, of which a client may want to know. */

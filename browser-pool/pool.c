@@ -314,6 +314,7 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->defer = defer_new(base);
 	p->waiting = waiting_new(base, s);
 	p->tenants = tenants_new();
+	p->processes = processes_new();
 	p->mean_lease_ms = FIRST_MEAN_MS;
 	p->started_ms = clock_now_ms();
 	TAILQ_INIT(&p->lent);
@@ -333,6 +334,7 @@ void pool_free(struct pool *p)
 	defer_free(p->defer);
 	waiting_free(p->waiting);
 	tenants_free(p->tenants);
+	processes_free(p->processes);
 	event_free(p->decide);
 	event_free(p->start_timer);
 	event_free(p->stop_timer);

@@ -25,6 +25,7 @@
 #include "denied.h"
 #include "pool_lease.h"
 #include "poolmsg.h"
+#include "processes.h"
 #include "rundir.h"
 #include "settings.h"
 #include "tenant.h"
@@ -49,6 +50,7 @@ struct pool {
 	const struct settings *settings; /* borrowed */
 	struct defer *defer;
 	struct rundir *rundir;
+	struct processes *processes; /* of all browsers; refresh before a look */
 
 	struct browser_list browsers[BROWSER_STATE_COUNT];
 	unsigned context_count[CONTEXT_STATE_COUNT]; /* over all browsers */
