@@ -193,10 +193,11 @@ void context_make(struct browser *b)
 
 void context_lend(struct context *c, struct pool_lease *l)
 {
+	bool is_browser = l->request.mode == POOL_MODE_BROWSER;
+
 	event_del(c->timer);
 	c->lease = l;
-	sessions_begin(c,
-		       l->request.mode == POOL_MODE_BROWSER ? c->browser_session : c->page_session);
+	sessions_begin(c, is_browser ? c->browser_session : c->page_session, is_browser);
 	c->browser->served++;
 	context_set_state(c, CONTEXT_LENT);
 }

@@ -355,8 +355,8 @@ static void take_cdp(struct pool_lease *l, const struct cdpmsg *m)
 	else if (browser_unsent_bytes(l->context->browser) > MAX_BROWSER_UNSENT)
 		pool_lease_answer_error(l, session_client_name(s), m->id, CDP_ERROR_SERVER,
 					"pool: the browser is too busy");
-	else if (s->parent == NULL && l->vbrowser != NULL)
-		vbrowser_take_message(l->vbrowser, m);
+	else if (s->is_browser)
+		vbrowser_take_message(l->vbrowser, s, m);
 	else
 		take_for_session(l, s, m);
 }

@@ -158,9 +158,7 @@ void router_take_message(struct browser *b, const char *text, size_t len)
 		return;
 	}
 	s = sessions_find_real(b, &m);
-	/* In browser mode the root is all of the browser: only children are the client's. */
-	if (s != NULL && !session_take_event(s, &m) &&
-	    (s->parent != NULL || s->context->lease->vbrowser == NULL))
+	if (s != NULL && !session_take_event(s, &m) && !s->is_browser)
 		pool_lease_give(s->context->lease, &m, 0, session_client_name(s));
 }
 

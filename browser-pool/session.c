@@ -10,9 +10,9 @@
 
 #define MAX_CHILDREN 16 /* at a time */
 
-void sessions_begin(struct context *c, const char *root)
+void sessions_begin(struct context *c, const char *root, bool is_browser)
 {
-	c->root = (struct session){ .context = c };
+	c->root = (struct session){ .context = c, .is_browser = is_browser };
 	snprintf(c->root.real, sizeof(c->root.real), "%s", root);
 	c->last_session = c->session_count = 0;
 }
@@ -83,6 +83,19 @@ static void on_surplus_detached(void *arg, json_t *result, const char *error)
 	(void)error;
 }
 
+/* Only a client in browser mode can have asked for one of these. The browser's own name is not for
+ * clients. */
+static bool is_browser_target(json_t *params)
+{
+	json_t *info = json_object_get(params, "targetInfo");
+	const char *type = json_string_value(json_object_get(info, "type"));
+
+	if (type == NULL || strcmp(type, "browser") != 0)
+		return false;
+	json_object_set_new(info, "targetId", json_string("browser"));
+	return true;
+}
+
 static void take_attached(struct session *s, json_t *params)
 {
 	struct context *c = s->context;
@@ -101,6 +114,7 @@ static void take_attached(struct session *s, json_t *params)
 	child->parent = s;
 	snprintf(child->real, sizeof(child->real), "%s", real);
 	snprintf(child->name, sizeof(child->name), "s%u", ++c->last_session);
+	child->is_browser = is_browser_target(params);
 	TAILQ_INSERT_TAIL(&c->sessions, child, link);
 	c->session_count++;
 	json_object_set_new(params, "sessionId", json_string(child->name));

@@ -3,7 +3,8 @@
  *
  *	the root	what the client reaches without a sessionId: the leased page, or in browser
  *			mode the context's browser session, which vbrowser.h stands in front of
- *	s1, s2, …	its children and theirs: iframes, workers, pages, tabs
+ *	s1, s2, …	its children and theirs: iframes, workers, pages, tabs; in browser mode
+ *			also further ways into the browser, like the root (Target.attachToBrowserTarget)
  *
  * Chromium's names never leave: a client could not use them (a name is looked up in its own
  * context only), and does not learn how many there are beside its own. Children come when the
@@ -20,19 +21,22 @@
 struct browser;
 struct context;
 
-#define CDP_NAME_SIZE 64 /* a session's, target's or context's name; Chromium's have 32 digits */
+#define CDP_NAME_SIZE	 64 /* a session's, target's or context's name; Chromium's have 32 digits */
+#define CDP_SESSION_NAME 16 /* a session's name for the client */
 
 struct session {
 	TAILQ_ENTRY(session) link; /* in context->sessions; the root is not there */
 	struct context *context;
 	struct session *parent; /* NULL for the root */
 	char real[CDP_NAME_SIZE];
-	char name[16]; /* "s1"; "" for the root */
+	char name[CDP_SESSION_NAME]; /* "s1"; "" for the root */
+	bool is_browser;	     /* what is sent on it is for vbrowser.h */
 };
 
 TAILQ_HEAD(session_list, session);
 
-void sessions_begin(struct context *c, const char *root); /* the context is lent */
+/* The context is lent; its root is a page, or all of the browser. */
+void sessions_begin(struct context *c, const char *root, bool is_browser);
 void sessions_end(struct context *c); /* after its calls were forgotten; twice is fine */
 
 /* The session that a client's message is for. NULL: it has none of that name. */

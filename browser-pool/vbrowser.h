@@ -3,8 +3,8 @@
  *
  * A client library (puppeteer.connect, chromium.connectOverCDP) speaks to a whole browser: it lists
  * contexts and targets, makes pages, attaches to them. Behind a lease there is one context of a
- * browser that many share, so its browser-level messages (those without a sessionId) are answered
- * here: from what the lease has, or by a call on Chromium with everything foreign taken out of its
+ * browser that many share, so its browser-level messages (those without a sessionId, or on a session
+ * from Target.attachToBrowserTarget) are answered here: from what the lease has, or by a call on Chromium with everything foreign taken out of its
  * parameters and its answer. What names a target or context that is not the lease's own is refused
  * as unknown, whether it exists or not; a method that is not in the table is not allowed.
  *
@@ -25,13 +25,14 @@
 #include "cdpmsg.h"
 
 struct pool_lease;
+struct session;
 struct vbrowser;
 
 struct vbrowser *vbrowser_new(struct pool_lease *l); /* l is lent */
 void vbrowser_free(struct vbrowser *v);
 
-/* A message of the client without a sessionId. */
-void vbrowser_take_message(struct vbrowser *v, const struct cdpmsg *m);
+/* A message of the client on a session that is all of the browser. */
+void vbrowser_take_message(struct vbrowser *v, struct session *s, const struct cdpmsg *m);
 
 /* Chromium's word on a target of the context; info is its targetInfo. */
 void vbrowser_note_created(struct vbrowser *v, json_t *info);
