@@ -1,8 +1,8 @@
 // Children of a leased page: workers, frames, popups; and what is left of them afterwards.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { sleep, until } from '../../support/process.mjs';
-import { startPool } from './pool.mjs';
+import { sleep, temporaryFolder, until } from '../../support/process.mjs';
+import { isolatingBrowser, startPool } from './pool.mjs';
 import { startSite } from './site.mjs';
 
 let pool, site;
@@ -56,6 +56,28 @@ for (const [type, path, title] of [['worker', '/worker', 'worker runs'], ['servi
 		lease.close();
 		await quiet();
 	});
+
+test('a frame of another site in a process of its own is attached to, waits, answers, and goes', async (t) => {
+	const folder = temporaryFolder('pensum-b-');
+	t.after(() => folder.remove());
+	const other = await startPool({ 'pool.browser': isolatingBrowser(folder) }, { t });
+	const lease = await other.lease();
+	await lease.call('Target.setAutoAttach', autoAttach);
+	await lease.call('Page.enable');
+	lease.ask('Page.navigate', { url: `${site.url}/cross` });
+	const { params } = await attachedOf(lease, 'iframe');
+	assert.match(params.sessionId, /^s\d+$/);
+	assert.equal(params.waitingForDebugger, true);
+	assert.deepEqual((await askOn(lease, params.sessionId, 'Runtime.runIfWaitingForDebugger')).result, {});
+	await until('the frame', async () =>
+		(await askOn(lease, params.sessionId, 'Runtime.evaluate', { expression: 'document.body?.textContent' })).result?.result.value?.trim() === 'inside');
+	assert.match((await askOn(lease, params.sessionId, 'Page.navigate', { url: 'file:///etc/passwd' })).error.message, /only http/);
+	await lease.goto(`${site.url}/`);
+	await lease.next('detached', (m) => m.method === 'Target.detachedFromTarget' && m.params.sessionId === params.sessionId);
+	lease.close();
+	await other.until('quiet pool', (s) => s.leases.length === 0 && s.contexts.disposing === 0);
+	await other.stop();
+});
 
 test('two leases do not reach each other\'s children', async (t) => {
 	const [a, b] = await Promise.all([pool.lease(), pool.lease()]);

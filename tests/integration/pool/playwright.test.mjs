@@ -1,6 +1,7 @@
 // Unmodified playwright-core through the pool: one lease is one browser with one context.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '../../support/process.mjs';
 import { load, missing, startLibraryTest } from './library.mjs';
 
 const skip = missing('playwright-core');
@@ -78,6 +79,14 @@ test('frames', { skip }, async () => {
 	assert.equal(page.frames().length, 2);
 });
 
+test('a frame of another site', { skip }, async () => {
+	await page.goto(`${url}/cross`);
+	const inner = page.frame('other');
+	assert.equal(new URL(inner.url()).hostname, 'localhost');
+	assert.equal(await inner.locator('#inside').textContent(), 'inside');
+	await assert.rejects(page.evaluate(() => frames[0].document.body.textContent), /cross-origin|SecurityError/);
+});
+
 test('console and dialogs', { skip }, async () => {
 	const said = [];
 	page.on('console', (m) => said.push([m.type(), m.text()].join(' ')));
@@ -92,6 +101,12 @@ test('a worker', { skip }, async () => {
 	await page.goto(`${url}/worker`);
 	const worker = await coming;
 	assert.equal(await worker.evaluate(() => self.secret), 7);
+});
+
+test('a service worker', { skip }, async () => {
+	await page.goto(`${url}/service`);
+	const worker = context.serviceWorkers()[0] ?? await context.waitForEvent('serviceworker');
+	assert.equal(await worker.evaluate(() => self.kind), 'service');
 });
 
 test('a popup', { skip }, async () => {
@@ -111,6 +126,49 @@ test('screenshot and PDF', { skip }, async () => {
 	assert.equal((await page.pdf()).toString('latin1', 0, 5), '%PDF-');
 });
 
+test('sessions of one\'s own, on the page and on the browser', { skip }, async () => {
+	await page.goto(`${url}/`);
+	for (let i = 0; i < 20; i++) {
+		const session = await context.newCDPSession(page);
+		const { result } = await session.send('Runtime.evaluate', { expression: 'document.title' });
+		assert.equal(result.value, 'site');
+		await session.detach();
+	}
+	const own = await browser.newBrowserCDPSession();
+	assert.match((await own.send('Browser.getVersion')).product, /Chrome/);
+	const { targetInfos } = await own.send('Target.getTargets');
+	assert.deepEqual(targetInfos.filter((i) => i.type === 'page').map((i) => i.url), [`${url}/`]);
+	await assert.rejects(own.send('Target.setDiscoverTargets', { discover: true }), /not allowed/);
+	await assert.rejects(own.send('Browser.crash'), /not allowed/);
+	await own.detach();
+});
+
+test('files of the daemon\'s are not chosen, the client\'s own are', { skip }, async () => {
+	await page.goto(`${url}/choose`);
+	const session = await context.newCDPSession(page);
+	const { root } = await session.send('DOM.getDocument');
+	const { nodeId } = await session.send('DOM.querySelector', { nodeId: root.nodeId, selector: '#file' });
+	await assert.rejects(session.send('DOM.setFileInputFiles', { nodeId, files: ['/etc/passwd'] }), /not allowed: DOM.setFileInputFiles/);
+	await session.detach();
+	assert.equal(await page.title(), 'choose');
+	await page.setInputFiles('#file', { name: 'mine.txt', mimeType: 'text/plain', buffer: Buffer.from('mine') });
+	assert.equal(await page.title(), 'mine.txt');
+	const coming = page.waitForEvent('filechooser');
+	await page.click('#file');
+	await (await coming).setFiles({ name: 'other.txt', mimeType: 'text/plain', buffer: Buffer.from('other') });
+	assert.equal(await page.title(), 'other.txt');
+});
+
+test('nothing is downloaded to the disk', { skip }, async () => {
+	await page.goto(`${url}/downloads`);
+	await page.click('#get');
+	await until('the request', () => t.site.asked.includes('/download'));
+	assert.equal(await page.title(), 'downloads');
+	await page.goto(`${url}/`);
+	assert.ok(t.files().length > 0);
+	assert.ok(!t.files().some((name) => /pensum-downloaded/.test(name)), t.files().filter((name) => /pensum-downloaded/.test(name)).join());
+});
+
 test('a second page, and not more than four', { skip }, async () => {
 	const second = await context.newPage();
 	await second.goto(`${url}/next`);
@@ -124,5 +182,4 @@ test('a second page, and not more than four', { skip }, async () => {
 
 test('what the pool does not allow fails with its sentence', { skip }, async () => {
 	await assert.rejects(page.goto('file:///etc/passwd'), /only http/);
-	await assert.rejects(page.setInputFiles('#name', '/etc/passwd'), /.*/);
 });

@@ -142,6 +142,13 @@ export const commandOf = (pid) => {
 
 export const environmentOf = (pid) => fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
 
+// A browser that gives every site a process of its own, as full browsers do.
+export function isolatingBrowser(folder) {
+	const file = path.join(folder.path, 'isolating-browser');
+	fs.writeFileSync(file, '#!/bin/sh\nexec /usr/lib/chromium/chromium-headless-shell --site-per-process "$@"\n', { mode: 0o755 });
+	return file;
+}
+
 export async function startPool(settings = {}, options = {}) {
 	const folder = options.folder ?? temporaryFolder('pensum-p-');
 	const socket = path.join(folder.path, 'sock');

@@ -1,6 +1,7 @@
 // Unmodified puppeteer-core through the pool: one lease is one browser with one context.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '../../support/process.mjs';
 import { load, missing, startLibraryTest } from './library.mjs';
 
 const skip = missing('puppeteer-core');
@@ -80,6 +81,14 @@ test('frames', { skip }, async () => {
 	assert.equal(await inner.$eval('#inside', (e) => e.textContent), 'inside');
 });
 
+test('a frame of another site', { skip }, async () => {
+	await page.goto(`${url}/cross`);
+	const inner = page.frames().find((f) => f.name() === 'other');
+	assert.equal(new URL(inner.url()).hostname, 'localhost');
+	assert.equal(await (await inner.waitForSelector('#inside')).evaluate((e) => e.textContent), 'inside');
+	await assert.rejects(page.evaluate(() => frames[0].document.body.textContent), /cross-origin|SecurityError/);
+});
+
 test('console and dialogs', { skip }, async () => {
 	const said = [];
 	page.on('console', (m) => said.push([m.type(), m.text()].join(' ')));
@@ -93,6 +102,14 @@ test('a worker', { skip }, async () => {
 	const coming = new Promise((resolve) => page.once('workercreated', resolve));
 	await page.goto(`${url}/worker`);
 	assert.equal(await (await coming).evaluate(() => self.constructor.name), 'DedicatedWorkerGlobalScope');
+});
+
+test('a service worker and a shared worker', { skip }, async () => {
+	for (const [path, type] of [['/service', 'service_worker'], ['/shared', 'shared_worker']]) {
+		await page.goto(`${url}${path}`);
+		const target = await browser.waitForTarget((one) => one.type() === type, { timeout: 10_000 });
+		assert.match(await (await target.worker()).evaluate(() => self.constructor.name), /WorkerGlobalScope$/);
+	}
 });
 
 test('a popup', { skip }, async () => {
@@ -116,6 +133,25 @@ test('a session of one\'s own', { skip }, async () => {
 	const { result } = await session.send('Runtime.evaluate', { expression: 'document.title' });
 	assert.equal(result.value, 'site');
 	await session.detach();
+	await assert.rejects(session.send('Runtime.evaluate', { expression: '1' }));
+});
+
+test('files of the daemon\'s are not chosen', { skip }, async () => {
+	await page.goto(`${url}/choose`);
+	await assert.rejects((await page.$('#file')).uploadFile('/etc/passwd'), /not allowed: DOM.setFileInputFiles/);
+	const [chooser] = await Promise.all([page.waitForFileChooser(), page.click('#file')]);
+	await assert.rejects(chooser.accept(['/etc/passwd']), /not allowed: DOM.setFileInputFiles/);
+	assert.equal(await page.title(), 'choose');
+});
+
+test('nothing is downloaded to the disk', { skip }, async () => {
+	await page.goto(`${url}/downloads`);
+	await page.click('#get');
+	await until('the request', () => t.site.asked.includes('/download'));
+	assert.equal(await page.title(), 'downloads');
+	await page.goto(`${url}/`);
+	assert.ok(t.files().length > 0);
+	assert.ok(!t.files().some((name) => /pensum-downloaded/.test(name)), t.files().filter((name) => /pensum-downloaded/.test(name)).join());
 });
 
 test('a second page, and not more than four', { skip }, async () => {

@@ -20,16 +20,25 @@ const pages = {
 	'/service': html('<title>service</title><script>navigator.serviceWorker.register("/service.js").then(() => navigator.serviceWorker.ready).then(() => (document.title = "ready"))</script>'),
 	'/service.js': script('self.kind = "service"'),
 	'/shared': html('<title>shared</title><script>const w = new SharedWorker("/shared.js"); w.port.onmessage = (e) => (document.title = e.data); w.port.start()</script>'),
+	'/cross': html('<title>cross</title><script>document.write(`<iframe name=other src="http://localhost:${location.port}/inner"></iframe>`)</script>'),
+	'/choose': html('<title>choose</title><input type=file id=file onchange="document.title = this.files[0].name">'),
+	'/downloads': html('<title>downloads</title><a id=get href=/download>get</a>'),
+	'/download': ['application/octet-stream', 'downloaded bytes'],
 	'/shared.js': script('onconnect = (e) => e.ports[0].postMessage("shared runs")'),
 };
 
 export async function startSite() {
+	const site = { asked: [] }; // paths, in order
 	const server = http.createServer((request, response) => {
 		const { pathname } = new URL(request.url, 'http://site');
+		site.asked.push(pathname);
+		if (pathname === '/download') response.setHeader('content-disposition', 'attachment; filename=pensum-downloaded.bin');
 		if (pathname === '/cookies') response.setHeader('set-cookie', 'from=site; Path=/');
 		const [type, text] = pages[pathname] ?? html(`<title>${pathname.slice(1)}</title>`);
 		response.setHeader('content-type', type).end(text);
 	});
 	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-	return { url: `http://127.0.0.1:${server.address().port}`, stop: () => { server.closeAllConnections(); server.close(); } };
+	site.url = `http://127.0.0.1:${server.address().port}`;
+	site.stop = () => { server.closeAllConnections(); server.close(); };
+	return site;
 }
