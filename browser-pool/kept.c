@@ -35,7 +35,7 @@ bool kept_drop_oldest(struct pool *p)
 
 static int64_t max_kept(const struct pool *p)
 {
-	int64_t max = p->settings->pool_max_pages;
+	int64_t max = p->caps.pages;
 
 	return max - MIN(POOL_WARM_CONTEXTS, max / 2);
 }
@@ -78,7 +78,7 @@ void kept_lend(struct pool *p)
 void kept_make_room(struct pool *p)
 {
 	const unsigned *count = p->context_count;
-	int64_t coming = p->settings->pool_max_pages - pool_context_count(p) +
+	int64_t coming = p->caps.pages - pool_context_count(p) +
 			 count[CONTEXT_MAKING] + count[CONTEXT_WARM] + count[CONTEXT_KEEPING] +
 			 count[CONTEXT_DISPOSING];
 

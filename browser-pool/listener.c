@@ -64,7 +64,7 @@ static void review_room(struct listener *l)
 {
 	const struct settings *s = l->pool->settings;
 
-	if (l->count < s->pool_max_pages + s->pool_max_waiting + SPARE_CLIENTS)
+	if (l->count < l->pool->caps.pages + s->pool_max_waiting + SPARE_CLIENTS)
 		evconnlistener_enable(l->socket);
 	else
 		evconnlistener_disable(l->socket);

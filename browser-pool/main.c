@@ -60,8 +60,7 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 	if (reload_settings(&a->settings, &err) < 0) {
 		log_error("settings kept as they were", "reason=\"%s\"", err.text);
 	} else {
-		log_notice("settings read again", "pages=%lld waiting=%lld",
-			   (long long)a->settings.pool_max_pages,
+		log_notice("settings read again", "waiting=%lld",
 			   (long long)a->settings.pool_max_waiting);
 		log_set_level((enum log_level)a->settings.log_level);
 		pool_note_limits(a->pool);
@@ -159,9 +158,8 @@ static void app_run(struct app *a)
 {
 	daemon_notify("READY=1");
 	log_notice("lending pages", "version=%s socket=%s pages=%lld browsers=%lld",
-		   pensum_version, a->settings.pool_socket,
-		   (long long)a->settings.pool_max_pages,
-		   (long long)a->settings.pool_max_browsers);
+		   pensum_version, a->settings.pool_socket, (long long)a->pool->caps.pages,
+		   (long long)a->pool->caps.browsers);
 	event_base_dispatch(a->base);
 	log_notice("stopped", "leased=%llu", (unsigned long long)a->pool->totals.leased);
 }

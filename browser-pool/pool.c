@@ -6,6 +6,7 @@
 #include "kept.h"
 #include "log.h"
 #include "mem.h"
+#include "sysmem.h"
 
 #define START_PAUSE_MIN_MS 100
 #define START_PAUSE_MAX_MS 30000
@@ -26,8 +27,45 @@ void pool_wake(struct pool *p)
 	event_active(p->decide, 0, 0);
 }
 
+/* Memory that cannot be measured is taken for little. */
+static void choose_caps(struct pool *p)
+{
+	struct sysmem memory = { .total_bytes = INT64_C(1) << 30 };
+	struct error err;
+
+	if (sysmem_read(&sysmem_paths, &memory, &err) < 0)
+		log_warning("the memory is not known", "reason=\"%s\"", err.text);
+	pool_caps_choose(&p->caps, p->settings, memory.total_bytes);
+	log_notice("caps", "browsers=%lld pages=%lld memory_mb=%lld",
+		   (long long)p->caps.browsers, (long long)p->caps.pages,
+		   (long long)(memory.total_bytes >> 20));
+}
+
+static struct browser *emptiest_browser(struct pool *p)
+{
+	struct browser *b, *best = NULL;
+
+	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
+		if (best == NULL || b->context_count < best->context_count)
+			best = b;
+	return best;
+}
+
+static int64_t count_ready(const struct pool *p)
+{
+	struct browser *b;
+	int64_t n = 0;
+
+	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
+		n++;
+	return n;
+}
+
 void pool_note_limits(struct pool *p)
 {
+	choose_caps(p);
+	while (count_ready(p) > p->caps.browsers)
+		browser_recycle(emptiest_browser(p), "one too many");
 	waiting_note_limits(p->waiting);
 	pool_wake(p);
 }
@@ -55,7 +93,7 @@ unsigned pool_context_count(const struct pool *p)
 int64_t pool_retry_after_ms(const struct pool *p)
 {
 	int64_t ms = p->mean_lease_ms * (waiting_count(p->waiting) + 1) /
-		     p->settings->pool_max_pages;
+		     p->caps.pages;
 
 	return MAX(RETRY_MIN_MS, MIN(ms, RETRY_MAX_MS));
 }
@@ -104,7 +142,7 @@ static void start_browser(struct pool *p)
 {
 	struct error err;
 
-	if (pool_browser_count(p) >= p->settings->pool_max_browsers ||
+	if (pool_browser_count(p) >= p->caps.browsers ||
 	    !TAILQ_EMPTY(&p->browsers[BROWSER_STARTING]))
 		return;
 	if (!deadline_is_over(p->next_start)) {
@@ -121,15 +159,10 @@ static void start_browser(struct pool *p)
 /* The emptiest browser that may have one more; pages are shared out evenly. */
 static struct browser *browser_with_room(struct pool *p)
 {
-	int64_t browsers = p->settings->pool_max_browsers;
-	int64_t share = (p->settings->pool_max_pages + browsers - 1) / browsers;
-	struct browser *b, *best = NULL;
+	int64_t share = (p->caps.pages + p->caps.browsers - 1) / p->caps.browsers;
+	struct browser *best = emptiest_browser(p);
 
-	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
-		if (b->context_count < share &&
-		    (best == NULL || b->context_count < best->context_count))
-			best = b;
-	return best;
+	return best != NULL && best->context_count < share ? best : NULL;
 }
 
 static struct context *warm_context(struct pool *p)
@@ -146,7 +179,7 @@ static struct context *warm_context(struct pool *p)
 static void drop_surplus_contexts(struct pool *p)
 {
 	while (pool_context_count(p) - p->context_count[CONTEXT_DISPOSING] >
-	       p->settings->pool_max_pages) {
+	       p->caps.pages) {
 		struct context *c = warm_context(p);
 
 		if (c != NULL)
@@ -188,10 +221,9 @@ static void refuse_too_many(struct pool *p)
 
 static void make_contexts(struct pool *p)
 {
-	int64_t max = p->settings->pool_max_pages;
 	int64_t wanted = (int64_t)waiting_count_ready(p->waiting) + POOL_WARM_CONTEXTS -
 			 p->context_count[CONTEXT_MAKING] - p->context_count[CONTEXT_WARM];
-	int64_t room = max - pool_context_count(p);
+	int64_t room = p->caps.pages - pool_context_count(p);
 
 	for (int64_t n = MIN(wanted, room); n > 0; n--) {
 		struct browser *b = browser_with_room(p);
@@ -317,6 +349,7 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->processes = processes_new();
 	p->mean_lease_ms = FIRST_MEAN_MS;
 	p->started_ms = clock_now_ms();
+	choose_caps(p);
 	TAILQ_INIT(&p->lent);
 	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
 		TAILQ_INIT(&p->browsers[state]);

@@ -20,6 +20,7 @@
 #include <sys/queue.h>
 
 #include "browser.h"
+#include "caps.h"
 #include "context.h"
 #include "defer.h"
 #include "denied.h"
@@ -31,7 +32,7 @@
 #include "tenant.h"
 #include "waiting.h"
 
-#define POOL_WARM_CONTEXTS 2 /* blank pages kept ready, within pool.max_pages */
+#define POOL_WARM_CONTEXTS 2 /* blank pages kept ready, within caps.pages */
 
 struct pool_totals {
 	uint64_t leased;
@@ -48,6 +49,7 @@ struct pool_totals {
 struct pool {
 	struct event_base *base;
 	const struct settings *settings; /* borrowed */
+	struct pool_caps caps;		 /* in force */
 	struct defer *defer;
 	struct rundir *rundir;
 	struct processes *processes; /* of all browsers; refresh before a look */

@@ -8,6 +8,7 @@
 #include "text.h"
 
 static const char *const live[] = { "log.level",
+				    "pool.max_browsers",
 				    "pool.max_pages",
 				    "pool.max_waiting",
 				    "pool.client_max_waiting",

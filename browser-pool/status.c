@@ -98,10 +98,14 @@ static json_t *format_totals(const struct pool_totals *t)
 			 (json_int_t)t->contexts_made);
 }
 
-static json_t *format_limits(const struct settings *s)
+static json_t *format_limits(const struct pool *p)
 {
-	return json_pack("{sI sI sI sI sI}", "max_browsers", (json_int_t)s->pool_max_browsers,
-			 "max_pages", (json_int_t)s->pool_max_pages, "max_waiting",
+	const struct settings *s = p->settings;
+
+	return json_pack("{sI sI s{sb sb} sI sI sI}", "max_browsers",
+			 (json_int_t)p->caps.browsers, "max_pages", (json_int_t)p->caps.pages,
+			 "automatic", "max_browsers", (int)p->caps.browsers_automatic,
+			 "max_pages", (int)p->caps.pages_automatic, "max_waiting",
 			 (json_int_t)s->pool_max_waiting, "client_max_pages",
 			 (json_int_t)s->pool_client_max_pages, "client_max_waiting",
 			 (json_int_t)s->pool_client_max_waiting);
@@ -116,7 +120,7 @@ json_t *status_format(const struct pool *p)
 			 (int)p->paused, "stopping", (int)p->stopping, "start_failures",
 			 (int)p->start_failures, "next_start_in_ms",
 			 p->start_failures > 0 ? deadline_left_ms(p->next_start) : 0, "limits",
-			 format_limits(p->settings), "browsers", format_browsers(p, now),
+			 format_limits(p), "browsers", format_browsers(p, now),
 			 "contexts", format_contexts(p), "leases", format_leases(p, now), "waiting",
 			 format_waiting(p, now), "totals", format_totals(&p->totals), "metrics",
 			 metrics_format(p));

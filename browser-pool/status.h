@@ -3,9 +3,10 @@
  *
  *	{"version","uptime_s","paused","stopping",
  *	 "start_failures" (in a row),"next_start_in_ms" (0: as soon as one is needed),
- *	 "limits":{"max_pages",…},"browsers":[{"id","pid","state","version","leases","contexts",
- *	 "served","age_s"}],"contexts":{state:n},"leases":[{"id","tag","class","browser","age_ms",
- *	 "ttl_left_ms"}],
+ *	 "limits":{"max_pages",… (as in force), "automatic":{"max_pages","max_browsers"} (bool)},
+ *	 "browsers":[{"id","pid","state","version","leases","contexts","served","age_s"}],
+ *	 "contexts":{state:n},
+ *	 "leases":[{"id","tag","class","browser","age_ms","ttl_left_ms"}],
  *	 "waiting":[{"id","tag","client","class","position","age_ms"}],
  *	 "totals":{"leased","sticky","ended":{reason:n},"refused":{reason:n},"browser_starts",
  *	 "contexts_made"},"metrics":{…} (metrics.h)}

@@ -1,0 +1,35 @@
+#include "caps.h"
+
+#include <stddef.h>
+
+#include "mem.h"
+#include "settings.h"
+
+#define PAGES_WORTH_ONE 8 /* as many keep two processors busy */
+
+static const struct row {
+	int64_t mib;
+	int64_t browsers, pages;
+} rows[] = {
+	{ 8192, 2, 32 }, { 4096, 2, 24 }, { 2048, 1, 16 }, { 1024, 1, 8 }, { 0, 1, 3 },
+};
+
+static const struct row *row_for(int64_t memory_bytes)
+{
+	const struct row *row = rows;
+
+	while (memory_bytes < (row->mib << 20) / 4 * 3)
+		row++;
+	return row;
+}
+
+void pool_caps_choose(struct pool_caps *l, const struct settings *s, int64_t memory_bytes)
+{
+	const struct row *row = row_for(MAX(memory_bytes, 0));
+
+	l->browsers_automatic = s->pool_max_browsers == 0;
+	l->pages_automatic = s->pool_max_pages == 0;
+	l->pages = l->pages_automatic ? row->pages : s->pool_max_pages;
+	l->browsers = l->browsers_automatic ? MAX(1, MIN(row->browsers, l->pages / PAGES_WORTH_ONE))
+					    : s->pool_max_browsers;
+}

@@ -1,0 +1,27 @@
+/*
+ * caps.h - how many browsers and pages: as the settings say, or as fits the memory.
+ *
+ *	memory		browsers  pages
+ *	512 MiB		1	   3
+ *	1 GiB		1	   8
+ *	2 GiB		1	  16
+ *	4 GiB		2	  24
+ *	8 GiB and more	2	  32
+ *
+ * A browser takes some 130 MiB and a page 20 to 32. A second browser is there so that the end of
+ * one does not end every lease, not for speed, and not with fewer than eight pages each. A machine
+ * of 1 GiB shows less than that to its programs, so a row holds from three quarters of its size on.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct settings;
+
+struct pool_caps {
+	int64_t browsers, pages;
+	bool browsers_automatic, pages_automatic;
+};
+
+void pool_caps_choose(struct pool_caps *l, const struct settings *s, int64_t memory_bytes);
