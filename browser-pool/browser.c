@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
+#include "remains.h"
 #include "router.h"
 
 #define START_LIMIT_MS	 20000
@@ -94,6 +95,7 @@ static void free_now(void *arg)
 	struct browser *b = arg;
 
 	event_free(b->timer);
+	remains_free(b->remains);
 	calls_free(b->calls);
 	free(b->profile);
 	free(b);
@@ -171,6 +173,7 @@ void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
 	child_kill_group(b->pid);
 	close_pipes(b);
 	fail_calls(b);
+	remains_stop(b->remains);
 	health_stop(b->health);
 	b->health = NULL;
 	while ((c = TAILQ_FIRST(&b->contexts[CONTEXT_LENT])) != NULL)
@@ -370,6 +373,7 @@ int browser_start(struct pool *p, struct error *err)
 	b->started_ms = clock_now_ms();
 	b->calls = calls_new();
 	b->timer = event_new(p->base, -1, 0, on_timer, b);
+	b->remains = remains_new(b);
 	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)
 		TAILQ_INIT(&b->contexts[state]);
 	b->state = BROWSER_STARTING;

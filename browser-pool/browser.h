@@ -27,6 +27,7 @@
 struct pool;
 struct frames;
 struct health;
+struct remains;
 struct bufferevent;
 
 enum browser_state {
@@ -55,6 +56,7 @@ struct browser {
 
 	struct event *timer;   /* start deadline, or the next look at a dying group */
 	struct health *health; /* from READY to DYING */
+	struct remains *remains;
 
 	bool made_context; /* ever: its start was a success */
 	int64_t started_ms, dying_ms;

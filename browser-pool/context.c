@@ -8,6 +8,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
+#include "remains.h"
 
 #define MAKING_LIMIT_S	  10
 #define KEEPING_LIMIT_MS  1000
@@ -52,6 +53,9 @@ void context_free(struct context *c)
 {
 	struct browser *b = c->browser;
 
+	if (c->state == CONTEXT_DISPOSING)
+		log_debug("page gone", "browser=%u lease=%u took_ms=%lld", b->id, c->last_lease,
+			  (long long)(clock_now_ms() - c->begun_ms));
 	TAILQ_REMOVE(&b->contexts[c->state], c, link);
 	b->pool->context_count[c->state]--;
 	b->context_count--;
@@ -197,6 +201,7 @@ void context_lend(struct context *c, struct pool_lease *l)
 
 	event_del(c->timer);
 	c->lease = l;
+	c->last_lease = l->id;
 	sessions_begin(c, is_browser ? c->browser_session : c->page_session, is_browser);
 	c->browser->served++;
 	context_set_state(c, CONTEXT_LENT);
@@ -271,12 +276,12 @@ void context_keep(struct context *c, const char *key, int64_t idle_ms)
 
 /* The end */
 
-/* DISPOSING ends when all of it is gone; whatever goes last frees it. */
+/* DISPOSING ends when all of it is gone; the last that Chromium tells of are not its processes. */
 static void over_if_complete(struct context *c)
 {
 	if (c->state == CONTEXT_DISPOSING && c->session_gone && c->target_gone &&
-	    c->page_count == 0)
-		context_free(c);
+	    c->page_count == 0 && c->question == 0)
+		remains_add_context(c->browser->remains, c);
 }
 
 static void on_detached(void *arg, json_t *result, const char *error)
@@ -297,6 +302,7 @@ void context_dispose(struct context *c)
 
 	forget_client(c);
 	context_set_state(c, CONTEXT_DISPOSING);
+	c->begun_ms = clock_now_ms();
 	if (b->state == BROWSER_DYING)
 		return;
 	set_timer(c, DISPOSING_LIMIT_S * 1000);

@@ -18,8 +18,9 @@
  *
  * It is made through a browser session of its own (Target.attachToBrowserTarget), and the context
  * is disposed with that session: one message ends everything, whatever the page does. It counts
- * against pool.max_pages until Chromium said that its pages' targets are destroyed, or the browser
- * is gone; when that does not come in time, the browser is recycled.
+ * against pool.max_pages until Chromium said that its pages' targets are destroyed and their
+ * processes are gone (remains.h), or the browser is gone; when that does not come in time, the
+ * browser is recycled.
  *
  * MAKING ends with a script run in the page, which starts its process: a browser that can make
  * targets but no processes (its zygote is dead) is found here and not by a worker.
@@ -54,7 +55,8 @@ struct context {
 	struct browser *browser;
 	enum context_state state;
 	struct event *timer; /* deadline of MAKING, KEEPING, KEPT and DISPOSING */
-	int64_t begun_ms;
+	int64_t begun_ms;    /* of MAKING, then of DISPOSING */
+	unsigned last_lease; /* its id, 0 when it was never lent */
 
 	char browser_session[CDP_NAME_SIZE];
 	char name[CDP_NAME_SIZE]; /* browserContextId */
@@ -69,7 +71,8 @@ struct context {
 	struct session_list sessions;
 	unsigned session_count, last_session;
 	unsigned open_calls;		/* the client's */
-	bool session_gone, target_gone; /* what DISPOSING waits for */
+	bool session_gone, target_gone; /* what DISPOSING waits for, */
+	uint64_t question;		/* and then this one of remains.h, 0 before */
 
 	char key[POOL_KEY_SIZE];  /* KEEPING and KEPT: whose next lease it is for */
 	int64_t idle_ms, kept_ms; /* how long at most, and since when */

@@ -44,6 +44,7 @@ struct pool_totals {
 	uint64_t browser_starts;
 	uint64_t browsers_gone, browsers_recycled; /* ended while the pool did not stop */
 	uint64_t contexts_made;
+	uint64_t page_processes_killed; /* that did not end with their page */
 };
 
 struct pool {

@@ -91,11 +91,12 @@ static json_t *format_reasons(const uint64_t *counts)
 
 static json_t *format_totals(const struct pool_totals *t)
 {
-	return json_pack("{sI sI so so sI sI}", "leased", (json_int_t)t->leased, "sticky",
+	return json_pack("{sI sI so so sI sI sI}", "leased", (json_int_t)t->leased, "sticky",
 			 (json_int_t)t->sticky, "ended", format_reasons(t->ended), "refused",
 			 format_reasons(t->refused), "browser_starts",
 			 (json_int_t)t->browser_starts, "contexts_made",
-			 (json_int_t)t->contexts_made);
+			 (json_int_t)t->contexts_made,
+			 "page_processes_killed", (json_int_t)t->page_processes_killed);
 }
 
 static json_t *format_limits(const struct pool *p)
