@@ -15,7 +15,6 @@
 #include "log.h"
 #include "mem.h"
 
-#define SOCKETS_PER_USER 10
 #define KEY_LEN		 24 /* 16 bytes as base64 */
 #define SUB_PROTOCOL	 "pensum.v1"
 
@@ -127,7 +126,8 @@ static bool may_open(struct gateway *g, struct request *r)
 	} else if (g->live->stopping || live_count(g->live) >= max) {
 		reply_header(r, "Retry-After", "5");
 		reply_problem(r, 503, "live_full", "All live channels are taken; ask again soon.");
-	} else if (hub_client_count(g->hub, s->user_id) >= SOCKETS_PER_USER) {
+	} else if (hub_client_count(g->hub, s->user_id) >=
+		   (size_t)g->settings->gateway_user_live) {
 		reply_header(r, "Retry-After", "30");
 		reply_problem(r, 429, "too_many_channels", "Close another tab of this page first.");
 	} else {

@@ -38,6 +38,7 @@ struct settings {
 	char *gateway_sql_dir;
 	int64_t gateway_max_connections;
 	int64_t gateway_max_live;
+	int64_t gateway_user_live;
 	int64_t gateway_max_body_bytes;
 
 	int64_t session_ttl_s;

@@ -56,6 +56,8 @@ const struct setting settings_table[] = {
 	    "HTTP connections at one time; more wait in the kernel."),
 	INT("gateway.max_live", gateway_max_live, "1000", 1, 100000,
 	    "Live channels (WebSockets) at one time; more get 503."),
+	INT("gateway.user_live", gateway_user_live, "10", 1, 100000,
+	    "Of these, channels of one student; more get 429."),
 	INT("gateway.max_body_bytes", gateway_max_body_bytes, "65536", 1024, 1048576,
 	    "Largest request body, bytes; more gets 413."),
 
