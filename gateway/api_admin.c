@@ -1,6 +1,7 @@
 /*
  * api_admin.c - what operators look at, on their own listener.
  *
+ *	GET /admin/pool		browser-pool's own status
  *	GET /admin/queues	the record's counts beside the streams' lengths: they belong together
  *	GET /admin/redis	keys by kind, and Redis's memory
  */
@@ -12,6 +13,7 @@
 #include "api_call.h"
 #include "keys.h"
 #include "mem.h"
+#include "pool_ask.h"
 
 #define SCAN_COUNT "1000"
 
@@ -195,4 +197,28 @@ void api_admin_redis(struct gateway *g, struct request *r)
 
 	*p = (struct report){ .g = g, .r = r, .answer = json_object() };
 	ask_redis(p, ARRAY_LEN(info), info, got_info);
+}
+
+/* ---- browser-pool ---- */
+
+static void pool_away(struct request *r, const char *why)
+{
+	reply_header(r, "Retry-After", "5");
+	reply_problem(r, 503, "pool_away", "browser-pool cannot be asked: %s.", why);
+}
+
+static void got_pool(json_t *status, const char *why, void *arg)
+{
+	if (status == NULL)
+		pool_away(arg, why);
+	else
+		reply_json(arg, 200, json_incref(status));
+}
+
+void api_admin_pool(struct gateway *g, struct request *r)
+{
+	struct error err;
+
+	if (pool_ask(g, got_pool, r, &err) < 0)
+		pool_away(r, err.text);
 }

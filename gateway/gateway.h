@@ -15,6 +15,7 @@ struct hub;    /* hub.h: live subscriptions and the newest events */
 struct hasher; /* hasher.h: the helper thread that checks passwords */
 struct live;
 struct http_server;
+struct traffic;
 
 struct gateway {
 	const struct settings *settings;
@@ -29,5 +30,6 @@ struct gateway {
 	struct live *live;			/* live.h: the WebSockets */
 	struct http_server *server;		/* http_server.h */
 	struct http_server *admin_server;
+	struct traffic *traffic; /* traffic.h: what is counted here */
 	int64_t started_ms; /* monotonic */
 };

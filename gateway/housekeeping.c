@@ -231,9 +231,7 @@ static void release(struct duty *d, json_t *names)
 
 	log_warning("workers are silent", "names=%s", text);
 	if (duty_query(d,
-		       "SELECT r.id, r.state, r.attempt, r.event_n "
-		       "FROM jsonb_array_elements_text($1::jsonb) name, "
-		       "LATERAL pensum.jobs_release_worker(name, $2, $3) r",
+		       "SELECT * FROM pensum.workers_release($1::jsonb, $2, $3)",
 		       ARRAY_LEN(params), params, released))
 		d->h->silent = json_incref(names);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "gateway.h"
 #include "http_internal.h"
 #include "http_server.h"
@@ -44,6 +45,7 @@ struct request *request_new(struct gateway *g, struct http_server *server,
 	r->ev = ev;
 	r->conn = conn;
 	r->command = evhttp_request_get_command(ev);
+	r->came_us = clock_now_us();
 	TAILQ_INIT(&r->query);
 	read_peer(r);
 	http_server_add(server, r);

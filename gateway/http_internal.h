@@ -39,6 +39,7 @@ struct request {
 	json_t *body;
 	struct arena_block *arena;
 	struct free_hook *hooks;
+	int64_t came_us; /* monotonic */
 	bool ended;
 	LIST_ENTRY(request) link; /* in its server's running or ended requests */
 };

@@ -9,10 +9,13 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "clock.h"
+#include "gateway.h"
 #include "http_internal.h"
 #include "http_server.h"
 #include "mem.h"
 #include "text.h"
+#include "traffic.h"
 
 const char *const security_headers[][2] = {
 	{ "X-Content-Type-Options", "nosniff" },
@@ -108,6 +111,7 @@ static void send_reply(struct request *r, int status, struct evbuffer *body)
 void reply_buffer(struct request *r, int status, const char *content_type, struct evbuffer *body)
 {
 	assert(!r->ended); /* exactly one answer */
+	traffic_answered(r->g->traffic, r->route, status, clock_now_us() - r->came_us);
 	if (evhttp_request_get_connection(r->ev) == NULL) {
 		evhttp_request_free(r->ev); /* the client left, and evhttp left it to us */
 	} else {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "clock.h"
 #include "detach.h"
 #include "http_conn.h"
 #include "http_internal.h"
@@ -14,6 +15,7 @@
 #include "live_channel.h"
 #include "log.h"
 #include "mem.h"
+#include "traffic.h"
 
 #define KEY_LEN		 24 /* 16 bytes as base64 */
 #define SUB_PROTOCOL	 "pensum.v1"
@@ -58,7 +60,7 @@ size_t live_count(const struct live *l)
 void live_stop(struct live *l)
 {
 	l->stopping = true;
-	channel_close_all(&l->channels, 1001, "the server stops");
+	channel_close_all_spread(&l->channels);
 }
 
 void live_free(struct live *l)
@@ -165,6 +167,7 @@ static void upgrade(struct gateway *g, struct request *r)
 	}
 	http_conn_detached(r->conn);
 	c = channel_new(g, &g->live->channels, request_session(r));
+	traffic_answered(g->traffic, r->route, 101, clock_now_us() - r->came_us);
 	r->ev = NULL;
 	request_end(r);
 	if (!live_ws_adopt(g->live->ws, fd, head.data, head.len, c)) {

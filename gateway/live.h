@@ -4,7 +4,8 @@
  *	live_open(): limits, Origin, handshake headers -> a problem+json answer, or
  *	detach.h: evhttp lets go of the socket -> live_ws.h: it speaks WebSocket -> live_channel
  *
- * Messages are JSON texts. From us:
+ * Messages are JSON texts; several of one turn of the loop come as one text, a JSON array of them.
+ * From us:
  *	{"type":"hello","user":id}			first
  *	{"type":"snapshot","job",…}			where a job stands (job_event_to_json())
  *	{"type":"event","job",…}			what came after; versions only grow
@@ -14,7 +15,7 @@
  * From the client:
  *	{"type":"subscribe","job":id,"have":[k,n]}	have: optional
  *	{"type":"ping"}
- * Closed by us with 1001 (we stop), 1003 (binary), 1008 (10 bad messages), 1009 (message > 4 KiB),
+ * Closed by us with 1001 (we stop; the reason is {"retry_after_ms":n}: come back then), 1003 (binary), 1008 (10 bad messages), 1009 (message > 4 KiB),
  * 4008 (reads too slowly; come back), 4401 (session ended: sign in).
  */
 #pragma once

@@ -1,17 +1,20 @@
 #include "live_channel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock.h"
 #include "live_message.h"
 #include "mem.h"
+#include "traffic.h"
 
 #define BAD_MAX	    10 /* messages that were not understood */
 #define RATE_PER_S  10
 #define RATE_BURST  80 /* a page that comes back subscribes to all that it shows */
 #define EXPIRY_STEP 3600000
+#define SPREAD_MS   10000 /* after a stop the channels come back within so long */
 
 struct channel {
 	LIST_ENTRY(channel) link;
@@ -114,12 +117,16 @@ void channel_free(struct channel *c)
 	free(c);
 }
 
-void channel_close_all(struct channel_list *all, int code, const char *reason)
+void channel_close_all_spread(struct channel_list *all)
 {
 	struct channel *c;
+	char reason[64];
 
-	LIST_FOREACH(c, all, link)
-		live_socket_close(c->socket, code, reason);
+	LIST_FOREACH(c, all, link) {
+		snprintf(reason, sizeof(reason), "{\"retry_after_ms\":%ld}",
+			 random() % SPREAD_MS);
+		live_socket_close(c->socket, 1001, reason);
+	}
 }
 
 static void on_opened(void *arg, struct live_socket *s)
@@ -132,9 +139,19 @@ static void on_opened(void *arg, struct live_socket *s)
 	say_hello(c);
 }
 
-static void on_closed(void *arg)
+static void on_conflated(void *arg)
 {
-	channel_free(arg);
+	struct channel *c = arg;
+
+	traffic_conflated(c->g->traffic);
+}
+
+static void on_closed(void *arg, int code)
+{
+	struct channel *c = arg;
+
+	traffic_channel_closed(c->g->traffic, code);
+	channel_free(c);
 }
 
 static void refuse(struct channel *c, const char *code, const char *detail)
@@ -189,5 +206,6 @@ static void on_message(void *arg, const char *text, size_t len)
 const struct live_ws_ops live_channel_ops = {
 	.opened = on_opened,
 	.message = on_message,
+	.conflated = on_conflated,
 	.closed = on_closed,
 };

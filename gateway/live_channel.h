@@ -16,6 +16,7 @@ LIST_HEAD(channel_list, channel);
 /* Made before the socket is adopted; live_channel_ops' opened() joins the hub and says hello. */
 struct channel *channel_new(struct gateway *g, struct channel_list *all, const struct session *s);
 void channel_free(struct channel *c); /* only while it was never opened */
-void channel_close_all(struct channel_list *all, int code, const char *reason);
+/* With 1001, and each with a moment of its own to come back. */
+void channel_close_all_spread(struct channel_list *all);
 
 extern const struct live_ws_ops live_channel_ops; /* arg: the channel */

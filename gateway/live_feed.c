@@ -7,6 +7,7 @@
 #include "keys.h"
 #include "log.h"
 #include "mem.h"
+#include "traffic.h"
 
 #define BLOCK_MS "5000"
 #define LIMIT_MS 7000
@@ -153,6 +154,7 @@ static void take_entry(struct live_feed *f, const struct redis_reply *entry)
 		good = name != NULL && value != NULL &&
 		       job_event_set_field(&ev, name, value, len) == 0;
 	}
+	traffic_event(f->g->traffic);
 	if (good && job_event_check(&ev) == 0)
 		f->ops->event(f->arg, &ev);
 }

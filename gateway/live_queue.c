@@ -46,7 +46,7 @@ int live_queue_push(struct live_queue *q, struct live_frame *frame, const char *
 
 	if (item != NULL) {
 		replace(q, item, frame, replaceable);
-		return 0;
+		return 1;
 	}
 	if (q->count >= LIVE_QUEUE_FRAMES || q->bytes + frame->len > LIVE_QUEUE_BYTES)
 		return -ENOBUFS;

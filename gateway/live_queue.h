@@ -25,7 +25,8 @@ struct live_queue {
 
 void live_queue_init(struct live_queue *q);
 void live_queue_done(struct live_queue *q); /* empties it; usable again */
-/* Takes a reference of its own. job NULL: never replaced and replaces nothing. -ENOBUFS: full. */
+/* Takes a reference of its own. job NULL: never replaced and replaces nothing. 1: it replaced one that
+ * waited; -ENOBUFS: full. */
 int live_queue_push(struct live_queue *q, struct live_frame *frame, const char *job,
 		    bool replaceable);
 /* The next frame, its reference yours; NULL: empty. */

@@ -21,6 +21,7 @@
 #define HANGUP_S	35
 #define SEND_BUFFER	32768
 #define USER_TIMEOUT_MS 20000
+#define BATCH_BYTES	16384 /* a frame of several messages is ended behind so many */
 
 _Static_assert(LIVE_FRAME_HEAD >= LWS_PRE, "room for libwebsockets' header");
 
@@ -30,6 +31,7 @@ struct live_socket {
 	void *arg;
 	struct live_queue queue;
 	int close_code; /* 0: open */
+	int peer_code;	/* what it said to end the channel; 0: nothing so far */
 	bool close_said;
 	char close_reason[64];
 	struct buf message; /* what has come of it so far; without memory in between */
@@ -62,17 +64,41 @@ void live_socket_close(struct live_socket *s, int code, const char *reason)
 	lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, CLOSE_S);
 }
 
+static int write_one(struct live_socket *s)
+{
+	struct live_frame *frame = live_queue_take(&s->queue);
+	int sent = lws_write(s->wsi, frame->text, frame->len, LWS_WRITE_TEXT);
+
+	live_frame_unref(frame);
+	return sent;
+}
+
+/* "[message,message]": one frame, one system call and one wake-up of the page. */
+static int write_several(struct live_socket *s)
+{
+	CLEANUP(buf_done) struct buf all = BUF_INIT;
+
+	buf_reserve(&all, LIVE_FRAME_HEAD + s->queue.bytes + s->queue.count + 1);
+	all.len = LIVE_FRAME_HEAD;
+	do {
+		struct live_frame *frame = live_queue_take(&s->queue);
+
+		buf_add_char(&all, all.len == LIVE_FRAME_HEAD ? '[' : ',');
+		buf_add(&all, frame->text, frame->len);
+		live_frame_unref(frame);
+	} while (s->queue.count > 0 && all.len < LIVE_FRAME_HEAD + BATCH_BYTES);
+	buf_add_char(&all, ']');
+	return lws_write(s->wsi, (unsigned char *)all.data + LIVE_FRAME_HEAD,
+			 all.len - LIVE_FRAME_HEAD, LWS_WRITE_TEXT);
+}
+
 /* <0: libwebsockets has found the connection broken. */
 static int flush(struct live_socket *s)
 {
-	struct live_frame *frame;
 	int sent = 0;
 
-	while (sent >= 0 && !lws_send_pipe_choked(s->wsi) &&
-	       (frame = live_queue_take(&s->queue)) != NULL) {
-		sent = lws_write(s->wsi, frame->text, frame->len, LWS_WRITE_TEXT);
-		live_frame_unref(frame);
-	}
+	while (sent >= 0 && s->queue.count > 0 && !lws_send_pipe_choked(s->wsi))
+		sent = s->queue.count == 1 ? write_one(s) : write_several(s);
 	return sent;
 }
 
@@ -81,10 +107,16 @@ static int flush(struct live_socket *s)
 void live_socket_send(struct live_socket *s, struct live_frame *frame, const char *job,
 		      bool replaceable)
 {
+	int pushed;
+
 	if (s->close_code != 0)
 		return;
-	if (live_queue_push(&s->queue, frame, job, replaceable) < 0 &&
-	    (flush(s) < 0 || live_queue_push(&s->queue, frame, job, replaceable) < 0))
+	pushed = live_queue_push(&s->queue, frame, job, replaceable);
+	if (pushed < 0 && flush(s) >= 0)
+		pushed = live_queue_push(&s->queue, frame, job, replaceable);
+	if (pushed > 0)
+		s->ws->ops->conflated(s->arg);
+	if (pushed < 0)
 		live_socket_close(s, 4008, "reads too slowly");
 	else
 		lws_callback_on_writable(s->wsi);
@@ -145,16 +177,23 @@ static void on_receive(struct live_socket *s, const void *data, size_t len)
 	}
 }
 
+/* libwebsockets has checked the code, and answers by itself. */
+static void on_peer_close(struct live_socket *s, const unsigned char *body, size_t len)
+{
+	s->peer_code = len >= 2 ? body[0] << 8 | body[1] : 1005;
+}
+
 static void on_closed(struct live_socket *s)
 {
 	struct live_ws *ws = s->ws;
 	void *arg = s->arg;
+	int code = s->close_code != 0 ? s->close_code : s->peer_code;
 
 	ws->count--;
 	live_queue_done(&s->queue);
 	buf_done(&s->message);
 	free(s);
-	ws->ops->closed(arg);
+	ws->ops->closed(arg, code);
 }
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -172,6 +211,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 		return 0;
 	case LWS_CALLBACK_SERVER_WRITEABLE:
 		return on_writable(*place);
+	case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+		on_peer_close(*place, in, len);
+		return 0;
 	case LWS_CALLBACK_CLOSED:
 		if (place != NULL && *place != NULL)
 			on_closed(*place);

@@ -26,7 +26,9 @@ struct live_socket;
 struct live_ws_ops {
 	void (*opened)(void *arg, struct live_socket *s); /* before all else */
 	void (*message)(void *arg, const char *text, size_t len); /* UTF-8, whole */
-	void (*closed)(void *arg); /* exactly once; the socket is gone */
+	void (*conflated)(void *arg); /* a message gave way to a newer one of its job */
+	/* Exactly once; the socket is gone. code: what was said to end it, 0 if nothing was. */
+	void (*closed)(void *arg, int code);
 };
 
 int live_ws_new(struct event_base *base, const struct live_ws_ops *ops, struct live_ws **ret,
@@ -39,7 +41,8 @@ void live_ws_free(struct live_ws *ws); /* calls closed() for what is open */
 /* Takes fd. head: the request as libwebsockets shall see it, and what the client sent behind it.
  * True: opened() has been called, and messages and even closed() may have been. False: none was. */
 bool live_ws_adopt(struct live_ws *ws, int fd, const char *head, size_t head_len, void *arg);
-/* Sent in order at the end of the loop's turn. A full queue ends the socket with 4008. */
+/* Sent in order at the end of the loop's turn, what came in one turn in one frame: a message as it
+ * is, several as a JSON array of them. A full queue ends the socket with 4008. */
 void live_socket_send(struct live_socket *s, struct live_frame *frame, const char *job,
 		      bool replaceable);
 /* What waits is forgotten. closed() comes later. */

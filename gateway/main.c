@@ -24,7 +24,9 @@
 #include "mem.h"
 #include "migrate.h"
 #include "options.h"
+#include "pool_ask.h"
 #include "static.h"
+#include "traffic.h"
 
 #define PG_CONNECTIONS 4
 #define GRACE_MS       5000
@@ -168,6 +170,7 @@ static int build(struct run *run, struct error *err)
 	struct gateway *g = &run->g;
 	int r = static_check(g, err);
 
+	g->traffic = traffic_new();
 	if (r == 0)
 		r = build_backends(g, err);
 	if (r < 0)
@@ -211,6 +214,7 @@ static void loop(struct run *run)
 /* Nothing new can begin, and all callbacks are called: handlers answer. */
 static void close_all(struct gateway *g)
 {
+	pool_ask_end_all(g);
 	if (g->hasher != NULL)
 		hasher_close(g->hasher);
 	if (g->redis != NULL)
@@ -243,6 +247,7 @@ static void tear_down(struct run *run)
 	pgloop_free(g->pg);
 	store_free(g->store);
 	vault_free(g->vault);
+	traffic_free(g->traffic);
 	for (size_t i = 0; i < 4; i++) {
 		struct event *event =
 			(struct event *[]){ run->term, run->interrupt, run->grace, run->look }[i];

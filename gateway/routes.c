@@ -26,6 +26,8 @@ const struct route routes[] = {
 	{ HTTP_DELETE, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_cancel },
 	{ HTTP_GET, "/api/v1/live", ROUTE_PENDING, live_open },
 
+	{ HTTP_GET, "/metrics", ROUTE_ADMIN, api_metrics },
+	{ HTTP_GET, "/admin/pool", ROUTE_ADMIN, api_admin_pool },
 	{ HTTP_GET, "/admin/queues", ROUTE_ADMIN, api_admin_queues },
 	{ HTTP_GET, "/admin/redis", ROUTE_ADMIN, api_admin_redis },
 };

@@ -13,6 +13,7 @@ struct deadline {
 };
 
 int64_t clock_now_ms(void);   /* CLOCK_MONOTONIC */
+int64_t clock_now_us(void);   /* the same, to measure what is short */
 int64_t clock_wall_ms(void);  /* CLOCK_REALTIME since 1970, for records */
 
 struct deadline deadline_in(int64_t ms);

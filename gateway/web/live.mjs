@@ -24,6 +24,16 @@ export function pauseBefore(tries, random = Math.random) {
 	return random() * Math.min(PAUSE_MAX_MS, PAUSE_FIRST_MS * 2 ** tries);
 }
 
+// A server that stops gives each page a moment of its own to come back.
+function toldPause(event) {
+	if (event?.code !== 1001) return 0;
+	try {
+		return Math.min(PAUSE_MAX_MS, Math.max(0, Number(JSON.parse(event.reason).retry_after_ms) || 0));
+	} catch {
+		return 0;
+	}
+}
+
 export class Live {
 	#options;
 	#state = 'idle';
@@ -106,7 +116,7 @@ export class Live {
 		this.#move('connecting');
 		socket.addEventListener('open', ifCurrent(() => this.#opened()));
 		socket.addEventListener('message', ifCurrent(event => this.#received(event.data)));
-		socket.addEventListener('close', ifCurrent(() => this.#lost()));
+		socket.addEventListener('close', ifCurrent(event => this.#lost(toldPause(event))));
 	}
 
 	#opened() {
@@ -120,10 +130,10 @@ export class Live {
 		this.#socket.send(JSON.stringify({ type: 'subscribe', job, have: this.#have.get(job) }));
 	}
 
-	#lost() {
+	#lost(told = 0) {
 		this.#close();
 		if (this.#state === 'open' && Date.now() - this.#openedAt >= STEADY_MS) this.#tries = 0;
-		const pause = pauseBefore(this.#tries++, this.#options.random);
+		const pause = told + pauseBefore(this.#tries++, this.#options.random);
 		this.#timer = setTimeout(() => this.#tryAgain(), pause);
 		this.#move('away', Date.now() + pause);
 	}
@@ -143,12 +153,16 @@ export class Live {
 	}
 
 	#received(text) {
-		let message;
+		let messages;
 		try {
-			message = JSON.parse(text);
+			messages = [JSON.parse(text)].flat(); // one, or all of one moment
 		} catch {
 			return;
 		}
+		for (const message of messages) if (message) this.#take(message);
+	}
+
+	#take(message) {
 		if (message.type === 'gone') this.#gone(message.job);
 		else if (message.type === 'snapshot' || message.type === 'event') this.#event(message);
 	}

@@ -2,7 +2,7 @@
 //
 //   const ws = await openWs({ port, headers: { Cookie } });       throws WsRefused when no 101
 //   ws.send({ type: 'ping' });  ws.sendFrame({ opcode, fin, masked, rsv, payload, length });
-//   const m = await ws.next((m) => m.type === 'pong');   parsed JSON text messages, in order
+//   const m = await ws.next((m) => m.type === 'pong');   messages, in order; ws.texts: the frames as sent
 //   ws.pause(); ws.resume();                             a reader that stops reading
 //   const { code, reason } = await ws.closed;            1006 when there was no close frame
 import crypto from 'node:crypto';
@@ -65,7 +65,7 @@ export function openWs({ port, host = '127.0.0.1', path, headers, method, early 
 	timeoutMs = 10_000 } = {}) {
 	const key = crypto.randomBytes(16).toString('base64');
 	const socket = net.connect(port, host);
-	const ws = { socket, status: 0, headers: {}, messages: [], frames: [], sawPong: 0 };
+	const ws = { socket, status: 0, headers: {}, messages: [], texts: [], frames: [], sawPong: 0 };
 	let waiting = [], data = Buffer.alloc(0), open = false, close = null, ended = null, text = [];
 	let settleOpen, settleClosed;
 
@@ -95,7 +95,8 @@ export function openWs({ port, host = '127.0.0.1', path, headers, method, early 
 			if (!frame.fin) return;
 			const whole = Buffer.concat(text).toString('utf8');
 			text = [];
-			deliver(JSON.parse(whole));
+			ws.texts.push(whole);
+			for (const message of [JSON.parse(whole)].flat()) deliver(message);
 		}
 	};
 	const onHead = () => {

@@ -39,7 +39,7 @@ static void progress_that_waits_is_replaced_in_its_place(void **state)
 	live_queue_init(&q);
 	push(&q, "a1", JOB_A, true);
 	push(&q, "b1", JOB_B, true);
-	push(&q, "a2", JOB_A, true);
+	assert_int_equal(push(&q, "a2", JOB_A, true), 1);
 	push(&q, "pong", NULL, false);
 	push(&q, "b2", JOB_B, true);
 	assert_int_equal(q.count, 3);

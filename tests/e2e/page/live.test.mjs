@@ -13,7 +13,7 @@ class Socket extends EventTarget {
 	send(text) { this.sent.push(JSON.parse(text)); }
 	close() {}
 	opens() { this.dispatchEvent(new Event('open')); }
-	breaks() { this.dispatchEvent(new Event('close')); }
+	breaks(end = {}) { this.dispatchEvent(Object.assign(new Event('close'), end)); }
 	says(message) { this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) })); }
 }
 
@@ -113,4 +113,37 @@ test('a job that the server does not know is told once', () => {
 	last().says({ type: 'gone', job: 'a' });
 	last().says({ type: 'gone', job: 'a' });
 	assert.deepEqual(seen.gone, ['a']);
+});
+
+test('several messages of one moment come as one text', () => {
+	const { live, seen, last } = setUp();
+	live.start();
+	last().opens();
+	live.subscribe('a', [1, 0]);
+	last().says([{ type: 'event', job: 'a', version: [1, 1] }, null, 7, { type: 'event', job: 'a', version: [1, 2] }, { type: 'gone', job: 'a' }]);
+	assert.deepEqual([seen.events, seen.gone], [['1.1', '1.2'], ['a']]);
+});
+
+test('a server that stops says when to come back', async () => {
+	mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+	const { live, last } = setUp({ random: () => 0 });
+	live.start();
+	last().opens();
+	last().breaks({ code: 1001, reason: '{"retry_after_ms":7000}' });
+	const first = last();
+	mock.timers.tick(6_900);
+	await Promise.resolve();
+	assert.equal(last(), first, 'not before');
+	mock.timers.tick(200);
+	await new Promise(resolve => setImmediate(resolve));
+	assert.notEqual(last(), first);
+	for (const end of [{ code: 1001, reason: 'no JSON' }, { code: 1001, reason: '{"retry_after_ms":"x"}' }, { code: 1006 }]) {
+		const before = last();
+		before.opens();
+		before.breaks(end);
+		mock.timers.tick(1);
+		await new Promise(resolve => setImmediate(resolve));
+		assert.notEqual(last(), before, JSON.stringify(end));
+	}
+	mock.timers.reset();
 });

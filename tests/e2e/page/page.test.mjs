@@ -73,7 +73,7 @@ test('a wrong password is refused with a reason beside the fields', { skip, time
 
 function assertLiveChannelUsed({ sockets }) {
 	assert.ok(sockets.some(socket => new URL(socket.url).pathname === '/api/v1/live'), 'the live channel was opened');
-	const events = sockets.flatMap(socket => socket.received).map(text => JSON.parse(text));
+	const events = sockets.flatMap(socket => socket.received).flatMap(text => JSON.parse(text));
 	assert.ok(events.some(event => event.type === 'event' || event.type === 'snapshot'), 'progress came over it');
 	assert.ok(events.some(event => event.state === 'succeeded'), 'and ends of jobs');
 }

@@ -194,6 +194,25 @@ test('own jobs come without asking, each version once and in order', async () =>
 	await ws.close();
 });
 
+test('what comes in one moment goes out in one frame', async () => {
+	const session = await stack.session();
+	const jobs = [];
+	for (let i = 0; i < 12; i++) jobs.push(await stack.job(session, { state: 'running', attempt: 1, n: 1 }));
+	const ws = await stack.live(session);
+	for (const job of jobs) await ws.next((m) => m.job === job);
+	ws.texts.length = 0;
+	const fields = (job) => ['j', job, 's', 'running', 'k', 1, 'n', 2, 'p', 'reading', 'd', 1, 't', 2, 'm', ''];
+	await stack.redis.command('EVAL', `for i = 1, #KEYS do redis.call('XADD', 'pensum:events', '*', unpack(cjson.decode(ARGV[i]))) end`,
+		jobs.length, ...jobs, ...jobs.map((job) => JSON.stringify(fields(job).map(String))));
+	for (const job of jobs) assert.deepEqual((await ws.next((m) => m.job === job)).version, [1, 2]);
+	assert.equal(ws.texts.length, 1, `${ws.texts.length} frames`);
+	assert.deepEqual(JSON.parse(ws.texts[0]).map((m) => m.job), jobs);
+	await stack.publish({ job: jobs[0], version: [1, 3] });
+	await ws.next((m) => m.version?.[1] === 3);
+	assert.equal(JSON.parse(ws.texts[1]).job, jobs[0], 'a single message is no array');
+	await ws.close();
+});
+
 test('the snapshot is the newer of row and hash', async () => {
 	const session = await stack.session();
 	const job = await stack.job(session, { state: 'running', attempt: 2, n: 1 });
@@ -410,7 +429,14 @@ test('at SIGTERM channels are closed with 1001 and requests that run are answere
 	const all = await Promise.all(Array.from({ length: 5 }, () => stack.live(session)));
 	for (const ws of all) await ws.next(hello);
 	const stopped = stack.gateway.stop();
-	for (const ws of all) assert.equal((await ws.closed).code, 1001);
+	const pauses = [];
+	for (const ws of all) {
+		const { code, reason } = await ws.closed;
+		assert.equal(code, 1001);
+		pauses.push(JSON.parse(reason).retry_after_ms);
+	}
+	assert.ok(pauses.every((ms) => Number.isInteger(ms) && ms >= 0 && ms < 10_000), `${pauses}`);
+	assert.ok(new Set(pauses).size > 1, 'each has a moment of its own');
 	await stopped;
 	await stack.startGateway();
 });
