@@ -314,7 +314,9 @@ void context_dispose(struct context *c)
 static void note_page_gone(struct context *c)
 {
 	c->target_gone = true;
-	if (c->state == CONTEXT_LENT && c->lease->vbrowser == NULL)
+	if (c->state == CONTEXT_LENT && c->lease->vbrowser != NULL)
+		return; /* a browser may be without pages */
+	if (c->state == CONTEXT_LENT)
 		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, "the page closed itself");
 	else if (c->state == CONTEXT_MAKING)
 		fail(c, "the page vanished");

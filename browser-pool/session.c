@@ -83,8 +83,7 @@ static void on_surplus_detached(void *arg, json_t *result, const char *error)
 	(void)error;
 }
 
-/* Only a client in browser mode can have asked for one of these. The browser's own name is not for
- * clients. */
+/* The browser's own name is not for clients. */
 static bool is_browser_target(json_t *params)
 {
 	json_t *info = json_object_get(params, "targetInfo");
@@ -114,7 +113,7 @@ static void take_attached(struct session *s, json_t *params)
 	child->parent = s;
 	snprintf(child->real, sizeof(child->real), "%s", real);
 	snprintf(child->name, sizeof(child->name), "s%u", ++c->last_session);
-	child->is_browser = is_browser_target(params);
+	child->is_browser = s->is_browser && is_browser_target(params);
 	TAILQ_INSERT_TAIL(&c->sessions, child, link);
 	c->session_count++;
 	json_object_set_new(params, "sessionId", json_string(child->name));

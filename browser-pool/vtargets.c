@@ -346,13 +346,15 @@ int vtargets_create(const struct vcall *call, const char *url, struct error *err
 	struct context *c = call->v->context;
 	struct vcall shown = *call;
 
-	if (!call->v->shown)
+	if (!call->v->shown && !c->target_gone) {
 		show_page(&shown, url);
-	else if (c->page_count >= CONTEXT_MAX_PAGES)
+		return 0;
+	}
+	if (c->page_count >= CONTEXT_MAX_PAGES)
 		return error_set(err, -EPERM, "pool: a lease has at most %d pages",
 				 CONTEXT_MAX_PAGES);
-	else
-		vcall_go(call, c->browser_session, "Target.createTarget",
-			 json_pack("{ss ss}", "url", url, "browserContextId", c->name), on_made);
+	call->v->shown = true;
+	vcall_go(call, c->browser_session, "Target.createTarget",
+		 json_pack("{ss ss}", "url", url, "browserContextId", c->name), on_made);
 	return 0;
 }

@@ -165,6 +165,14 @@ test('a second page, and not more than four', { skip }, async () => {
 	assert.equal((await browser.pages()).length, 1);
 });
 
+test('the first page may close, and others come after it', { skip }, async () => {
+	await page.close();
+	assert.deepEqual(await browser.pages(), []);
+	page = await context.newPage();
+	await page.goto(`${url}/next`);
+	assert.equal(await page.title(), 'next');
+});
+
 test('what the pool does not allow fails with its sentence', { skip }, async () => {
 	await assert.rejects(page.goto('file:///etc/passwd'), /only http/);
 });
