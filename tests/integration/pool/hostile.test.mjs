@@ -26,7 +26,13 @@ before(async () => {
 	await bystander.evaluate(`document.cookie = "c=${CANARY}; path=/"; localStorage.canary = window.canary = document.title = "${CANARY}"; 0`);
 	const { frameTree } = await bystander.call('Page.getFrameTree');
 	const { targetInfo } = await bystander.call('Target.getTargetInfo');
-	foreign = { targetId: targetInfo.targetId, frameId: frameTree.frame.id, browserContextId: targetInfo.browserContextId };
+	await bystander.call('Network.enable');
+	await bystander.evaluate('fetch("/data").then((r) => r.text())');
+	const { params: { requestId } } = await bystander.next('request', (m) => m.method === 'Network.responseReceived');
+	const { result: { objectId } } = await bystander.call('Runtime.evaluate', { expression: 'document' });
+	const { stream } = await bystander.call('Page.printToPDF', { transferMode: 'ReturnAsStream' });
+	foreign = { targetId: targetInfo.targetId, frameId: frameTree.frame.id, browserContextId: targetInfo.browserContextId,
+		loaderId: frameTree.frame.loaderId, requestId, objectId, handle: stream };
 	rss = rssOf(pool.daemon.pid);
 });
 
@@ -64,33 +70,89 @@ function valueOf({ name, type, $ref }, url) {
 }
 
 const nothingOf = (lease) => {
-	for (const m of lease.messages) assert.ok(!JSON.stringify(m).includes(CANARY), JSON.stringify(m).slice(0, 300));
+	for (const m of lease.messages) {
+		const text = JSON.stringify(m);
+		assert.ok(!text.includes(CANARY) && !text.includes('root:'), text.slice(0, 300));
+	}
 };
 
-for (const mode of ['page', 'browser'])
+// A lease on which `ask` speaks to one of the places that there are.
+const places = {
+	'a page': async () => ({ lease: await pool.lease({ ttl_ms: 120_000 }) }),
+	'a browser': async () => ({ lease: await pool.lease({ mode: 'browser', ttl_ms: 120_000 }) }),
+	'a second way into a browser': async () => {
+		const lease = await pool.lease({ mode: 'browser', ttl_ms: 120_000 });
+		return { lease, sessionId: (await lease.call('Target.attachToBrowserTarget')).sessionId };
+	},
+	'a page of a browser': async () => {
+		const lease = await pool.lease({ mode: 'browser', ttl_ms: 120_000 });
+		const { targetId } = await lease.call('Target.createTarget', { url: 'about:blank' });
+		return { lease, sessionId: (await lease.call('Target.attachToTarget', { targetId, flatten: true })).sessionId };
+	},
+};
+
+for (const [name, enter] of Object.entries(places))
 	for (const url of ['file:///etc/passwd', 'about:blank'])
-		test(`every method with a neighbour's names in ${mode} mode, addresses ${url}`, { skip }, async (t) => {
-			let lease = await pool.lease({ mode, ttl_ms: 120_000 });
+		test(`every method with a neighbour's names on ${name}, addresses ${url}`, { skip }, async (t) => {
+			const { lease, sessionId } = await enter();
 			t.after(() => lease.close());
 			const all = methods();
 			assert.ok(all.length > 500);
 			for (const [method, parameters] of all) {
 				if (OWN_END.has(method)) continue;
-				if (lease.reason !== 'closed') {
-					nothingOf(lease);
-					lease.close();
-					lease = await pool.lease({ mode, ttl_ms: 120_000 });
-				}
-				const params = Object.fromEntries(parameters.map((p) => [p.name, valueOf(p, url)]));
-				const answers = [lease.ask(method, params)];
 				const needed = parameters.filter((p) => !p.optional || p.name in foreign);
-				if (needed.length < parameters.length) answers.push(lease.ask(method, Object.fromEntries(needed.map((p) => [p.name, valueOf(p, url)]))));
+				const answers = [parameters, ...(needed.length < parameters.length ? [needed] : [])].map((some) =>
+					lease.ask(method, Object.fromEntries(some.map((p) => [p.name, valueOf(p, url)])), sessionId));
 				await Promise.race([Promise.all(answers), lease.ended, sleep(200)]);
+				assert.equal(lease.reason, 'closed', `${method} ended the lease`);
 			}
+			assert.ok(lease.messages.length > all.length);
 			nothingOf(lease);
-			assert.ok(lease.messages.every((m) => !JSON.stringify(m).includes('root:')));
 			assert.equal(await stateOf(), [`c=${CANARY}`, CANARY, CANARY, CANARY].join());
 		});
+
+test('no address opens what is not the web\'s, however it is spelled or reached', { skip }, async (t) => {
+	const lease = await pool.lease({ mode: 'browser' });
+	t.after(() => lease.close());
+	const { targetId } = await lease.call('Target.createTarget', { url: 'about:blank' });
+	const { sessionId } = await lease.call('Target.attachToTarget', { targetId, flatten: true });
+	const ask = (method, params) => lease.ask(method, params, sessionId);
+	const say = async (text) => {
+		const id = ++lease.lastId;
+		lease.write(`{"id":${id},"sessionId":"${sessionId}",${text}}\0`);
+		return lease.next(`answer to ${text}`, (m) => m.id === id);
+	};
+	for (const url of ['file:///etc/passwd', 'FILE:///etc/passwd', ' file:///etc/passwd', '\tfile:///etc/passwd', 'fi\nle:///etc/passwd', 'view-source:file:///etc/passwd',
+		'view-source:http://127.0.0.1/', 'chrome://version', 'chrome-untrusted://x', 'devtools://devtools/bundled/inspector.html', 'javascript:1', 'blob:null/1',
+		'filesystem:file:///', 'about:version', 'about:blank/../file:', '/etc/passwd', 'http:/\0', ''])
+		for (const [method, params] of [['Page.navigate', { url }], ['Fetch.continueRequest', { requestId: '1', url }]])
+			assert.match((await ask(method, params)).error?.message ?? 'passed', /only http|not understood/, `${method} ${JSON.stringify(url)}`);
+	for (const url of ['file:///etc/passwd', 'view-source:file:///etc/passwd', 'chrome://version', 'devtools://devtools'])
+		assert.match((await lease.ask('Target.createTarget', { url })).error.message, /only http/);
+	// What the filter reads must be what Chromium does.
+	for (const params of ['{"url":"about:blank","url":"file:///etc/passwd"}', '{"url":"file:///etc/passwd","url":"about:blank"}', '{"url":"about:blank","u\\u0072l":"file:///etc/passwd"}',
+		'{"u\\u0072l":"file:///etc/passwd"}', '{"url":"\\u0066ile:///etc/passwd"}', '{"url":"http://\\ud800"}', '{"url":["file:///etc/passwd"]}', '[]', '"file:///etc/passwd"', 'null', '{}', '{"url":"http://a\\u0000"}'])
+		assert.match((await say(`"method":"Page.navigate","params":${params}`)).error?.message ?? 'passed', /only http|not understood/, params);
+	assert.match((await say('"method":"Page.createIsolatedWorld","params":{"frameId":"x","grantUniveralAccess":true,"grantUniveral\\u0041ccess":false}')).error.message, /.+/);
+	// By a redirect, a script, a frame.
+	const text = async () => (await ask('Runtime.evaluate', { expression: '[location.href, document.documentElement.outerHTML, ...Array.from(frames, (f) => { try { return f.document.body.outerHTML } catch { return "closed" } })].join()' })).result?.result.value ?? '';
+	await ask('Fetch.enable', { patterns: [{ urlPattern: '*/redirect' }] });
+	const going = ask('Page.navigate', { url: `${site.url}/redirect` });
+	const { params } = await lease.next('pause', (m) => m.method === 'Fetch.requestPaused');
+	await ask('Fetch.fulfillRequest', { requestId: params.requestId, responseCode: 302, responseHeaders: [{ name: 'Location', value: 'file:///etc/passwd' }] });
+	assert.match((await going).result?.errorText ?? '', /ERR_/);
+	await ask('Page.navigate', { url: `${site.url}/next` });
+	for (const expression of ['location.href = "file:///etc/passwd"', 'open("file:///etc/passwd")', 'open("chrome://version")', 'open("view-source:file:///etc/passwd")',
+		'document.body.innerHTML = "<iframe src=file:///etc/passwd></iframe><object data=file:///etc/passwd></object>"', 'fetch("file:///etc/passwd").catch(() => 0)'])
+		await ask('Runtime.evaluate', { expression, userGesture: true });
+	const { result: { frameTree } } = await ask('Page.getFrameTree');
+	await ask('Page.setDocumentContent', { frameId: frameTree.frame.id, html: '<iframe src="file:///etc/passwd"></iframe>' });
+	await sleep(200);
+	assert.doesNotMatch(await text(), /root:/);
+	nothingOf(lease);
+	const { targetInfos } = await lease.call('Target.getTargets');
+	assert.ok(targetInfos.every((i) => !/^(file|chrome|view-source|devtools):/.test(i.url)), JSON.stringify(targetInfos));
+});
 
 test('a neighbour\'s names are unknown, and no name is known that is not', { skip }, async () => {
 	const lease = await pool.lease({ mode: 'browser' });
@@ -111,7 +173,12 @@ test('a neighbour\'s names are unknown, and no name is known that is not', { ski
 
 test('what is no message ends the lease, and large ones cost little', { skip }, async () => {
 	const deep = `{"id":1,"method":"Runtime.evaluate","params":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
-	const bad = ['{"id":1,"method":"Page.enable"\u0000}', '{"id":99999999999999999999,"method":"Page.enable"}', '{"id":-1,"method":"Page.enable"}', deep,
+	const bad = ['{"id":1,"meth\\u006fd":"Browser.crash","method":"Page.enable"}', '{"id":1,"method":"Page.enable","method":"Browser.crash"}', '{"id":1,"method":"Browser.crash","method":"Page.enable"}',
+		'{"id":1,"method":"Browser.cr\\u0061sh"}', '{"id":1,"id":2,"method":"Page.enable"}', '{"id":1,"\\u0069d":2,"method":"Page.enable"}', '{"id":1,"method":"Page.enable","sess\\u0069onId":"s1"}',
+		'{"id":1,"method":"Page.enable","sessionId":""}', '{"id":1,"method":"Page.enable","sessionId":"s1\\u0000"}', '{"id":1,"method":"Page.navigate","params":{},"params":{"url":"file:///"}}',
+		'{"id":1.0,"method":"Page.enable"}', '{"id":1e0,"method":"Page.enable"}', '{"id":"1","method":"Page.enable"}', '{"id":null,"method":"Page.enable"}', '{"method":"Page.enable"}', '{"id":1}', '{"id":1,"method":7}',
+		'\ufeff{"id":1,"method":"Page.enable"}', '{"id":1,"method":"Page.enable"}{"id":2,"method":"Browser.crash"}', '{"id":1,"method":"Page.enable",}', "{'id':1,'method':'Page.enable'}", '[{"id":1,"method":"Page.enable"}]',
+		'{"id":1,/**/"method":"Page.enable"}', '{"id":1,"method":"Page.enable","params":{"a":01}}', Buffer.from('{"id":1,"method":"Page.enable","x":"\xed\xa0\x80"}', 'latin1'), '', '{"id":1,"method":"Page.enable"\u0000}', '{"id":99999999999999999999,"method":"Page.enable"}', '{"id":-1,"method":"Page.enable"}', deep,
 		Buffer.from('{"id":1,"method":"Page.\xff"}', 'latin1'), '{"id":1,"method":"Page.enable","sessionId":"a","sessionId":"b"}', '{"id":1,"method":"Page.enable","sessionId":1}'];
 	for (const mode of ['page', 'browser'])
 		for (const text of bad) {
@@ -120,6 +187,14 @@ test('what is no message ends the lease, and large ones cost little', { skip }, 
 			assert.equal(await lease.ended, 'bad_message', String(text).slice(0, 80));
 			lease.close();
 		}
+	const odd = await pool.lease();
+	for (const expression of ['"\\ud800"', '"\\ud800".length', '"\\u0000"', '"\\udfff\\ud800"'])
+		assert.ok((odd.write(`{"id":${++odd.lastId},"method":"Runtime.evaluate","params":{"expression":${JSON.stringify(expression)}}}\0`), await odd.next('answer', (m) => m.id === odd.lastId)).result);
+	odd.write(`{"id":${++odd.lastId},"method":"Runtime.evaluate","params":{"expression":"'\\ud800'"}}\0`);
+	await odd.next('answer to a lone surrogate', (m) => m.id === odd.lastId);
+	odd.write(`{"id":9007199254740991,"method":"Runtime.evaluate","params":{"expression":"1"}}\0`);
+	assert.equal((await odd.next('answer to the largest id', (m) => m.id === 9007199254740991)).result.result.value, 1);
+	odd.close();
 	const large = await pool.lease({ mode: 'browser' });
 	for (let i = 0; i < 200; i++) large.write(Buffer.alloc(1024 * 1024, 'x'));
 	assert.equal(await large.ended, 'too_large');

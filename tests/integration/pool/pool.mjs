@@ -89,10 +89,10 @@ export class Lease extends Connection {
 	}
 
 	// The whole answer: {id, result} or {id, error}.
-	ask(method, params) {
+	ask(method, params, sessionId) {
 		const id = ++this.lastId;
 		const answer = new Promise((resolve) => this.waiting.set(id, resolve));
-		this.send({ id, method, params });
+		this.send({ id, method, params, sessionId });
 		return answer;
 	}
 
