@@ -339,12 +339,26 @@ const struct process *processes_next(const struct processes *p, pid_t leader,
 	return NULL;
 }
 
-const struct process *processes_find(const struct processes *p, pid_t pid)
+static struct member *find(const struct processes *p, pid_t pid)
 {
 	for (size_t i = 0; i < p->ours.count; i++)
 		if (p->ours.list[i].is.pid == pid)
-			return &p->ours.list[i].is;
+			return &p->ours.list[i];
 	return NULL;
+}
+
+const struct process *processes_find(const struct processes *p, pid_t pid)
+{
+	const struct member *m = find(p, pid);
+
+	return m ? &m->is : NULL;
+}
+
+const struct process *processes_look(struct processes *p, pid_t pid)
+{
+	struct member *m = find(p, pid);
+
+	return m && read_stat(m->stat_fd, &m->is) ? &m->is : NULL;
 }
 
 /* Memory */

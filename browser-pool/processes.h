@@ -54,6 +54,8 @@ const struct process *processes_next(const struct processes *p, pid_t leader,
 				     const struct process *before);
 /* NULL when it was of no group in the last refresh. */
 const struct process *processes_find(const struct processes *p, pid_t pid);
+/* The same, with its state and group of now; NULL when that process is gone. */
+const struct process *processes_look(struct processes *p, pid_t pid);
 
 /* Of one process, now. -errno when it is gone or the kernel does not tell. */
 struct process_memory {

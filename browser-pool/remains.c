@@ -89,13 +89,6 @@ static void on_ended(evutil_socket_t fd, short what, void *arg)
 	free_contexts(r);
 }
 
-static void set_timer(struct remains *r)
-{
-	struct timeval after = { 0, PATIENCE_MS * 1000 };
-
-	event_add(r->timer, &after);
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct remains *r = arg;
@@ -106,14 +99,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		ask(r);
 }
 
-static void find(struct remains *r, pid_t pid)
+static bool is_page_process(const struct remains *r, const struct process *p)
 {
-	int fd = pidfd_open(pid, 0); /* close-on-exec by itself */
-	struct remain *m;
+	return p != NULL && p->group == r->browser->pid && p->type == PROCESS_RENDERER &&
+	       p->state != 'Z';
+}
 
-	if (fd < 0)
-		return;
-	m = mem_zalloc(sizeof(*m));
+static void watch(struct remains *r, pid_t pid, int fd)
+{
+	struct remain *m = mem_zalloc(sizeof(*m));
+
 	m->all = r;
 	m->pid = pid;
 	m->fd = fd;
@@ -122,8 +117,20 @@ static void find(struct remains *r, pid_t pid)
 	m->ended = event_new(r->browser->pool->base, fd, EV_READ, on_ended, m);
 	event_add(m->ended, NULL);
 	TAILQ_INSERT_TAIL(&r->list, m, link);
-	if (!event_pending(r->timer, EV_TIMEOUT, NULL))
-		set_timer(r);
+}
+
+/* The look comes after the open: so the descriptor is that process's, not one's with its old pid.
+ */
+static void find(struct remains *r, pid_t pid)
+{
+	int fd = pidfd_open(pid, 0); /* close-on-exec by itself */
+
+	if (fd < 0)
+		return;
+	if (is_page_process(r, processes_look(r->browser->pool->processes, pid)))
+		watch(r, pid, fd);
+	else
+		close(fd);
 }
 
 static void kill_if_late(struct remain *m)
@@ -178,41 +185,28 @@ static void look_at_known(struct remains *r, json_t *result)
 /* What was there before the question, is not in the answer, and is there now. */
 static void look_for_new(struct remains *r, json_t *result)
 {
-	const struct processes *all = r->browser->pool->processes;
-	const struct process *p;
-	bool fresh = false;
-
-	for (size_t i = 0; i < r->seen_count; i++) {
-		pid_t pid = r->seen[i];
-
-		if (names(result, pid) || has(r, pid))
-			continue;
-		if (!fresh)
-			processes_refresh(r->browser->pool->processes, 0);
-		fresh = true;
-		p = processes_find(all, pid);
-		if (p != NULL && p->group == r->browser->pid && p->type == PROCESS_RENDERER &&
-		    p->state != 'Z')
-			find(r, pid);
-	}
+	for (size_t i = 0; i < r->seen_count; i++)
+		if (!names(result, r->seen[i]) && !has(r, r->seen[i]))
+			find(r, r->seen[i]);
 }
 
 static void on_answer(void *arg, json_t *result, const char *error)
 {
+	static const struct timeval patience = { 0, PATIENCE_MS * 1000 };
 	struct remains *r = arg;
 
 	if (r->browser->state == BROWSER_DYING)
 		return;
 	r->is_open = false;
-	if (result == NULL)
+	if (result == NULL) {
 		log_warning("the browser does not tell its processes", "browser=%u reason=\"%s\"",
 			    r->browser->id, error);
-	else {
+	} else {
 		look_at_known(r, result);
 		look_for_new(r, result);
 	}
 	if (!TAILQ_EMPTY(&r->list) && !event_pending(r->timer, EV_TIMEOUT, NULL))
-		set_timer(r);
+		event_add(r->timer, &patience);
 	free_contexts(r);
 	if (r->is_wanted)
 		ask(r);
@@ -226,11 +220,11 @@ static void note_seen(struct remains *r)
 
 	processes_refresh(all, 0);
 	while ((p = processes_next(all, r->browser->pid, p)) != NULL)
-		count += p->type == PROCESS_RENDERER;
+		count++;
 	r->seen = mem_realloc(r->seen, (count + 1) * sizeof(*r->seen));
 	r->seen_count = 0;
 	while ((p = processes_next(all, r->browser->pid, p)) != NULL)
-		if (p->type == PROCESS_RENDERER)
+		if (is_page_process(r, p))
 			r->seen[r->seen_count++] = p->pid;
 }
 

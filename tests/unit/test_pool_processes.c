@@ -214,6 +214,8 @@ static void what_comes_stops_dies_and_is_reaped_shows(void **state)
 
 	kill(page, SIGSTOP);
 	assert_int_equal(waitpid(page, NULL, WUNTRACED), page);
+	assert_int_equal(processes_find(f->processes, page)->state != 'T', true);
+	assert_int_equal(processes_look(f->processes, page)->state, 'T');
 	processes_refresh(f->processes, 0);
 	assert_int_equal(processes_find(f->processes, page)->state, 'T');
 
@@ -224,6 +226,7 @@ static void what_comes_stops_dies_and_is_reaped_shows(void **state)
 	assert_int_equal(type_of(f, page), PROCESS_RENDERER);
 
 	end(f, page);
+	assert_null(processes_look(f->processes, page));
 	processes_refresh(f->processes, 0);
 	assert_null(processes_find(f->processes, page));
 	assert_int_equal(count_of(f, leader), 1);
