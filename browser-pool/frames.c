@@ -1,36 +1,54 @@
 #include "frames.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "buf.h"
 #include "mem.h"
+#include "outbox.h"
 
-#define READ_BYTES (256 * 1024)
+#define READ_BYTES  (256 * 1024)
+#define KEEP_BYTES  (64 * 1024) /* of memory while nothing is in it */
+#define LARGE_BYTES (32 * 1024) /* is written at once, without a copy of what can be written */
 
+/*
+ * Messages are read and handled in place; only what is here of an incomplete one is kept. What is
+ * sent within a turn of the loop goes out at its end in one write (event_active() runs before the
+ * loop looks for new input), and the loop is asked for room only when the kernel has none.
+ */
 struct frames {
-	struct bufferevent *bev;
+	int fd;
+	struct event *readable;
+	struct event *later; /* the end of the turn: writes, and tells what a call found out */
 	struct frames_owner owner;
 	struct frames_limits limits;
-	size_t searched; /* bytes of the input that hold no end mark */
+
+	struct buf in;	 /* the beginning of a message whose end is not here yet */
+	size_t searched; /* bytes of it that hold no end mark */
 	bool skipping;	 /* inside a message over the limit: tail holds its last bytes */
 	char tail[FRAMES_TAIL_BYTES];
 	size_t tail_len;
 	bool newline_seen; /* the peer is a person */
-	bool finishing, finished, ended, broken;
+
+	struct outbox out;
+
+	bool finishing, finished, ended;
 	bool in_callback, freed;
-	uint64_t read_bytes, written_bytes;
+	uint64_t read_bytes;
 };
 
-static struct evbuffer *input_of(struct frames *f)
-{
-	return bufferevent_get_input(f->bev);
-}
+/* Where everybody's input arrives: it is handled before anyone reads again. */
+static char arrived[READ_BYTES];
 
 static void release(struct frames *f)
 {
-	bufferevent_free(f->bev);
+	event_free(f->readable);
+	event_free(f->later);
+	outbox_done(&f->out);
+	buf_done(&f->in);
+	close(f->fd);
 	free(f);
 }
 
@@ -52,30 +70,77 @@ void frames_free(struct frames *f)
 	if (f == NULL)
 		return;
 	f->freed = true;
-	bufferevent_disable(f->bev, EV_READ | EV_WRITE);
+	event_del(f->readable);
+	event_del(f->later);
+	outbox_stop(&f->out);
 	if (!f->in_callback)
 		release(f);
 }
 
-/* Where the next end mark stands behind what was searched already; -1 = not yet here. */
-static ssize_t find_end(struct frames *f)
+static void clear(struct buf *b)
 {
-	struct evbuffer *in = input_of(f);
-	struct evbuffer_ptr from, at, line;
+	if (b->cap > KEEP_BYTES)
+		buf_done(b);
+	else
+		buf_clear(b);
+}
 
-	if (evbuffer_ptr_set(in, &from, f->searched, EVBUFFER_PTR_SET) < 0)
-		return -1;
-	at = evbuffer_search(in, "", 1, &from);
+/* Writing */
+
+static const char *end_mark(const struct frames *f)
+{
+	return f->newline_seen ? "\n" : "";
+}
+
+void frames_send(struct frames *f, const char *text, size_t len)
+{
+	struct cdp_pieces pieces = { .at = { { text, len } }, .count = 1, .bytes = len };
+
+	frames_send_pieces(f, &pieces);
+}
+
+static void send_large(struct frames *f, const struct cdp_pieces *pieces)
+{
+	struct iovec iov[CDP_MAX_PIECES + 1];
+	size_t count = pieces->count;
+
+	for (size_t i = 0; i < count; i++)
+		iov[i] = (struct iovec){ (void *)pieces->at[i].data, pieces->at[i].len };
+	iov[count++] = (struct iovec){ (void *)end_mark(f), 1 };
+	outbox_add_large(&f->out, iov, count);
+}
+
+void frames_send_pieces(struct frames *f, const struct cdp_pieces *pieces)
+{
+	if (f->out.broken || f->finishing)
+		return;
+	if (pieces->bytes > LARGE_BYTES) {
+		send_large(f, pieces);
+	} else {
+		for (size_t i = 0; i < pieces->count; i++)
+			outbox_add(&f->out, pieces->at[i].data, pieces->at[i].len);
+		outbox_add(&f->out, end_mark(f), 1);
+	}
+	if (!outbox_is_blocked(&f->out))
+		event_active(f->later, 0, 0);
+}
+
+/* Reading */
+
+/* The end mark in these bytes; NULL = not yet here. */
+static char *find_end(struct frames *f, char *data, size_t len)
+{
+	char *end = memchr(data, '\0', len);
+	char *line;
+
 	if (f->limits.newline) {
-		line = evbuffer_search(in, "\n", 1, &from);
-		if (line.pos >= 0 && (at.pos < 0 || line.pos < at.pos)) {
+		line = memchr(data, '\n', end ? (size_t)(end - data) : len);
+		if (line != NULL) {
 			f->newline_seen = true;
-			return line.pos;
+			return line;
 		}
 	}
-	if (at.pos < 0)
-		f->searched = evbuffer_get_length(in);
-	return at.pos;
+	return end;
 }
 
 static void keep_tail(struct frames *f, const char *data, size_t len)
@@ -93,130 +158,139 @@ static void keep_tail(struct frames *f, const char *data, size_t len)
 	f->tail_len = keep + len;
 }
 
-/* Drops len bytes of a message over the limit, remembering the last ones. */
-static void skip_bytes(struct frames *f, size_t len)
-{
-	struct evbuffer *in = input_of(f);
-	size_t keep = MIN(len, sizeof(f->tail));
-	char last[FRAMES_TAIL_BYTES];
-
-	evbuffer_drain(in, len - keep);
-	evbuffer_remove(in, last, keep);
-	keep_tail(f, last, keep);
-	f->searched = 0;
-}
-
-static void tell_too_large(struct frames *f)
-{
-	f->owner.too_large(f->owner.arg, f->tail, f->tail_len);
-	f->tail_len = 0;
-}
-
 /* A message over the limit: all of it (its end mark follows), or what is here of it. */
-static void take_large(struct frames *f, size_t len, bool is_end)
+static void take_large(struct frames *f, const char *data, size_t len, bool is_end)
 {
 	bool tell = f->limits.wait_for_end ? is_end : !f->skipping;
 
 	f->skipping = !is_end;
-	skip_bytes(f, len);
-	if (is_end)
-		evbuffer_drain(input_of(f), 1);
-	if (tell)
-		tell_too_large(f);
+	keep_tail(f, data, len);
+	if (!tell)
+		return;
+	f->owner.too_large(f->owner.arg, f->tail, f->tail_len);
+	f->tail_len = 0;
 }
 
-static void take_message(struct frames *f, size_t len)
+static void take_message(struct frames *f, char *text, size_t len)
 {
-	struct evbuffer *in = input_of(f);
-	char *text = (char *)evbuffer_pullup(in, (ev_ssize_t)len + 1);
-
-	f->searched = 0;
 	text[len] = '\0';
 	f->owner.message(f->owner.arg, text, len);
-	/* The owner may have freed us or told us to finish; the buffer is still ours. */
-	evbuffer_drain(in, len + 1);
 }
 
-static void swallow(struct frames *f)
+/* Of the bytes that are here, how many are done with. The first `searched` hold no end mark. */
+static size_t take_messages(struct frames *f, char *data, size_t len, size_t searched)
 {
-	evbuffer_drain(input_of(f), evbuffer_get_length(input_of(f)));
-}
+	size_t at = 0;
 
-static void on_read(struct bufferevent *bev, void *arg)
-{
-	struct frames *f = arg;
+	while (at < len && !f->freed && !f->finishing) {
+		char *end = find_end(f, data + at + searched, len - at - searched);
+		size_t size = end ? (size_t)(end - data) - at : len - at;
 
-	(void)bev;
-	enter(f);
-	while (!f->freed && !f->finishing) {
-		ssize_t end = find_end(f);
-		size_t len = end >= 0 ? (size_t)end : evbuffer_get_length(input_of(f));
-
-		if (f->skipping || len > f->limits.max_message)
-			take_large(f, len, end >= 0);
-		else if (end >= 0)
-			take_message(f, len);
-		if (end < 0)
+		searched = 0;
+		if (f->skipping || size > f->limits.max_message)
+			take_large(f, data + at, size, end != NULL);
+		else if (end != NULL)
+			take_message(f, data + at, size);
+		else
 			break;
+		at += size + (end != NULL);
 	}
-	if (!f->freed && f->finishing)
-		swallow(f);
-	leave(f);
+	return f->freed || f->finishing ? len : at;
+}
+
+/* What has just arrived in the common place; the rest of it is kept. */
+static void take_arrived(struct frames *f, size_t len)
+{
+	size_t done = take_messages(f, arrived, len, 0);
+
+	buf_add(&f->in, arrived + done, len - done);
+	f->searched = f->in.len;
+}
+
+/* More of what was kept. */
+static void take_kept(struct frames *f)
+{
+	size_t done = take_messages(f, f->in.data, f->in.len, f->searched);
+
+	if (done == f->in.len)
+		clear(&f->in);
+	else
+		buf_drop(&f->in, done);
+	f->searched = f->in.len;
+}
+
+static ssize_t read_some(struct frames *f)
+{
+	char *to = arrived;
+	size_t room = sizeof(arrived);
+	ssize_t n;
+
+	if (f->in.len > 0) {
+		buf_reserve(&f->in, KEEP_BYTES);
+		to = f->in.data + f->in.len;
+		room = MIN(f->in.cap - f->in.len - 1, READ_BYTES);
+	}
+	do
+		n = recv(f->fd, to, room, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static void take_end(struct frames *f)
+{
+	event_del(f->readable);
+	if (f->ended)
+		return;
+	f->ended = true;
+	f->owner.ended(f->owner.arg);
 }
 
 static void tell_finished(struct frames *f)
 {
 	if (!f->finishing || f->finished || f->freed)
 		return;
+	if (frames_unsent_bytes(f) > 0)
+		return;
 	f->finished = true;
-	shutdown(bufferevent_getfd(f->bev), SHUT_WR);
+	shutdown(f->fd, SHUT_WR);
 	f->owner.finished(f->owner.arg);
 }
 
-static void on_written(struct bufferevent *bev, void *arg)
+static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct frames *f = arg;
+	ssize_t n = read_some(f);
 
-	(void)bev;
+	(void)fd;
+	(void)what;
 	enter(f);
-	if (f->broken || frames_unsent_bytes(f) == 0)
-		tell_finished(f);
-	leave(f);
-}
-
-static void on_event(struct bufferevent *bev, short what, void *arg)
-{
-	struct frames *f = arg;
-
-	(void)bev;
-	if ((what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) == 0)
-		return;
-	enter(f);
-	if (what & BEV_EVENT_ERROR)
-		f->broken = true;
-	if (!f->ended) {
-		f->ended = true;
-		f->owner.ended(f->owner.arg);
+	if (n > 0) {
+		f->read_bytes += (size_t)n;
+		if (f->in.len == 0) {
+			take_arrived(f, (size_t)n);
+		} else {
+			f->in.len += (size_t)n;
+			take_kept(f);
+		}
+	} else if (n == 0 || errno != EAGAIN) {
+		take_end(f);
 	}
-	if (f->broken)
-		tell_finished(f);
 	leave(f);
 }
 
-static void count_read(struct evbuffer *buf, const struct evbuffer_cb_info *info, void *arg)
+/* There is something to write, room to write, or something to tell. */
+static void on_later(evutil_socket_t fd, short what, void *arg)
 {
 	struct frames *f = arg;
 
-	(void)buf;
-	f->read_bytes += info->n_added;
-}
-
-static void count_written(struct evbuffer *buf, const struct evbuffer_cb_info *info, void *arg)
-{
-	struct frames *f = arg;
-
-	(void)buf;
-	f->written_bytes += info->n_deleted;
+	(void)fd;
+	(void)what;
+	enter(f);
+	outbox_flush(&f->out);
+	if (f->out.broken)
+		take_end(f);
+	tell_finished(f);
+	leave(f);
 }
 
 struct frames *frames_new(struct event_base *base, int fd, struct frames_limits limits,
@@ -224,14 +298,14 @@ struct frames *frames_new(struct event_base *base, int fd, struct frames_limits 
 {
 	struct frames *f = mem_zalloc(sizeof(*f));
 
+	f->fd = fd;
 	f->owner = *owner;
 	f->limits = limits;
-	f->bev = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-	bufferevent_setcb(f->bev, on_read, on_written, on_event, f);
-	bufferevent_set_max_single_read(f->bev, READ_BYTES);
-	evbuffer_add_cb(input_of(f), count_read, f);
-	evbuffer_add_cb(bufferevent_get_output(f->bev), count_written, f);
-	bufferevent_enable(f->bev, EV_READ | EV_WRITE);
+	f->in = (struct buf)BUF_INIT;
+	f->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, f);
+	f->later = event_new(base, -1, 0, on_later, f);
+	outbox_init(&f->out, base, fd, on_later, f);
+	event_add(f->readable, NULL);
 	return f;
 }
 
@@ -240,38 +314,16 @@ void frames_set_limits(struct frames *f, struct frames_limits limits)
 	f->limits = limits;
 }
 
-static void send_end(struct frames *f)
-{
-	bufferevent_write(f->bev, f->newline_seen ? "\n" : "", 1);
-}
-
-void frames_send(struct frames *f, const char *text, size_t len)
-{
-	if (f->broken || f->finishing)
-		return;
-	bufferevent_write(f->bev, text, len);
-	send_end(f);
-}
-
-void frames_send_pieces(struct frames *f, const struct cdp_pieces *pieces)
-{
-	if (f->broken || f->finishing)
-		return;
-	for (size_t i = 0; i < pieces->count; i++)
-		bufferevent_write(f->bev, pieces->at[i].data, pieces->at[i].len);
-	send_end(f);
-}
-
 void frames_finish(struct frames *f)
 {
 	if (f->finishing)
 		return;
 	f->finishing = true;
-	if (!f->in_callback)
-		swallow(f);
-	/* on_written() comes when the output is empty; ask for it in case it is so already. */
-	bufferevent_trigger(f->bev, EV_WRITE,
-			    BEV_TRIG_DEFER_CALLBACKS | BEV_TRIG_IGNORE_WATERMARKS);
+	if (!f->in_callback) {
+		clear(&f->in);
+		f->searched = 0;
+	}
+	event_active(f->later, 0, 0); /* finished() comes from there, if nothing waits */
 }
 
 bool frames_speaks_newline(const struct frames *f)
@@ -281,7 +333,7 @@ bool frames_speaks_newline(const struct frames *f)
 
 size_t frames_unsent_bytes(const struct frames *f)
 {
-	return evbuffer_get_length(bufferevent_get_output(f->bev));
+	return outbox_unsent_bytes(&f->out);
 }
 
 uint64_t frames_read_bytes(const struct frames *f)
@@ -291,5 +343,5 @@ uint64_t frames_read_bytes(const struct frames *f)
 
 uint64_t frames_written_bytes(const struct frames *f)
 {
-	return f->written_bytes;
+	return f->out.total;
 }
