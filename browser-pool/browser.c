@@ -19,6 +19,7 @@
 #include "router.h"
 
 #define START_LIMIT_MS	 20000
+#define DATA_MORE_MIB	 256  /* a process reserves as much before it has done anything */
 #define LOOK_MS		 20   /* at a dying group */
 #define LOOK_SLOW_MS	 1000 /* at one that does not die */
 #define NOISE_LINE_BYTES 4096
@@ -346,7 +347,8 @@ static int spawn(struct pool *p, const char *profile, struct child *ret, struct 
 				    .argv = words.argv,
 				    .envp = words.envp,
 				    .dir = profile,
-				    .data_limit_bytes = p->settings->pool_page_memory_mb << 20 };
+				    .data_limit_bytes =
+					    (p->settings->pool_page_memory_mb + DATA_MORE_MIB) << 20 };
 	r = child_spawn(&plan, ret, err);
 	chromium_plan_done(&words);
 	return r;

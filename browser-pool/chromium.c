@@ -71,9 +71,9 @@ static char **make_argv(const struct settings *s, const char *profile)
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++)
 		add(&w, mem_strdup(flags[i]));
 	add(&w, mem_printf("--user-data-dir=%s", profile));
-	/* A page whose objects fill half of its data limit fails early and alone. */
+	/* The watchdog is to end a page that wants more, before V8 tries hard to find some. */
 	add(&w, mem_printf("--js-flags=--max-old-space-size=%lld",
-			   (long long)s->pool_page_memory_mb / 2));
+			   (long long)s->pool_page_memory_mb));
 	if (s->pool_sandbox == POOL_SANDBOX_OFF)
 		add(&w, mem_strdup("--no-sandbox"));
 	if (shm_is_small())

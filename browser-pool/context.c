@@ -343,11 +343,13 @@ static void on_crashed_closed(void *arg, json_t *result, const char *error)
 
 void context_note_crashed(struct context *c, const struct target *t, const char *status)
 {
-	bool first = strcmp(t->id, c->target) == 0;
+	bool fatal = strcmp(t->id, c->target) == 0 || c->out_of_memory;
 
-	if (c->state == CONTEXT_LENT && (first || c->lease->vbrowser != NULL))
-		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, status);
-	else if (!first)
+	if (c->state == CONTEXT_LENT && (fatal || c->lease->vbrowser != NULL))
+		pool_lease_end(c->lease,
+			       c->out_of_memory ? POOL_REASON_PAGE_OOM : POOL_REASON_PAGE_CRASHED,
+			       status);
+	else if (!fatal)
 		browser_call(c->browser, NULL, "Target.closeTarget",
 			     json_pack("{ss}", "targetId", t->id), on_crashed_closed, NULL);
 	else if (c->state == CONTEXT_MAKING)

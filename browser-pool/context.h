@@ -73,6 +73,7 @@ struct context {
 	unsigned open_calls;		/* the client's */
 	bool session_gone, target_gone; /* what DISPOSING waits for, */
 	uint64_t question;		/* and then this one of remains.h, 0 before */
+	bool out_of_memory;		/* that is why a process of it died */
 
 	char key[POOL_KEY_SIZE];  /* KEEPING and KEPT: whose next lease it is for */
 	int64_t idle_ms, kept_ms; /* how long at most, and since when */

@@ -70,8 +70,11 @@ void kept_lend(struct pool *p)
 		struct context *c = find_key(p, CONTEXT_KEPT, l->request.key);
 
 		next = waiting_next(l);
-		if (c != NULL && l->tenant->lines[l->request.cls].has_turns)
-			pool_lease_lend(l, c);
+		if (c == NULL || !l->tenant->lines[l->request.cls].has_turns)
+			continue;
+		if (!memory_admits(p->memory, MEMORY_KEPT_LEASE))
+			return;
+		pool_lease_lend(l, c);
 	}
 }
 

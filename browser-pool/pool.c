@@ -7,6 +7,7 @@
 #include "log.h"
 #include "mem.h"
 #include "sysmem.h"
+#include "watchdog.h"
 
 #define START_PAUSE_MIN_MS 100
 #define START_PAUSE_MAX_MS 30000
@@ -100,7 +101,9 @@ int64_t pool_retry_after_ms(const struct pool *p)
 
 enum pool_reason pool_why_no_page(const struct pool *p)
 {
-	return p->start_failures > 0 ? p->last_failure : POOL_REASON_WAIT_OVER;
+	if (p->start_failures > 0)
+		return p->last_failure;
+	return memory_state(p->memory).denied ? POOL_REASON_MEMORY : POOL_REASON_WAIT_OVER;
 }
 
 /* 100 ms, 200 ms, … 30 s, of which a random half is taken off. */
@@ -149,6 +152,8 @@ static void start_browser(struct pool *p)
 		set_timer(p->start_timer, deadline_left_ms(p->next_start));
 		return;
 	}
+	if (!memory_admits(p->memory, MEMORY_BROWSER))
+		return;
 	p->totals.browser_starts++;
 	if (browser_start(p, &err) < 0) {
 		log_error("no browser", "reason=\"%s\"", err.text);
@@ -165,9 +170,9 @@ static struct browser *browser_with_room(struct pool *p)
 	return best != NULL && best->context_count < share ? best : NULL;
 }
 
-static struct context *warm_context(struct pool *p)
+struct context *pool_warm_context(const struct pool *p)
 {
-	struct browser *b;
+	const struct browser *b;
 
 	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
 		if (!TAILQ_EMPTY(&b->contexts[CONTEXT_WARM]))
@@ -180,7 +185,7 @@ static void drop_surplus_contexts(struct pool *p)
 {
 	while (pool_context_count(p) - p->context_count[CONTEXT_DISPOSING] >
 	       p->caps.pages) {
-		struct context *c = warm_context(p);
+		struct context *c = pool_warm_context(p);
 
 		if (c != NULL)
 			context_dispose(c);
@@ -195,9 +200,11 @@ static void lend_contexts(struct pool *p)
 	struct context *c;
 
 	kept_lend(p);
-	while ((l = waiting_first(p->waiting)) != NULL && (c = warm_context(p)) != NULL) {
+	while ((l = waiting_first(p->waiting)) != NULL && (c = pool_warm_context(p)) != NULL) {
 		if (kept_is_coming(p, l->request.key))
 			return; /* in a moment its own page is there, or there is none */
+		if (!memory_admits(p->memory, MEMORY_LEASE))
+			return;
 		pool_lease_lend(l, c);
 	}
 }
@@ -232,6 +239,8 @@ static void make_contexts(struct pool *p)
 			start_browser(p);
 			return;
 		}
+		if (!memory_admits(p->memory, MEMORY_PAGE))
+			return;
 		context_make(b);
 	}
 }
@@ -267,6 +276,8 @@ static void decide(evutil_socket_t fd, short what, void *arg)
 		go_on_stopping(p);
 		return;
 	}
+	memory_begin_turn(p->memory);
+	watchdog_wake(p->watchdog);
 	drop_surplus_contexts(p);
 	if (!p->paused)
 		lend_contexts(p);
@@ -346,6 +357,8 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->defer = defer_new(base);
 	p->waiting = waiting_new(base, s);
 	p->tenants = tenants_new();
+	p->memory = memory_new(p);
+	p->watchdog = watchdog_new(p);
 	p->processes = processes_new();
 	p->mean_lease_ms = FIRST_MEAN_MS;
 	p->started_ms = clock_now_ms();
@@ -367,6 +380,8 @@ void pool_free(struct pool *p)
 	defer_free(p->defer);
 	waiting_free(p->waiting);
 	tenants_free(p->tenants);
+	watchdog_free(p->watchdog);
+	memory_free(p->memory);
 	processes_free(p->processes);
 	event_free(p->decide);
 	event_free(p->start_timer);

@@ -24,6 +24,7 @@
 #include "context.h"
 #include "defer.h"
 #include "denied.h"
+#include "memory.h"
 #include "pool_lease.h"
 #include "poolmsg.h"
 #include "processes.h"
@@ -53,6 +54,8 @@ struct pool {
 	struct pool_caps caps;		 /* in force */
 	struct defer *defer;
 	struct rundir *rundir;
+	struct memory *memory;
+	struct watchdog *watchdog;
 	struct processes *processes; /* of all browsers; refresh before a look */
 
 	struct browser_list browsers[BROWSER_STATE_COUNT];
@@ -103,6 +106,7 @@ struct pool_lease *pool_find_lease(const struct pool *p, int64_t id);
 /* Replaces every browser; leases keep theirs until they end. */
 void pool_recycle(struct pool *p);
 
+struct context *pool_warm_context(const struct pool *p); /* NULL: none */
 unsigned pool_browser_count(const struct pool *p); /* all states */
 unsigned pool_context_count(const struct pool *p); /* all states */
 /* How long somebody who was refused should stay away. */

@@ -9,6 +9,7 @@
 #include "mem.h"
 #include "pool.h"
 #include "vbrowser.h"
+#include "watchdog.h"
 
 static void answer_own_call(const struct call *call, const char *text, size_t len)
 {
@@ -64,7 +65,9 @@ static void on_crashed(struct browser *b, json_t *params)
 	struct target *t;
 	struct context *c = targets_find_owner(b, text_of(params, "targetId"), &t);
 
-	if (c != NULL && t->is_page)
+	if (c != NULL && watchdog_explains(b->pool->watchdog, b))
+		c->out_of_memory = true;
+	if (c != NULL && (t->is_page || c->out_of_memory))
 		context_note_crashed(c, t, status);
 	/* Chromium answers everything else as if all were well, and never gets another page. */
 	if (strcmp(status, "failed to launch") == 0)

@@ -112,16 +112,28 @@ static json_t *format_limits(const struct pool *p)
 			 (json_int_t)s->pool_client_max_waiting);
 }
 
+static json_t *format_memory(const struct pool *p)
+{
+	struct memory_state s = memory_state(p->memory);
+
+	return json_pack("{sI sI sI sI sf sb}", "total_mb", (json_int_t)s.now.total_bytes >> 20,
+			 "available_mb", (json_int_t)s.now.available_bytes >> 20, "reserved_mb",
+			 (json_int_t)s.reserved_bytes >> 20, "floor_mb",
+			 (json_int_t)s.floor_bytes >> 20, "pressure", s.now.pressure, "short",
+			 (int)s.is_short);
+}
+
 json_t *status_format(const struct pool *p)
 {
 	int64_t now = clock_now_ms();
 
-	return json_pack("{ss sI sb sb si si so so so so so so so}", "version", pensum_version,
+	return json_pack("{ss sI sb sb si si so so so so so so so so}", "version", pensum_version,
 			 "uptime_s", (json_int_t)(now - p->started_ms) / 1000, "paused",
 			 (int)p->paused, "stopping", (int)p->stopping, "start_failures",
 			 (int)p->start_failures, "next_start_in_ms",
 			 p->start_failures > 0 ? deadline_left_ms(p->next_start) : 0, "limits",
-			 format_limits(p), "browsers", format_browsers(p, now),
+			 format_limits(p), "memory", format_memory(p), "browsers",
+			 format_browsers(p, now),
 			 "contexts", format_contexts(p), "leases", format_leases(p, now), "waiting",
 			 format_waiting(p, now), "totals", format_totals(&p->totals), "metrics",
 			 metrics_format(p));

@@ -4,6 +4,7 @@
  *	{"version","uptime_s","paused","stopping",
  *	 "start_failures" (in a row),"next_start_in_ms" (0: as soon as one is needed),
  *	 "limits":{"max_pages",… (as in force), "automatic":{"max_pages","max_browsers"} (bool)},
+ *	 "memory":{"total_mb","available_mb","reserved_mb","floor_mb","pressure","short"},
  *	 "browsers":[{"id","pid","state","version","leases","contexts","served","age_s"}],
  *	 "contexts":{state:n},
  *	 "leases":[{"id","tag","class","browser","age_ms","ttl_left_ms"}],

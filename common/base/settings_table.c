@@ -120,7 +120,14 @@ const struct setting settings_table[] = {
 	    "A signed-in student's page is kept for the next job at most this long, seconds; 0: "
 	    "never."),
 	INT("pool.page_memory_mb", pool_page_memory_mb, "512", 128, 16384,
-	    "Data limit of each browser process, MiB: a page that wants more crashes alone."),
+	    "A page whose process takes more memory of its own, MiB, is killed (page_oom). The "
+	    "kernel gives no browser process more than 256 above it."),
+	INT("pool.min_available_mb", pool_min_available_mb, "0", 0, 1048576,
+	    "No page is made or lent below this much available memory, MiB: requests wait. 0: 8 % "
+	    "of the memory, between 64 and 512."),
+	INT("pool.max_pressure", pool_max_pressure, "20", 0, 100,
+	    "Nor while programs wait for memory for more than this percentage of the time (PSI, "
+	    "some avg10). 0: any."),
 	INT("pool.recycle_leases", pool_recycle_leases, "5000", 1, 1000000,
 	    "A browser is replaced after this many leases."),
 };

@@ -20,6 +20,7 @@ static const char *const reason_names[POOL_REASON_COUNT] = {
 	[POOL_REASON_EXPIRED] = "expired",
 	[POOL_REASON_BROWSER_GONE] = "browser_gone",
 	[POOL_REASON_PAGE_CRASHED] = "page_crashed",
+	[POOL_REASON_PAGE_OOM] = "page_oom",
 	[POOL_REASON_SETUP_FAILED] = "setup_failed",
 	[POOL_REASON_SLOW_CONSUMER] = "slow_consumer",
 	[POOL_REASON_TOO_LARGE] = "too_large",
@@ -28,6 +29,7 @@ static const char *const reason_names[POOL_REASON_COUNT] = {
 	[POOL_REASON_CLIENT_FULL] = "client_full",
 	[POOL_REASON_WAIT_OVER] = "wait_over",
 	[POOL_REASON_NO_BROWSER] = "no_browser",
+	[POOL_REASON_MEMORY] = "memory",
 	[POOL_REASON_KILLED] = "killed",
 	[POOL_REASON_SHUTTING_DOWN] = "shutting_down",
 };

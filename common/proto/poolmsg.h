@@ -71,6 +71,7 @@ enum pool_reason {
 	POOL_REASON_EXPIRED,	   /* ttl over */
 	POOL_REASON_BROWSER_GONE,  /* the browser died or hung */
 	POOL_REASON_PAGE_CRASHED,  /* its renderer died */
+	POOL_REASON_PAGE_OOM,	   /* it did because of the memory that the page took */
 	POOL_REASON_SETUP_FAILED,  /* no page could be made in time */
 	POOL_REASON_SLOW_CONSUMER, /* the client did not read */
 	POOL_REASON_TOO_LARGE,	   /* a message over its limit */
@@ -79,6 +80,7 @@ enum pool_reason {
 	POOL_REASON_CLIENT_FULL,   /* refused: too many of this client's wait already */
 	POOL_REASON_WAIT_OVER,	   /* refused: no page within wait_ms */
 	POOL_REASON_NO_BROWSER,	   /* refused: none can be started now */
+	POOL_REASON_MEMORY,	   /* refused: within wait_ms memory was too short for another page */
 	POOL_REASON_KILLED,	   /* by a person */
 	POOL_REASON_SHUTTING_DOWN, /* the pool drains or stops */
 	POOL_REASON_COUNT

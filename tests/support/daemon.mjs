@@ -44,10 +44,12 @@ export function checkSanitizers(p) {
 	if (at >= 0) throw new Error(`sanitizer:\n${p.lines.slice(at, at + 60).join('\n')}`);
 }
 
-export async function startDaemon(name, { settings = {}, args = [], env = {}, ready } = {}) {
+// wrap: a command that executes the one behind it, and its arguments.
+export async function startDaemon(name, { settings = {}, args = [], env = {}, ready, wrap = [] } = {}) {
 	const folder = temporaryFolder('pensum-d-');
 	const config = writeSettings(folder.path, settings);
-	const p = startProcess(programPath(name), ['--config', config, ...args], {
+	const [command, ...rest] = [...wrap, programPath(name), '--config', config, ...args];
+	const p = startProcess(command, rest, {
 		env: { PATH: process.env.PATH, ASAN_OPTIONS: 'detect_leaks=1', ...env },
 	});
 	const stopProcess = p.stop;

@@ -156,7 +156,7 @@ export async function startPool(settings = {}, options = {}) {
 	const daemon = await startDaemon('pensum-browser-pool', {
 		settings: { 'pool.socket': socket, 'pool.run_dir': runDir,
 			'pool.sandbox': process.getuid() === 0 ? 'off' : 'on', 'log.level': 'debug', ...settings },
-		env: options.env, ready: /lending pages/ });
+		env: options.env, wrap: options.wrap, ready: /lending pages/ });
 	const pool = { daemon, socket, runDir, folder };
 	// A test that fails must not leave its pool behind (and node waiting for it).
 	options.t?.after(() => daemon.ended ?? daemon.kill());
