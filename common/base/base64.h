@@ -1,5 +1,5 @@
 /*
- * base64.h - pictures in JSON (RFC 4648, with padding).
+ * base64.h - bytes in JSON (RFC 4648, with padding).
  */
 #pragma once
 

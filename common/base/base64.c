@@ -1,7 +1,6 @@
 #include "base64.h"
 
 #include <stdint.h>
-#include <string.h>
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -26,9 +25,13 @@ void base64_encode(const void *data, size_t len, struct buf *out)
 
 static int digit_value(char c)
 {
-	const char *at = c != '\0' ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 /* How many = stand at the end; 3 for what no base64 text ends with. */
