@@ -3,66 +3,24 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 
 #include "cdpmsg.h"
+#include "events.h"
 #include "fd.h"
 #include "mem.h"
 #include "wire.h"
 
-#define MAX_EVENTS	   512
-#define MAX_EVENT_BYTES	   (4 * 1024 * 1024)
 #define ANSWER_GRACE_MS	   5000		    /* the pool's word comes a little after wait_ms */
 #define LONGEST_WAIT_MS	   (3600 * 1000)    /* what the pool's own patience can be */
-
-struct kept_event {
-	STAILQ_ENTRY(kept_event) link;
-	size_t len;
-	char text[];
-};
+#define POST_MS		   5000		    /* a pool that does not read so long is none */
 
 struct lease {
 	struct wire wire;
 	int64_t last_id;
 	bool sticky;
 	char end_reason[32]; /* "" while it lives */
-
-	STAILQ_HEAD(, kept_event) events;
-	unsigned event_count;
-	size_t event_bytes;
+	struct events events;
 };
-
-/* ---- events that nobody has asked for yet ---- */
-
-static void drop_first_event(struct lease *l)
-{
-	struct kept_event *event = STAILQ_FIRST(&l->events);
-
-	STAILQ_REMOVE_HEAD(&l->events, link);
-	l->event_count--;
-	l->event_bytes -= event->len;
-	free(event);
-}
-
-static void drop_events(struct lease *l)
-{
-	while (l->event_count > 0)
-		drop_first_event(l);
-}
-
-static void keep_event(struct lease *l, const char *text, size_t len)
-{
-	struct kept_event *event = mem_zalloc(sizeof(*event) + len);
-
-	event->len = len;
-	memcpy(event->text, text, len);
-	STAILQ_INSERT_TAIL(&l->events, event, link);
-	l->event_count++;
-	l->event_bytes += len;
-	while (l->event_count > MAX_EVENTS ||
-	       (l->event_bytes > MAX_EVENT_BYTES && l->event_count > 1))
-		drop_first_event(l);
-}
 
 /* ---- messages ---- */
 
@@ -128,7 +86,9 @@ static int read_cdp(struct lease *l, struct deadline deadline, struct cdpmsg *m,
 static int take_answer(const char *method, const char *text, size_t len, json_t **ret,
 		       struct error *err)
 {
-	json_t *root = json_loadb(text, len, 0, NULL);
+	/* Bytes of a stream may be zero; a text elsewhere would end at one unnoticed. */
+	size_t flags = strcmp(method, "IO.read") == 0 ? JSON_ALLOW_NUL : 0;
+	json_t *root = json_loadb(text, len, flags, NULL);
 	json_t *failure = json_object_get(root, "error");
 	const char *message = json_string_value(json_object_get(failure, "message"));
 	int r = 0;
@@ -146,19 +106,39 @@ static int check_alive(struct lease *l, struct error *err)
 	return l->end_reason[0] == '\0' ? 0 : end_with(l, "", err);
 }
 
-int lease_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
-	       json_t **ret, struct error *err)
+/* What the call that reads does not wait for. 1: done with. */
+static int take_other(struct lease *l, const struct cdpmsg *m, size_t len, struct error *err)
 {
-	int64_t id = ++l->last_id;
+	int r = m->has_id ? events_tell(&l->events, LEASE_ANSWERS, l, m, len, true, err)
+			  : events_tell_event(&l->events, l, m, len, err);
+
+	/* A handler may have found that the lease is over. */
+	return r < 0 || l->end_reason[0] == '\0' ? r : check_alive(l, err);
+}
+
+static int send_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
+		     int64_t *id, struct error *err)
+{
 	json_t *root;
 	int r = check_alive(l, err);
 
 	if (r < 0)
 		return r;
-	drop_events(l);
-	root = json_pack("{sI ss sO*}", "id", (json_int_t)id, "method", method, "params", params);
+	*id = ++l->last_id;
+	root = json_pack("{sI ss sO*}", "id", (json_int_t)*id, "method", method, "params", params);
 	r = send_json(l, root, deadline, err);
 	json_decref(root);
+	return r;
+}
+
+int lease_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
+	       json_t **ret, struct error *err)
+{
+	int64_t id = 0;
+	int r;
+
+	events_drop(&l->events);
+	r = send_call(l, method, params, deadline, &id, err);
 	while (r == 0) {
 		struct cdpmsg m;
 		size_t len;
@@ -166,42 +146,40 @@ int lease_call(struct lease *l, const char *method, json_t *params, struct deadl
 		r = read_cdp(l, deadline, &m, &len, err);
 		if (r == 0 && m.has_id && m.id == id)
 			return take_answer(method, m.text, len, ret, err);
+		if (r == 0)
+			r = take_other(l, &m, len, err);
 		if (r == 0 && !m.has_id)
-			keep_event(l, m.text, len);
+			events_keep(&l->events, m.text, len);
+		r = MIN(r, 0);
 	}
 	error_prefix(err, "%s", method);
 	return r;
 }
 
-/* ---- waiting for events ---- */
-
-static void give_params(const char *text, size_t len, json_t **ret)
+int lease_post(struct lease *l, const char *method, json_t *params, int64_t *ret)
 {
-	json_t *root;
+	int64_t id = 0;
+	int r = send_call(l, method, params, deadline_in(POST_MS), &id, NULL);
 
-	if (ret == NULL)
-		return;
-	root = json_loadb(text, len, 0, NULL);
-	*ret = json_incref(json_object_get(root, "params"));
-	json_decref(root);
+	json_decref(params);
+	if (r < 0)
+		end_with(l, "pool_gone", NULL);
+	else if (ret != NULL)
+		*ret = id;
+	return r;
 }
 
-/* The first kept event of that name; it and those before it are forgotten. */
-static bool take_kept_event(struct lease *l, const char *method, json_t **ret)
+/* ---- events ---- */
+
+void lease_handle(struct lease *l, const char *method, lease_event_fn *fn, void *arg,
+		  void (*done)(void *arg))
 {
-	bool found = false;
+	events_handle(&l->events, &(struct handler){ method, fn, arg, done });
+}
 
-	while (!found && l->event_count > 0) {
-		struct kept_event *event = STAILQ_FIRST(&l->events);
-		struct cdpmsg m;
-
-		found = cdpmsg_scan(event->text, event->len, &m, NULL) == 0 &&
-			cdpmsg_method_is(&m, method);
-		if (found)
-			give_params(event->text, event->len, ret);
-		drop_first_event(l);
-	}
-	return found;
+void *lease_handler_arg(const struct lease *l, const char *method)
+{
+	return events_handler_arg(&l->events, method);
 }
 
 int lease_wait_event(struct lease *l, const char *method, struct deadline deadline, json_t **ret,
@@ -209,7 +187,7 @@ int lease_wait_event(struct lease *l, const char *method, struct deadline deadli
 {
 	int r = 0;
 
-	if (take_kept_event(l, method, ret))
+	if (events_take(&l->events, method, ret))
 		return 0;
 	r = check_alive(l, err);
 	while (r == 0) {
@@ -217,10 +195,14 @@ int lease_wait_event(struct lease *l, const char *method, struct deadline deadli
 		size_t len;
 
 		r = read_cdp(l, deadline, &m, &len, err);
+		if (r == 0)
+			r = take_other(l, &m, len, err);
 		if (r == 0 && !m.has_id && cdpmsg_method_is(&m, method)) {
-			give_params(m.text, len, ret);
+			if (ret != NULL)
+				*ret = events_params(m.text, len);
 			return 0;
 		}
+		r = MIN(r, 0);
 	}
 	error_prefix(err, "%s", method);
 	return r;
@@ -298,7 +280,7 @@ int lease_begin(const char *socket_path, const struct lease_request *req, struct
 		return fd;
 	l = mem_zalloc(sizeof(*l));
 	wire_open(&l->wire, fd, POOL_MAX_CDP_OUT, req->tick, req->tick_arg);
-	STAILQ_INIT(&l->events);
+	events_init(&l->events);
 	r = ask(l, req, err);
 	if (r < 0) {
 		lease_end(l);
@@ -313,7 +295,7 @@ void lease_end(struct lease *l)
 	if (l == NULL)
 		return;
 	wire_close(&l->wire);
-	drop_events(l);
+	events_done(&l->events);
 	free(l);
 }
 

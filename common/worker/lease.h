@@ -12,6 +12,10 @@
  * or "pool_gone" when the connection just broke), -EREMOTEIO CDP answered with an error,
  * -ECANCELED, -E2BIG a call over POOL_MAX_CDP_IN.
  *
+ * While any call waits, the lease's handlers hear of what else arrives: so a dialog or a paused
+ * request is answered even inside a call that has nothing to do with it. Between calls nobody
+ * listens, and the page waits.
+ *
  * Not thread-safe; no signals are touched (SIGPIPE must be ignored: daemon_prepare() does it).
  */
 #pragma once
@@ -49,6 +53,25 @@ const char *lease_end_reason(const struct lease *l); /* "" while it lives; NULL 
  * the "result" object, yours to json_decref(). */
 int lease_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
 	       json_t **ret, struct error *err);
+
+/* The same without waiting: the answer is thrown away, unless LEASE_ANSWERS has a handler. Takes
+ * params. *ret (may be NULL) is the id. A message that cannot be sent ends the lease, so callers need
+ * not look at what it returns. */
+int lease_post(struct lease *l, const char *method, json_t *params, int64_t *ret);
+
+/* Called for each event of its name as it is read, inside whichever call reads it. 0: kept for
+ * lease_wait_event(); 1: done with; a negative errno, with its sentence, ends the call that waits,
+ * which returns it. params is borrowed. It may lease_post(), and no more than that. */
+typedef int lease_event_fn(struct lease *l, json_t *params, void *arg, struct error *err);
+
+/* One handler for a name (events.h has their number), in place of the one before; fn NULL takes it
+ * away. done(arg), if there is one, is called when the handler goes, at the latest in lease_end().
+ * method is borrowed as long. */
+void lease_handle(struct lease *l, const char *method, lease_event_fn *fn, void *arg,
+		  void (*done)(void *arg));
+void *lease_handler_arg(const struct lease *l, const char *method); /* NULL: no handler */
+/* In place of an event's name: answers that no lease_call() waits for, as whole messages. */
+#define LEASE_ANSWERS "(answers)"
 
 /* Waits for the page's next event of that name that arrived since the last lease_call() began or
  * since the last lease_wait_event(); *ret (may be NULL) is its "params". Of a flood only the last

@@ -17,9 +17,8 @@ static const char *const blocked_urls[] = {
 	"*/pluginfile.php/*/user/icon/*",
 };
 
-/* Takes params. */
-static int call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
-		json_t **ret, struct error *err)
+int page_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
+	      json_t **ret, struct error *err)
 {
 	int r = lease_call(l, method, params, deadline, ret, err);
 
@@ -27,9 +26,22 @@ static int call(struct lease *l, const char *method, json_t *params, struct dead
 	return r;
 }
 
+static int answer_dialog(struct lease *l, json_t *params, void *arg, struct error *err)
+{
+	const char *type = json_string_value(json_object_get(params, "type"));
+	bool yes =
+		type != NULL && (strcmp(type, "alert") == 0 || strcmp(type, "beforeunload") == 0);
+
+	(void)arg;
+	(void)err;
+	lease_post(l, "Page.handleJavaScriptDialog", json_pack("{sb}", "accept", (int)yes), NULL);
+	return 1;
+}
+
 int page_prepare(struct lease *l, struct deadline deadline, struct error *err)
 {
-	return call(l, "Page.enable", NULL, deadline, NULL, err);
+	lease_handle(l, "Page.javascriptDialogOpening", answer_dialog, NULL, NULL);
+	return page_call(l, "Page.enable", NULL, deadline, NULL, err);
 }
 
 /* What the document itself asks for; our own scripts may fetch all of it later. Blocking works only
@@ -37,37 +49,39 @@ int page_prepare(struct lease *l, struct deadline deadline, struct error *err)
 static int block(struct lease *l, struct deadline deadline, struct error *err)
 {
 	json_t *urls = json_array();
-	int r = call(l, "Network.enable",
-		     json_pack("{si si}", "maxTotalBufferSize", 0, "maxResourceBufferSize", 0),
-		     deadline, NULL, err);
+	int r = page_call(l, "Network.enable",
+			  json_pack("{si si}", "maxTotalBufferSize", 0, "maxResourceBufferSize", 0),
+			  deadline, NULL, err);
 
 	for (size_t i = 0; i < ARRAY_LEN(blocked_urls); i++)
 		json_array_append_new(urls, json_string(blocked_urls[i]));
 	if (r == 0)
-		r = call(l, "Network.setBlockedURLs", json_pack("{sO}", "urls", urls), deadline,
-			 NULL, err);
+		r = page_call(l, "Network.setBlockedURLs", json_pack("{sO}", "urls", urls),
+			      deadline, NULL, err);
 	json_decref(urls);
 	return r;
 }
 
 static int unblock(struct lease *l, struct deadline deadline, struct error *err)
 {
-	return call(l, "Network.disable", NULL, deadline, NULL, err);
+	return page_call(l, "Network.disable", NULL, deadline, NULL, err);
 }
 
 static int set_scripts_disabled(struct lease *l, bool disabled, struct deadline deadline,
 				struct error *err)
 {
-	return call(l, "Emulation.setScriptExecutionDisabled",
-		    json_pack("{sb}", "value", (int)disabled), deadline, NULL, err);
+	return page_call(l, "Emulation.setScriptExecutionDisabled",
+			 json_pack("{sb}", "value", (int)disabled), deadline, NULL, err);
 }
 
-static int navigate(struct lease *l, const char *url, struct deadline deadline, struct error *err)
+static int navigate(struct lease *l, const char *url, const char *until, struct deadline deadline,
+		    struct error *err)
 {
 	json_t *result = NULL;
 	const char *failure;
 	bool new_document;
-	int r = call(l, "Page.navigate", json_pack("{ss}", "url", url), deadline, &result, err);
+	int r = page_call(l, "Page.navigate", json_pack("{ss}", "url", url), deadline, &result,
+			  err);
 
 	if (r < 0)
 		return r;
@@ -77,7 +91,7 @@ static int navigate(struct lease *l, const char *url, struct deadline deadline, 
 		r = error_set(err, -EHOSTUNREACH, "%s: %s", url, failure);
 	json_decref(result);
 	if (r == 0 && new_document)
-		r = lease_wait_event(l, "Page.domContentEventFired", deadline, NULL, err);
+		r = lease_wait_event(l, until, deadline, NULL, err);
 	return r;
 }
 
@@ -108,12 +122,19 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 	if (r == 0)
 		r = block(l, deadline, err);
 	if (r == 0)
-		r = navigate(l, url, deadline, err);
+		r = navigate(l, url, "Page.domContentEventFired", deadline, err);
 	again = set_scripts_disabled(l, false, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
 	if (again == 0)
 		again = unblock(l, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
 	if (r == 0)
 		r = again;
+	return r < 0 ? r : check_status(l, url, deadline, err);
+}
+
+int page_open(struct lease *l, const char *url, struct deadline deadline, struct error *err)
+{
+	int r = navigate(l, url, "Page.loadEventFired", deadline, err);
+
 	return r < 0 ? r : check_status(l, url, deadline, err);
 }
 
@@ -131,14 +152,42 @@ static int set_exception(json_t *details, struct error *err)
 	return error_set(err, -EREMOTEIO, "script: %.*s", (int)strcspn(text, "\r\n"), text);
 }
 
+/* Chromium has only sentences for it. */
+static bool went_elsewhere(const char *sentence)
+{
+	static const char *const known[] = {
+		"Inspected target navigated or closed",
+		"Execution context was destroyed",
+		"Cannot find default execution context",
+		"Cannot find context with specified id",
+		"Promise was collected",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		if (strstr(sentence, known[i]) != NULL)
+			return true;
+	return false;
+}
+
+static int run(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,
+	       struct error *err)
+{
+	struct error why = { 0 };
+	int r = page_call(l, "Runtime.evaluate",
+			  json_pack("{ss sb sb}", "expression", expression, "awaitPromise", 1,
+				    "returnByValue", 1),
+			  deadline, ret, &why);
+
+	if (r == -EREMOTEIO && went_elsewhere(why.text))
+		return error_set(err, -ESTALE, "script: the page went elsewhere");
+	return r < 0 ? error_set(err, r, "%s", why.text) : 0;
+}
+
 int page_evaluate(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,
 		  struct error *err)
 {
 	json_t *result = NULL, *details, *value;
-	int r = call(l, "Runtime.evaluate",
-		     json_pack("{ss sb sb}", "expression", expression, "awaitPromise", 1,
-			       "returnByValue", 1),
-		     deadline, &result, err);
+	int r = run(l, expression, deadline, &result, err);
 
 	if (r < 0)
 		return r;
@@ -156,8 +205,9 @@ int page_get_cookies(struct lease *l, const char *url, struct deadline deadline,
 		     struct error *err)
 {
 	json_t *result = NULL, *cookies;
-	int r = call(l, "Network.getCookies", json_pack("{s[s]}", "urls", url), deadline, &result,
-		     err);
+	int r = url == NULL ? page_call(l, "Network.getAllCookies", NULL, deadline, &result, err)
+			    : page_call(l, "Network.getCookies", json_pack("{s[s]}", "urls", url),
+					deadline, &result, err);
 
 	if (r < 0)
 		return r;
@@ -165,7 +215,7 @@ int page_get_cookies(struct lease *l, const char *url, struct deadline deadline,
 	if (json_is_array(cookies))
 		*ret = json_incref(cookies);
 	else
-		r = error_set(err, -EREMOTEIO, "Network.getCookies: no cookies in the answer");
+		r = error_set(err, -EREMOTEIO, "cookies: none in the answer");
 	json_decref(result);
 	return r;
 }
@@ -189,7 +239,7 @@ static bool is_from_https(json_t *cookie)
 /* What Network.setCookies() takes, from what Network.getCookies() gave. */
 static json_t *cookie_param(json_t *cookie)
 {
-	static const char *const same[] = { "name", "value",	"path",	    "secure",
+	static const char *const same[] = { "name",	"value",    "path",    "secure",
 					    "httpOnly", "sameSite", "priority" };
 	const char *domain = json_string_value(json_object_get(cookie, "domain"));
 	const char *path = json_string_value(json_object_get(cookie, "path"));
@@ -203,20 +253,24 @@ static json_t *cookie_param(json_t *cookie)
 	if (domain != NULL && domain[0] == '.') {
 		json_object_set_new(param, "domain", json_string(domain));
 	} else if (domain != NULL) {
-		CLEANUP_FREE char *url = mem_printf("%s://%s%s",
-						    is_from_https(cookie) ? "https" : "http",
-						    domain, path ? path : "/");
+		CLEANUP_FREE char *url =
+			mem_printf("%s://%s%s", is_from_https(cookie) ? "https" : "http", domain,
+				   path ? path : "/");
 
 		json_object_set_new(param, "url", json_string(url));
 	}
 	return param;
 }
 
-int page_set_cookies(struct lease *l, json_t *cookies, struct deadline deadline,
-		     struct error *err)
+int page_clear_cookies(struct lease *l, struct deadline deadline, struct error *err)
+{
+	return page_call(l, "Network.clearBrowserCookies", NULL, deadline, NULL, err);
+}
+
+int page_set_cookies(struct lease *l, json_t *cookies, struct deadline deadline, struct error *err)
 {
 	json_t *list, *cookie;
-	int r = call(l, "Network.clearBrowserCookies", NULL, deadline, NULL, err);
+	int r = page_clear_cookies(l, deadline, err);
 	size_t i;
 
 	if (r < 0)
@@ -224,6 +278,6 @@ int page_set_cookies(struct lease *l, json_t *cookies, struct deadline deadline,
 	list = json_array();
 	json_array_foreach (cookies, i, cookie)
 		json_array_append_new(list, cookie_param(cookie));
-	return call(l, "Network.setCookies", json_pack("{so}", "cookies", list), deadline, NULL,
-		    err);
+	return page_call(l, "Network.setCookies", json_pack("{so}", "cookies", list), deadline,
+			 NULL, err);
 }

@@ -1,20 +1,25 @@
 /*
  * page.h - what workers do with a leased page: go somewhere, run a script, cookies in and out.
  *
- * Pages are opened for their origin: our scripts fetch and parse there. So a page's own scripts do
- * not run and its images, styles, fonts and media are not loaded. A page that is to be seen or
- * printed needs none of this module's page_prepare() and page_goto(): use lease_call().
+ * page_goto() opens a page for its origin: our scripts fetch and parse there. So the page's own
+ * scripts do not run and its images, styles, fonts and media are not loaded. page_open() opens a page
+ * that is to be seen or printed, with all that belongs to it.
+ *
+ * Beside this core: page_wait.h (for a condition, for a navigation), page_intercept.h (what the page
+ * may load), page_stream.h (where large answers go), page_print.h, page_shot.h, page_download.h.
  *
  * Errors as in lease.h, and:
- *	-EHOSTUNREACH	page_goto(): the site did not answer (err has the browser's own name for it,
- *			net::ERR_…), or only with "HTTP 5xx" or "HTTP 429"
+ *	-EHOSTUNREACH	page_goto(), page_open(): the site did not answer (err has the browser's own
+ *			name for it, net::ERR_…), or only with "HTTP 5xx" or "HTTP 429"
  *	-EREMOTEIO	page_evaluate(): the script threw; err has the exception's first line
+ *	-ESTALE		page_evaluate(): the page went to another document meanwhile
  */
 #pragma once
 
 #include "lease.h"
 
-/* Call once after the lease: watches the page's events. */
+/* Call once after the lease: watches the page's events. From here on the page's dialogs are answered
+ * by themselves: alert() and leaving a page with yes, confirm() and prompt() with no. */
 int page_prepare(struct lease *l, struct deadline deadline, struct error *err);
 
 /* Navigates and waits until the document is there (DOMContentLoaded); while it loads, its scripts
@@ -22,15 +27,23 @@ int page_prepare(struct lease *l, struct deadline deadline, struct error *err);
  * their origin is the site's. */
 int page_goto(struct lease *l, const char *url, struct deadline deadline, struct error *err);
 
+/* Navigates and waits until all of the page is loaded (its load event). */
+int page_open(struct lease *l, const char *url, struct deadline deadline, struct error *err);
+
 /* Evaluates an expression (promise awaited, result by value) in the page's main world. *ret (may be
  * NULL) is yours; JSON null when there is no value. */
 int page_evaluate(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,
 		  struct error *err);
 
-/* Cookies of url as CDP cookie objects: an array, yours. */
+/* Cookies of url as CDP cookie objects: an array, yours. url NULL: of every site. */
 int page_get_cookies(struct lease *l, const char *url, struct deadline deadline, json_t **ret,
 		     struct error *err);
-/* Such an array back into a page, before it navigates, in place of what it has. Borrowed. A cookie that was for one host or
- * for the session only is so again. */
+/* Such an array back into a page, before it navigates, in place of what it has. Borrowed. A cookie
+ * that was for one host or for the session only is so again. */
 int page_set_cookies(struct lease *l, json_t *cookies, struct deadline deadline,
 		     struct error *err);
+int page_clear_cookies(struct lease *l, struct deadline deadline, struct error *err);
+
+/* lease_call() that takes params. */
+int page_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
+	      json_t **ret, struct error *err);
