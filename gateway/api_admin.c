@@ -136,6 +136,21 @@ static void count_key(json_t *kinds, const char *key)
 	json_object_set_new(kinds, kind, json_integer(json_integer_value(count) + 1));
 }
 
+static json_int_t keys_of(const struct report *p, const char *kind)
+{
+	return json_integer_value(json_object_get(p->part, kind));
+}
+
+/* The kinds that operators ask for, by their names. */
+static void sum_up(struct report *p)
+{
+	json_object_set_new(p->answer, "active_sessions", json_integer(keys_of(p, "session")));
+	json_object_set_new(p->answer, "locks", json_integer(keys_of(p, "lock")));
+	json_object_set_new(p->answer, "cached_items",
+			    json_integer(keys_of(p, "courses") + keys_of(p, "moodle")));
+	report_end(p);
+}
+
 static void got_keys(const struct redis_reply *reply, void *arg)
 {
 	struct report *p = arg;
@@ -153,7 +168,7 @@ static void got_keys(const struct redis_reply *reply, void *arg)
 			count_key(p->part, redis_text(redis_at(keys, i), NULL));
 	snprintf(p->scan_cursor, sizeof(p->scan_cursor), "%s", cursor);
 	if (strcmp(cursor, "0") == 0)
-		report_end(p);
+		sum_up(p);
 	else
 		ask_redis(p, ARRAY_LEN(argv), argv, got_keys);
 }

@@ -94,16 +94,33 @@ static void got_reply(const struct redis_reply *reply, void *arg)
 	json_decref(json);
 }
 
-void api_redis_get_json(struct gateway *g, struct request *r, const char *key, api_cached_fn *fn,
-			void *arg)
+static void get_json(struct gateway *g, struct request *r, size_t argc, const char *const *argv,
+		     api_cached_fn *fn, void *arg)
 {
 	struct call *c = request_alloc(r, sizeof(*c));
-	const char *argv[] = { "GET", key };
 
 	*c = (struct call){ .g = g, .r = r, .cached_fn = fn, .arg = arg };
 	if (!redisloop_is_up(g->redis) ||
-	    redisloop_command(g->redis, 0, ARRAY_LEN(argv), argv, got_reply, c, NULL) < 0)
+	    redisloop_command(g->redis, 0, argc, argv, got_reply, c, NULL) < 0)
 		fn(g, r, NULL, arg);
+}
+
+void api_redis_get_json(struct gateway *g, struct request *r, const char *key, api_cached_fn *fn,
+			void *arg)
+{
+	const char *argv[] = { "GET", key };
+
+	get_json(g, r, ARRAY_LEN(argv), argv, fn, arg);
+}
+
+void api_redis_use_json(struct gateway *g, struct request *r, const char *key, int ttl_s,
+			api_cached_fn *fn, void *arg)
+{
+	char ttl[16];
+	const char *argv[] = { "GETEX", key, "EX", ttl };
+
+	snprintf(ttl, sizeof(ttl), "%d", ttl_s);
+	get_json(g, r, ARRAY_LEN(argv), argv, fn, arg);
 }
 
 void api_redis_send(struct gateway *g, ...)

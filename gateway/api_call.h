@@ -32,6 +32,10 @@ typedef void api_cached_fn(struct gateway *g, struct request *r, json_t *json, v
 void api_redis_get_json(struct gateway *g, struct request *r, const char *key, api_cached_fn *fn,
 			void *arg);
 
+/* The same, and it stays for ttl_s from now on. */
+void api_redis_use_json(struct gateway *g, struct request *r, const char *key, int ttl_s,
+			api_cached_fn *fn, void *arg);
+
 /* Without waiting for the answer: api_redis_send(g, "DEL", key, NULL). */
 void api_redis_send(struct gateway *g, ...) __attribute__((sentinel));
 /* Puts json (borrowed) back for as long as PostgreSQL keeps it, unless a newer value is there. */

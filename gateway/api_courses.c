@@ -1,6 +1,7 @@
 /*
  * api_courses.c - the course list: Redis, else PostgreSQL, else a job that reads it from Moodle.
- * When each course was last checked is always PostgreSQL's word.
+ * When each course was last checked is always PostgreSQL's word; while it is away, nothing is said of
+ * that.
  */
 #include "api_handlers.h"
 
@@ -10,7 +11,11 @@
 #include "api_submit.h"
 #include "clock.h"
 #include "keys.h"
+#include "lock.h"
 #include "mem.h"
+
+#define CHECKS_MS 2000
+#define LOCK_MS   5000
 
 struct list {
 	json_t *cached;	    /* {"courses","read_at","expires_at"} as in Redis */
@@ -48,24 +53,34 @@ static void list_free(void *arg)
 	json_decref(l->cached);
 }
 
-static void got_checks(struct gateway *g, struct request *r, const struct pgloop_result *rows,
-		       void *arg)
-{
-	json_t *checks = api_json_value(rows, 0, 0);
+struct checks {
+	struct request *r;
+	struct list *l;
+};
 
-	(void)g;
-	reply_list(r, arg, checks);
+static void got_checks(const struct pgloop_result *rows, const struct error *err, void *arg)
+{
+	struct checks *c = arg;
+	json_t *checks = rows == NULL ? NULL : api_json_value(rows, 0, 0);
+
+	(void)err;
+	reply_list(c->r, c->l, checks);
 	json_decref(checks);
 }
 
+/* Not api_query(): the list is worth something without them, while PostgreSQL is away. */
 static void add_checks(struct gateway *g, struct request *r, struct list *l)
 {
 	const char *params[] = { request_session(r)->user_id };
+	struct checks *c = request_alloc(r, sizeof(*c));
 
-	api_query(g, r,
-		  "SELECT coalesce(jsonb_object_agg(course_id, pensum.iso(checked_at)), '{}') "
-		  "FROM pensum.course_checks WHERE user_id = $1",
-		  ARRAY_LEN(params), params, got_checks, l);
+	*c = (struct checks){ .r = r, .l = l };
+	if (!pgloop_is_up(g->pg) ||
+	    pgloop_query(g->pg, CHECKS_MS,
+			 "SELECT coalesce(jsonb_object_agg(course_id, pensum.iso(checked_at)), '{}') "
+			 "FROM pensum.course_checks WHERE user_id = $1",
+			 ARRAY_LEN(params), params, got_checks, c, NULL) < 0)
+		reply_list(r, l, NULL);
 }
 
 static void read_from_moodle(struct gateway *g, struct request *r, const char *what)
@@ -126,6 +141,19 @@ void api_courses_get(struct gateway *g, struct request *r)
 	api_redis_get_json(g, r, key, got_cached, l);
 }
 
+struct refresh {
+	struct gateway *g;
+	struct request *r;
+	struct lock lock;
+};
+
+static void give_back(void *arg)
+{
+	struct refresh *f = arg;
+
+	lock_release(f->g, &f->lock);
+}
+
 static void dropped(struct gateway *g, struct request *r, const struct pgloop_result *rows,
 		    void *arg)
 {
@@ -138,10 +166,26 @@ static void dropped(struct gateway *g, struct request *r, const struct pgloop_re
 	read_from_moodle(g, r, "POST /api/v1/courses/refresh");
 }
 
+/* Not taken: another request of the same student drops the list at this moment, and both get the one
+ * job that PostgreSQL lets in. */
+static void refresh_begin(bool taken, void *arg)
+{
+	struct refresh *f = arg;
+	const char *params[] = { request_session(f->r)->user_id };
+
+	if (taken)
+		api_query(f->g, f->r, "DELETE FROM pensum.course_lists WHERE user_id = $1",
+			  ARRAY_LEN(params), params, dropped, NULL);
+	else
+		read_from_moodle(f->g, f->r, "POST /api/v1/courses/refresh");
+}
+
 void api_courses_refresh(struct gateway *g, struct request *r)
 {
-	const char *params[] = { request_session(r)->user_id };
+	CLEANUP_FREE char *name = mem_printf("refresh:%s", request_session(r)->user_id);
+	struct refresh *f = request_alloc(r, sizeof(*f));
 
-	api_query(g, r, "DELETE FROM pensum.course_lists WHERE user_id = $1", ARRAY_LEN(params),
-		  params, dropped, NULL);
+	*f = (struct refresh){ .g = g, .r = r };
+	request_on_free(r, give_back, f);
+	lock_take(g, &f->lock, name, LOCK_MS, refresh_begin, f);
 }

@@ -26,4 +26,7 @@ route_fn api_job_cancel;       /* api_jobs.c */
 route_fn api_metrics;	       /* api_metrics.c */
 route_fn api_admin_pool;       /* api_admin.c */
 route_fn api_admin_queues;     /* api_admin.c */
+route_fn api_admin_dead;       /* api_cleanup.c */
+route_fn api_admin_requeue;    /* api_cleanup.c */
+route_fn api_admin_cleanup;    /* api_cleanup.c */
 route_fn api_admin_redis;      /* api_admin.c */

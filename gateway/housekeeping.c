@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api_publish.h"
+#include "cleanup.h"
 #include "clock.h"
 #include "failure.h"
 #include "gateway.h"
@@ -20,7 +21,7 @@
 #define RING_PORTION	 500
 #define WATCH_EVERY_MS	 3000
 #define PURGE_EVERY_MS	 60000
-#define PURGE_PORTION	 "500"
+#define PURGE_PAUSE_S	 "600"
 #define SIGNIN_MAX_AGE_S "600"
 #define QUERY_MS	 10000
 
@@ -289,27 +290,32 @@ static void run_signins(struct duty *d)
 		   signins_ended);
 }
 
-static void purged(const struct pgloop_result *rows, const struct error *err, void *arg)
+static void cleaned(json_t *gone, void *arg)
 {
-	struct duty *d = arg;
-	struct error why;
+	CLEANUP_FREE char *text = gone == NULL ? NULL : json_dumps(gone, JSON_COMPACT);
 
-	if (!duty_answered(d, rows, err))
-		return;
-	for (size_t i = 0; i < pgloop_rows(rows); i++)
-		if (store_delete(d->h->g->store, pgloop_value(rows, i, 0), &why) < 0)
-			log_warning("object stays", "object=%s why=\"%s\"",
-				    pgloop_value(rows, i, 0), why.text);
+	(void)arg;
+	if (text != NULL)
+		log_info("cleaned up", "gone=%s", text);
+	json_decref(gone);
 }
 
+static void purge_begun(const struct pgloop_result *rows, const struct error *err, void *arg)
+{
+	struct duty *d = arg;
+
+	if (duty_answered(d, rows, err) && pgloop_rows(rows) > 0)
+		cleanup_run(d->h->g, CLEANUP_IDLE_S, cleaned, NULL);
+}
+
+/* Every gateway asks; the one whose turn it is, by PostgreSQL's clock, does it. */
 static void run_purge(struct duty *d)
 {
-	char keep_s[24];
-	const char *params[] = { keep_s, PURGE_PORTION };
+	const char *params[] = { PURGE_PAUSE_S };
 
-	snprintf(keep_s, sizeof(keep_s), "%lld", (long long)d->h->g->settings->jobs_keep_s);
-	duty_query(d, "SELECT * FROM pensum.purge($1::bigint, $2::integer)", ARRAY_LEN(params),
-		   params, purged);
+	duty_query(d,
+		   "SELECT true FROM pensum.duty_begin('cleanup', $1::bigint) mine WHERE mine",
+		   ARRAY_LEN(params), params, purge_begun);
 }
 
 /* ---- life ---- */

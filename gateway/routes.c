@@ -30,6 +30,9 @@ const struct route routes[] = {
 	{ HTTP_GET, "/admin/pool", ROUTE_ADMIN, api_admin_pool },
 	{ HTTP_GET, "/admin/queues", ROUTE_ADMIN, api_admin_queues },
 	{ HTTP_GET, "/admin/redis", ROUTE_ADMIN, api_admin_redis },
+	{ HTTP_GET, "/admin/dead", ROUTE_ADMIN, api_admin_dead },
+	{ HTTP_POST, "/admin/jobs/{id}/requeue", ROUTE_ADMIN, api_admin_requeue },
+	{ HTTP_POST, "/admin/cleanup", ROUTE_ADMIN, api_admin_cleanup },
 };
 
 const size_t route_count = ARRAY_LEN(routes);

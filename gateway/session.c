@@ -1,11 +1,13 @@
 #include "session.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "api_call.h"
 #include "clock.h"
 #include "keys.h"
+#include "log.h"
 #include "mem.h"
 #include "text.h"
 
@@ -16,6 +18,7 @@ struct check {
 	enum route_access access;
 	route_fn *then;
 	struct session session; /* token_hash from the start */
+	bool is_cached;		/* the rest of it is Redis's word, not a fresh one */
 };
 
 static bool is_hex(const char *text, size_t len)
@@ -44,23 +47,20 @@ static void remember(struct check *c)
 
 	if (left_s <= 0)
 		return;
-	json = json_pack("{s:s, s:s, s:I}", "user_id", c->session.user_id, "signin_job",
-			 c->session.signin_job, "expires_at", (json_int_t)c->session.expires_at);
+	json = json_pack("{s:s, s:s, s:I, s:I}", "user_id", c->session.user_id, "signin_job",
+			 c->session.signin_job, "expires_at", (json_int_t)c->session.expires_at, "checked_at",
+			 (json_int_t)(clock_wall_ms() / 1000));
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
 	key_session(key, c->session.token_hash);
-	snprintf(ttl, sizeof(ttl), "%lld", (long long)MIN(left_s, SESSION_CACHE_S));
+	snprintf(ttl, sizeof(ttl), "%lld", (long long)MIN(left_s, SESSION_IDLE_S));
 	api_redis_send(c->g, "SET", key, text, "EX", ttl, NULL);
 }
 
-static void got_row(struct gateway *g, struct request *r, const struct pgloop_result *rows,
-		    void *arg)
+static void take_row(struct check *c, const struct pgloop_result *rows)
 {
-	struct check *c = arg;
 	struct session *s = &c->session;
 
-	(void)g;
-	(void)r;
 	if (pgloop_rows(rows) > 0) {
 		snprintf(s->user_id, sizeof(s->user_id), "%s", pgloop_value(rows, 0, 0));
 		snprintf(s->signin_job, sizeof(s->signin_job), "%s", pgloop_value(rows, 0, 1));
@@ -68,23 +68,44 @@ static void got_row(struct gateway *g, struct request *r, const struct pgloop_re
 		s->expires_at = api_int_value(rows, 0, 3);
 		if (s->active)
 			remember(c);
+	} else if (c->is_cached) {
+		session_forget(c->g, s->token_hash); /* it did not hear of the sign-out */
 	}
 	decide(c, pgloop_rows(rows) > 0);
+}
+
+static void got_row(const struct pgloop_result *rows, const struct error *err, void *arg)
+{
+	struct check *c = arg;
+
+	if (rows != NULL)
+		take_row(c, rows);
+	else if (c->is_cached && err->code != -ESHUTDOWN)
+		decide(c, true);
+	else
+		api_reply_away(c->r);
+	if (rows == NULL && err->code == -EPROTO)
+		log_error("session query refused", "why=\"%s\"", err->text);
 }
 
 /* A second browser session of one sign-in (a repeated request) may come after the job's end has
  * made the first one active; so the job itself is asked too. */
 static void read_row(struct check *c)
 {
+	static const char sql[] =
+		"SELECT s.user_id, coalesce(s.signin_job, ''), "
+		"s.active OR coalesce(j.state = 'succeeded', false), pensum.epoch(s.expires_at) "
+		"FROM pensum.sessions s "
+		"LEFT JOIN pensum.jobs j ON NOT s.active AND j.id = s.signin_job "
+		"WHERE s.token_hash = $1 AND s.expires_at > now()";
 	const char *params[] = { c->session.token_hash };
+	bool is_up = pgloop_is_up(c->g->pg);
 
-	api_query(c->g, c->r,
-		  "SELECT s.user_id, coalesce(s.signin_job, ''), "
-		  "s.active OR coalesce(j.state = 'succeeded', false), pensum.epoch(s.expires_at) "
-		  "FROM pensum.sessions s "
-		  "LEFT JOIN pensum.jobs j ON NOT s.active AND j.id = s.signin_job "
-		  "WHERE s.token_hash = $1 AND s.expires_at > now()",
-		  ARRAY_LEN(params), params, got_row, c);
+	if (!is_up && c->is_cached)
+		decide(c, true);
+	else if (pgloop_query(c->g->pg, is_up ? API_QUERY_MS : API_QUERY_AWAY_MS, sql, 1, params,
+			      got_row, c, NULL) < 0)
+		api_reply_away(c->r);
 }
 
 static bool read_cached(struct session *s, const json_t *json)
@@ -102,13 +123,22 @@ static bool read_cached(struct session *s, const json_t *json)
 	return s->expires_at > clock_wall_ms() / 1000;
 }
 
+static bool is_fresh(const json_t *json)
+{
+	int64_t age_s = clock_wall_ms() / 1000 -
+			json_integer_value(json_object_get(json, "checked_at"));
+
+	return age_s >= 0 && age_s < SESSION_FRESH_S;
+}
+
 static void got_cached(struct gateway *g, struct request *r, json_t *json, void *arg)
 {
 	struct check *c = arg;
 
 	(void)g;
 	(void)r;
-	if (json != NULL && read_cached(&c->session, json))
+	c->is_cached = json != NULL && read_cached(&c->session, json);
+	if (c->is_cached && is_fresh(json))
 		decide(c, true);
 	else
 		read_row(c);
@@ -133,7 +163,7 @@ void session_require(struct gateway *g, struct request *r, enum route_access acc
 	}
 	vault_hash(token, strlen(token), c->session.token_hash);
 	key_session(key, c->session.token_hash);
-	api_redis_get_json(g, r, key, got_cached, c);
+	api_redis_use_json(g, r, key, SESSION_IDLE_S, got_cached, c);
 }
 
 void session_send_cookie(struct gateway *g, struct request *r, const char *token)

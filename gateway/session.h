@@ -3,16 +3,19 @@
  *
  *	cookie -> SHA-256 -> Redis pensum:session:<hash> -> PostgreSQL pensum.sessions
  *
- * Only active sessions are in Redis, and only for SESSION_CACHE_S, so that a sign-out which Redis
- * did not hear of holds after a minute at the latest. A pending session is always read from
- * PostgreSQL: it becomes active in the transaction that ends its sign-in job.
+ * Only active sessions are in Redis, until nobody has used them for SESSION_IDLE_S; PostgreSQL keeps
+ * them, and they come back with their next use. What Redis says is good for SESSION_FRESH_S: then
+ * PostgreSQL is asked again, so that a sign-out which Redis did not hear of holds after a minute at
+ * the latest; only while PostgreSQL is away an older word is taken. A pending session is always read
+ * from PostgreSQL: it becomes active in the transaction that ends its sign-in job.
  */
 #pragma once
 
 #include "http.h"
 
 #define SESSION_COOKIE	"pensum_session"
-#define SESSION_CACHE_S 60
+#define SESSION_IDLE_S	1800
+#define SESSION_FRESH_S 60
 
 /*
  * The check of a route. Calls then() at once or later, with request_session() set when the route

@@ -1,11 +1,14 @@
 #include "store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -13,7 +16,8 @@
 #include "mem.h"
 #include "text.h"
 
-#define STORE_MAX_KEY	200
+#define STORE_MAX_KEY	(STORE_KEY_SIZE - 1)
+#define STORE_MAX_DEPTH 8
 #define STORE_FILE_MODE 0640
 #define STORE_DIR_MODE	0750
 #define STORE_PUT_TRIES 3
@@ -245,4 +249,86 @@ int store_delete(struct store *st, const char *key, struct error *err)
 				 strerror(-r));
 	remove_empty_dirs(st, key);
 	return 0;
+}
+
+/* ---- listing ---- */
+
+struct walk {
+	struct store_entry *found;
+	size_t count, max;
+	time_t now;
+};
+
+/* ".<16 hex digits>.tmp", as temporary_name() makes them. */
+static bool is_temporary(const char *name)
+{
+	return name[0] == '.' && strspn(name + 1, "0123456789abcdef") == 16 &&
+	       strcmp(name + 17, ".tmp") == 0;
+}
+
+static void walk_file(struct walk *w, int dir, const char *name, const char *key)
+{
+	struct stat info;
+
+	if (fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(info.st_mode))
+		return;
+	if (is_temporary(name)) {
+		if (w->now - info.st_mtime > STORE_STALE_S)
+			unlinkat(dir, name, 0);
+	} else if (key_is_valid(key)) {
+		struct store_entry *e = &w->found[w->count++];
+
+		snprintf(e->key, sizeof(e->key), "%s", key);
+		e->age_s = w->now - info.st_mtime;
+	}
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* after: what has been listed in this folder already, as the rest of a key; "": nothing. */
+static int walk_dir(struct walk *w, int dir, const char *prefix, const char *after, int depth)
+{
+	size_t first = strcspn(after, "/");
+	CLEANUP_FREE char *part = mem_strndup(after, first);
+	struct dirent **entries = NULL;
+	int count = scandirat(dir, ".", &entries, NULL, by_name);
+
+	for (int i = 0; i < count; i++) {
+		const char *name = entries[i]->d_name;
+		CLEANUP_FREE char *key = mem_printf("%s%s", prefix, name);
+		int order = strcmp(name, part);
+		bool is_there = order == 0;
+		CLEANUP(fd_close) int inner = -1;
+
+		if (w->count == w->max || order < 0 || strcmp(name, ".") == 0 ||
+		    strcmp(name, "..") == 0)
+			continue;
+		inner = depth > 0 && name[0] != '.' ? open_dir(dir, name) : -1;
+		if (inner >= 0) {
+			CLEANUP_FREE char *folder = mem_printf("%s/", key);
+
+			walk_dir(w, inner, folder, is_there && after[first] == '/' ? after + first + 1 : "",
+				 depth - 1);
+		} else if (!is_there || after[first] == '/') {
+			walk_file(w, dir, name, key);
+		}
+	}
+	for (int i = 0; i < count; i++)
+		free(entries[i]);
+	free(entries);
+	return count < 0 ? -errno : 0;
+}
+
+int store_list(struct store *st, const char *after, struct store_entry *found, size_t max,
+	       struct error *err)
+{
+	struct walk w = { .found = found, .max = max, .now = time(NULL) };
+	int r = walk_dir(&w, st->root_fd, "", after, STORE_MAX_DEPTH);
+
+	if (r < 0)
+		return error_set(err, r, "store: cannot list %s: %s", st->dir, strerror(-r));
+	return (int)w.count;
 }

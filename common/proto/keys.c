@@ -27,3 +27,13 @@ void key_courses(char out[KEY_SIZE], const char *user_id)
 {
 	snprintf(out, KEY_SIZE, "pensum:courses:%s", user_id);
 }
+
+void key_lock(char out[KEY_SIZE], const char *name)
+{
+	snprintf(out, KEY_SIZE, "pensum:lock:%s", name);
+}
+
+void key_limit(char out[KEY_SIZE], const char *kind, const char *who)
+{
+	snprintf(out, KEY_SIZE, "pensum:limit:%s:%s", kind, who);
+}

@@ -7,6 +7,8 @@
  *	pensum:session:<hash>		string, JSON of a signed-in browser; expires with it
  *	pensum:moodle:<user>		string, sealed Moodle session with its verifier; expires with it
  *	pensum:courses:<user>		string, JSON of the course list; expires with it
+ *	pensum:lock:<name>		string, its taker's token; TTL (gateway/lock.h)
+ *	pensum:limit:<kind>:<who>	string, when a rate is free again; TTL (gateway/rate.h)
  */
 #pragma once
 
@@ -23,4 +25,6 @@ void key_job_stream(char out[KEY_SIZE], enum job_queue queue, enum job_priority 
 void key_job(char out[KEY_SIZE], const char *job_id);
 void key_session(char out[KEY_SIZE], const char *token_hash);
 void key_moodle(char out[KEY_SIZE], const char *user_id);
+void key_lock(char out[KEY_SIZE], const char *name);
+void key_limit(char out[KEY_SIZE], const char *kind, const char *who);
 void key_courses(char out[KEY_SIZE], const char *user_id);

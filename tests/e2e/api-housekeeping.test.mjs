@@ -1,8 +1,7 @@
-// What the gateway does by the clock: rings again, takes jobs from the dead, deletes what has expired.
+// What the gateway does by the clock: rings again, takes jobs from the dead.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
 import { after, before, test } from 'node:test';
-import { newId, sha256, startGateway } from '../support/gateway.mjs';
+import { newId, startGateway } from '../support/gateway.mjs';
 import { sleep, until } from '../support/process.mjs';
 
 let world, maya;
@@ -78,47 +77,4 @@ test('a worker that stops beating, or has no row, loses its jobs; one that beats
 	assert.deepEqual([job.state, job.version, job.failure.code], ['dead', [3, 1000000], 'worker_lost']);
 	await world.sql`DELETE FROM pensum.workers`;
 	await idle();
-});
-
-test('what has expired is deleted, and nothing else', async () => {
-	const past = "now() - interval '1 minute'", old = "now() - interval '8 days'";
-	const sealed = await insertJob({ kind: 'signin', queue: 'checker', priority: 'high', secret: 'sealed', created_at: "now() - interval '11 minutes'" });
-	const fresh = await insertJob({ kind: 'signin', queue: 'checker', priority: 'high', secret: 'sealed' });
-	const finished = await insertJob({ state: 'failed', finished_at: old });
-	const recent = await insertJob({ state: 'failed', finished_at: past });
-	await world.postgres.query(`INSERT INTO pensum.sessions (token_hash, user_id, signin_job, active, expires_at) VALUES
-		('expired', 'u', NULL, true, ${past}), ('current', 'u', NULL, true, now() + interval '1 hour')`);
-	await world.postgres.query(`INSERT INTO pensum.moodle_sessions VALUES ('gone', 's', 'v', ${past}), ('kept', 's', 'v', now() + interval '1 hour')`);
-	await world.postgres.query(`INSERT INTO pensum.course_lists (user_id, courses, expires_at) VALUES ('gone', '[]', ${past}), ('kept', '[]', now() + interval '1 hour')`);
-	await world.postgres.query(`INSERT INTO pensum.course_checks (user_id, course_id, course_name, checked_at) VALUES ('gone', 1, 'x', ${old}), ('kept', 1, 'x', now())`);
-	const gone = await world.giveDocument(maya, { inSeconds: -1 });
-	const kept = await world.giveDocument(maya);
-	// A gateway that starts looks at once; the running one looks every minute.
-	const { daemon } = await world.startSecond();
-	await until('purge', async () => (await world.sql`SELECT count(*) FROM pensum.sessions WHERE token_hash = 'expired'`)[0][0] === '0');
-	await until('file', async () => !fs.existsSync(gone.file));
-	await daemon.stop();
-
-	assert.deepEqual(await world.sql`SELECT id FROM pensum.documents`, [[kept.id]]);
-	assert.ok(fs.existsSync(kept.file));
-	for (const table of ['moodle_sessions', 'course_lists', 'course_checks'])
-		assert.deepEqual(await world.postgres.query(`SELECT user_id FROM pensum.${table}`), [['kept']], table);
-	assert.deepEqual((await world.sql`SELECT id FROM pensum.jobs`).flat().sort(), [sealed, fresh, recent].sort(), `not ${finished}`);
-	assert.deepEqual(await world.sql`SELECT count(*) FROM pensum.sessions WHERE token_hash IN ('current', ${sha256(maya.token)})`, [['2']]);
-	assert.deepEqual(await world.sql`SELECT state, secret, failure_code FROM pensum.jobs WHERE id = ${sealed}`, [['failed', null, 'timeout']]);
-	assert.deepEqual(await world.sql`SELECT state, secret FROM pensum.jobs WHERE id = ${fresh}`, [['queued', 'sealed']]);
-	assert.equal(await world.redis.command('HGET', `pensum:job:${sealed}`, 's'), 'failed');
-	await idle();
-});
-
-test('a purge that another gateway is doing is left to it', async () => {
-	await world.postgres.query("INSERT INTO pensum.moodle_sessions VALUES ('later', 's', 'v', now() - interval '1 minute')");
-	const left = async () => (await world.sql`SELECT count(*) FROM pensum.moodle_sessions WHERE user_id = 'later'`)[0][0];
-	const held = world.postgres.query("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('pensum.purge', 0)); SELECT pg_sleep(1); COMMIT");
-	await sleep(400);
-	await world.sql`SELECT * FROM pensum.purge(604800, 500)`;
-	assert.equal(await left(), '1');
-	await held;
-	await world.sql`SELECT * FROM pensum.purge(604800, 500)`;
-	assert.equal(await left(), '0');
 });

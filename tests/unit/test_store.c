@@ -3,8 +3,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -177,6 +180,71 @@ static void a_failed_put_leaves_nothing_behind(void **state)
 	assert_int_equal(rmdir(f->settings.documents_dir), 0);
 }
 
+static void objects_are_listed_in_portions_each_once(void **state)
+{
+	static const char *const keys[] = { "a.docx", "u-1/x.docx", "u/j/1.docx", "u/j/2.docx",
+					    "u/z.docx", "u1/a.docx", "zz" };
+	struct fixture *f = *state;
+	struct store_entry found[3];
+	char after[STORE_KEY_SIZE] = "", seen[200] = "";
+	int n, portions = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		assert_int_equal(store_put(f->store, keys[ARRAY_LEN(keys) - 1 - i], "x", 1, NULL), 0);
+	while ((n = store_list(f->store, after, found, 3, NULL)) > 0 && portions++ < 10) {
+		for (int i = 0; i < n; i++) {
+			strcat(strcat(seen, found[i].key), " ");
+			assert_true(found[i].age_s >= 0 && found[i].age_s < 100);
+		}
+		snprintf(after, sizeof(after), "%s", found[n - 1].key);
+	}
+	assert_string_equal(seen, "a.docx u/j/1.docx u/j/2.docx u/z.docx u-1/x.docx u1/a.docx zz ");
+	assert_int_equal(portions, 3);
+	/* What went meanwhile is no stumbling block. */
+	assert_int_equal(store_delete(f->store, "u/j/2.docx", NULL), 0);
+	assert_int_equal(store_list(f->store, "u/j/2.docx", found, 1, NULL), 1);
+	assert_string_equal(found[0].key, "u/z.docx");
+	assert_int_equal(store_list(f->store, "zz", found, 3, NULL), 0);
+}
+
+static void plant(const struct fixture *f, const char *name, time_t age_s)
+{
+	CLEANUP_FREE char *path = mem_printf("%s/%s", f->settings.documents_dir, name);
+	struct timespec times[2] = { { .tv_sec = time(NULL) - age_s }, { .tv_sec = time(NULL) - age_s } };
+	CLEANUP(fd_close) int fd = open(path, O_CREAT | O_WRONLY, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(futimens(fd, times), 0);
+}
+
+static void half_written_files_go_when_they_are_old_and_nothing_else_does(void **state)
+{
+	static const char old[] = ".0123456789abcdef.tmp", new[] = ".0123456789abcdee.tmp";
+	struct fixture *f = *state;
+	struct store_entry found[8];
+
+	plant(f, old, STORE_STALE_S + 10);
+	plant(f, new, 10);
+	plant(f, ".hidden", STORE_STALE_S + 10);
+	plant(f, "Not A Key", STORE_STALE_S + 10);
+	plant(f, "key.docx", STORE_STALE_S + 10);
+	assert_int_equal(store_list(f->store, "", found, 8, NULL), 1);
+	assert_string_equal(found[0].key, "key.docx");
+	assert_true(found[0].age_s > STORE_STALE_S);
+	assert_false(exists(f, old));
+	assert_true(exists(f, new) && exists(f, ".hidden") && exists(f, "Not A Key"));
+}
+
+static void a_listing_leaves_the_folder_by_no_link(void **state)
+{
+	struct fixture *f = *state;
+	CLEANUP_FREE char *link = mem_printf("%s/etc", f->settings.documents_dir);
+	struct store_entry found[8];
+
+	assert_int_equal(symlink("/etc", link), 0);
+	assert_int_equal(store_list(f->store, "", found, 8, NULL), 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -190,6 +258,9 @@ int main(void)
 		TEST(links_are_not_followed),
 		TEST(deleting_twice_is_fine_and_takes_empty_folders_along),
 		TEST(a_failed_put_leaves_nothing_behind),
+		TEST(objects_are_listed_in_portions_each_once),
+		TEST(half_written_files_go_when_they_are_old_and_nothing_else_does),
+		TEST(a_listing_leaves_the_folder_by_no_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
