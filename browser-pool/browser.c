@@ -14,6 +14,7 @@
 #include "health.h"
 #include "log.h"
 #include "mem.h"
+#include "orphans.h"
 #include "pool.h"
 #include "remains.h"
 #include "router.h"
@@ -340,6 +341,7 @@ static int spawn(struct pool *p, const char *profile, struct child *ret, struct 
 {
 	struct chromium_plan words;
 	struct child_plan plan;
+	struct error note_err;
 	int r;
 
 	chromium_plan_init(&words, p->settings, profile);
@@ -351,6 +353,9 @@ static int spawn(struct pool *p, const char *profile, struct child *ret, struct 
 					    (p->settings->pool_page_memory_mb + DATA_MORE_MIB) << 20 };
 	r = child_spawn(&plan, ret, err);
 	chromium_plan_done(&words);
+	if (r == 0 && orphans_note_leader(profile, ret->pid, &note_err) < 0)
+		log_warning("browser not noted for a later pool", "pid=%d reason=\"%s\"",
+			    (int)ret->pid, note_err.text);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #include <sys/statvfs.h>
 
 #include "mem.h"
+#include "orphans.h"
 
 #define SHM_BYTES_ENOUGH (UINT64_C(256) << 20)
 #define MAX_WORDS	 48
@@ -88,6 +89,7 @@ static char **make_envp(const char *profile)
 	add(&w, mem_strdup("PATH=/usr/bin:/bin"));
 	add(&w, mem_strdup("LANG=C.UTF-8"));
 	add(&w, mem_printf("HOME=%s", profile));
+	add(&w, mem_printf(ORPHANS_VARIABLE "=%s", profile));
 	add(&w, mem_printf("TMPDIR=%s/tmp", profile));
 	add(&w, mem_printf("XDG_CONFIG_HOME=%s", profile));
 	add(&w, mem_printf("XDG_CACHE_HOME=%s", profile));

@@ -136,6 +136,9 @@ static int app_open(struct app *a, struct error *err)
 		r = rundir_open(a->settings.pool_run_dir, &a->rundir, err);
 	if (r < 0)
 		return r;
+	if (rundir_orphans(a->rundir) > 0)
+		log_notice("a killed pool left processes: killed", "processes=%u",
+			   rundir_orphans(a->rundir));
 	raise_descriptor_limit();
 	child_adopt_orphans();
 	a->base = event_base_new();

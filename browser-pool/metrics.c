@@ -91,5 +91,8 @@ json_t *metrics_format(const struct pool *p)
 	put_queue(root, p);
 	put_browsers(root, p);
 	put_denied(root, &p->denied);
+	json_object_set_new(root, "bp_orphans_reaped_total", count(rundir_orphans(p->rundir)));
+	json_object_set_new(root, "bp_page_processes_killed_total",
+			    count(p->totals.page_processes_killed));
 	return root;
 }

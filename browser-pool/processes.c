@@ -361,7 +361,24 @@ const struct process *processes_look(struct processes *p, pid_t pid)
 	return m && read_stat(m->stat_fd, &m->is) ? &m->is : NULL;
 }
 
-/* Memory */
+/* One process, now */
+
+int process_read(pid_t pid, struct process *ret)
+{
+	struct process p = { .pid = pid, .type = PROCESS_OTHER };
+	int fd = open_of(pid, "stat");
+	bool ok;
+
+	if (fd < 0)
+		return -ESRCH;
+	ok = read_stat(fd, &p);
+	close(fd);
+	if (!ok)
+		return -ESRCH;
+	classify(&p);
+	*ret = p;
+	return 0;
+}
 
 int process_read_memory(pid_t pid, struct process_memory *ret)
 {

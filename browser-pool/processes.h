@@ -57,7 +57,9 @@ const struct process *processes_find(const struct processes *p, pid_t pid);
 /* The same, with its state and group of now; NULL when that process is gone. */
 const struct process *processes_look(struct processes *p, pid_t pid);
 
-/* Of one process, now. -errno when it is gone or the kernel does not tell. */
+/* Of one process, now, whosever it is. -errno when it is gone or the kernel does not tell. */
+int process_read(pid_t pid, struct process *ret);
+
 struct process_memory {
 	int64_t resident_bytes,
 		shared_bytes; /* shared: of these, pages of files and shared memory */

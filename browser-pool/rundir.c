@@ -11,6 +11,7 @@
 #include "fd.h"
 #include "file.h"
 #include "mem.h"
+#include "orphans.h"
 #include "text.h"
 
 #define PROFILE_PREFIX "browser-"
@@ -18,6 +19,7 @@
 struct rundir {
 	char *path;
 	int lock_fd;
+	unsigned orphans;
 };
 
 static int lock(struct rundir *dir, struct error *err)
@@ -59,17 +61,34 @@ static void forget(struct rundir *dir)
 	free(dir);
 }
 
+unsigned rundir_orphans(const struct rundir *dir)
+{
+	return dir->orphans;
+}
+
+/* Without links, because a browser's processes are known by it. */
+static int take_path(struct rundir *dir, const char *path, struct error *err)
+{
+	dir->path = realpath(path, NULL);
+	if (dir->path == NULL)
+		return error_set(err, -errno, "cannot find %s: %s", path, strerror(errno));
+	return 0;
+}
+
 int rundir_open(const char *path, struct rundir **ret, struct error *err)
 {
 	struct rundir *dir = mem_zalloc(sizeof(*dir));
 	int r = file_mkdirs(path, 0700, err);
 
-	dir->path = mem_strdup(path);
 	dir->lock_fd = -1;
 	if (r == 0)
-		r = lock(dir, err);
+		r = take_path(dir, path, err);
 	if (r == 0)
+		r = lock(dir, err);
+	if (r == 0) {
+		dir->orphans = orphans_kill(dir->path);
 		r = sweep(dir, err);
+	}
 	if (r < 0) {
 		forget(dir);
 		return r;
