@@ -1,0 +1,48 @@
+/*
+ * pgloop_conn.h - one connection of a pgloop.c: its life, and one query at a time.
+ *
+ *	DOWN -> CONNECTING -> READY <-> BUSY
+ *	any -> DOWN (lost; after a pause, with back-off, it connects again)
+ *
+ * A statement is prepared when it first runs on a connection, and then only executed: parsing and
+ * planning cost more than most of our queries do. Behind a transaction pooler that does not know of
+ * prepared statements, and after a migration changed a result's columns, the server refuses before
+ *it runs anything: from then on this connection sends all statements as they are, that one first.
+ */
+#pragma once
+
+#include <event2/event.h>
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "error.h"
+
+struct pgloop_conn;
+
+struct pgloop_conn_ops {
+	/* READY: pgloop_conn_run() may be called, from here too. */
+	void (*ready)(void *arg);
+	/* The end of what was run, once: res (borrowed), or NULL and err. */
+	void (*done)(void *arg, void *query, PGresult *res, const struct error *err);
+	/* It went DOWN, for a reason. done() follows if something was running. */
+	void (*lost)(void *arg, const char *reason);
+};
+
+/* conninfo, ops and arg are borrowed. Connects by itself, from the loop. */
+struct pgloop_conn *pgloop_conn_new(struct event_base *base, const char *conninfo,
+				    const struct pgloop_conn_ops *ops, void *arg);
+void pgloop_conn_free(struct pgloop_conn *c); /* closed before */
+/* For good. done() is called with -ESHUTDOWN. */
+void pgloop_conn_close(struct pgloop_conn *c);
+
+bool pgloop_conn_is_ready(const struct pgloop_conn *c);
+bool pgloop_conn_is_up(const struct pgloop_conn *c); /* READY or BUSY */
+
+/* READY -> BUSY. sql is a literal: its address names the prepared statement. params are borrowed
+ * until done(). */
+void pgloop_conn_run(struct pgloop_conn *c, const char *sql, size_t param_count,
+		     const char *const *params, void *query);
+/* BUSY -> DOWN: what runs cannot be called back (PQcancel blocks), so the connection goes, and the
+ * server's statement_timeout ends the rest. done() is called with code. */
+void pgloop_conn_give_up(struct pgloop_conn *c, int code, const char *why);
