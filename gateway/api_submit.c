@@ -6,6 +6,7 @@
 #include "api_input.h"
 #include "buf.h"
 #include "failure.h"
+#include "feeder.h"
 #include "hub.h"
 #include "mem.h"
 #include "ring.h"
@@ -42,10 +43,14 @@ void job_json_complete(json_t *job)
 	json_object_set_new(job, "note", json_string(failure_find(code)->message));
 }
 
-static void announce(struct gateway *g, const struct submission *s, const char *job_id)
+/* rung: the window has room for it and nobody else is waiting for that. */
+static void announce(struct gateway *g, const struct submission *s, const char *job_id, bool rung)
 {
 	hub_job_created(g->hub, job_id, s->user_id, s->session_hash);
-	ring_job(g, job_kind_queue(s->kind), job_kind_priority(s->kind), job_id, 0);
+	if (rung)
+		ring_job(g, job_kind_queue(s->kind), job_kind_priority(s->kind), job_id, 0);
+	else
+		feeder_kick(g->feeder);
 }
 
 static void reply_accepted(struct request *r, const struct submission *s, json_t *jobs)
@@ -83,8 +88,10 @@ static void submitted(struct gateway *g, struct request *r, const struct pgloop_
 
 		job_json_complete(job);
 		json_array_append_new(jobs, job);
-		if (strcmp(outcome, "created") == 0)
-			announce(g, s, json_string_value(json_object_get(job, "id")));
+		outcome = pgloop_value(rows, i, 0);
+		if (strcmp(outcome, "repeated") != 0)
+			announce(g, s, json_string_value(json_object_get(job, "id")),
+				 strcmp(outcome, "rung") == 0);
 	}
 	if (s->accepted_fn != NULL)
 		s->accepted_fn(g, r, s->arg);
@@ -111,23 +118,25 @@ static void send_jobs(struct gateway *g, struct request *r, struct submission *s
 	const char *priority = job_priority_name(job_kind_priority(s->kind));
 	const char *limit = input_number(r, g->settings->jobs_per_user);
 	const char *attempts = input_number(r, g->settings->jobs_max_attempts);
+	const char *running = input_number(r, g->settings->jobs_per_user_running);
 	const char *job_params[] = {
 		s->user_id, job_kind_name(s->kind), queue, priority, jobs,
-		s->batch[0] ? s->batch : NULL, idem_key, idem_hash, limit, attempts,
+		s->batch[0] ? s->batch : NULL, idem_key, idem_hash, limit, attempts, running,
 		s->reuse ? "true" : "false"
 	};
 	const char *signin_params[] = {
 		s->user_id, s->session_hash, input_number(r, g->settings->session_ttl_s), queue,
-		priority, jobs, idem_key, idem_hash, limit, attempts
+		priority, jobs, idem_key, idem_hash, limit, attempts, running
 	};
 
 	if (s->session_hash == NULL)
 		api_query(g, r, "SELECT outcome, job FROM pensum.jobs_submit($1, $2, $3, $4, "
-				"$5::jsonb, $6, $7, $8, $9::integer, $10::integer, $11::boolean)",
+				"$5::jsonb, $6, $7, $8, $9::integer, $10::integer, $11::integer, "
+				"$12::boolean)",
 			  ARRAY_LEN(job_params), job_params, submitted, s);
 	else
 		api_query(g, r, "SELECT outcome, job FROM pensum.signin_submit($1, $2, $3::bigint, "
-				"$4, $5, $6::jsonb, $7, $8, $9::integer, $10::integer)",
+				"$4, $5, $6::jsonb, $7, $8, $9::integer, $10::integer, $11::integer)",
 			  ARRAY_LEN(signin_params), signin_params, submitted, s);
 }
 
@@ -141,7 +150,7 @@ void submit_send(struct gateway *g, struct request *r, struct submission *s)
 	s->jobs = NULL;
 	if (s->what != NULL && !input_idempotency_key(r, &key))
 		return;
-	if (key != NULL)
+	if (s->what != NULL)
 		hash_request(g, s, hash);
-	send_jobs(g, r, s, jobs, key, key ? hash : NULL);
+	send_jobs(g, r, s, jobs, key, s->what ? hash : NULL);
 }

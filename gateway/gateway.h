@@ -12,6 +12,7 @@
 #include "vault.h"
 
 struct hub;    /* hub.h: live subscriptions and the newest events */
+struct feeder; /* feeder.h: rings for the jobs whose turn it is */
 struct hasher; /* hasher.h: the helper thread that checks passwords */
 struct live;
 struct http_server;
@@ -26,6 +27,7 @@ struct gateway {
 	struct vault *vault;
 	struct store *store; /* finished documents */
 	struct hub *hub;
+	struct feeder *feeder;
 	struct hasher *hasher;
 	struct live *live;			/* live.h: the WebSockets */
 	struct http_server *server;		/* http_server.h */

@@ -10,15 +10,10 @@
 #include "failure.h"
 #include "gateway.h"
 #include "housekeeping_watch.h"
-#include "keys.h"
 #include "log.h"
 #include "mem.h"
-#include "ring.h"
 
-#define RING_EVERY_MS	 2000
-#define RING_MORE_MS	 50
-#define RING_AGAIN_MS	 "10000"
-#define RING_PORTION	 500
+#define FIRST_MS	 2000
 #define WATCH_EVERY_MS	 3000
 #define PURGE_EVERY_MS	 60000
 #define PURGE_PAUSE_S	 "600"
@@ -34,16 +29,13 @@ struct duty {
 	struct event *timer;
 };
 
-enum duty_kind { DUTY_RING, DUTY_WATCH, DUTY_RELEASE, DUTY_SIGNINS, DUTY_PURGE, DUTY_COUNT };
+enum duty_kind { DUTY_WATCH, DUTY_RELEASE, DUTY_SIGNINS, DUTY_PURGE, DUTY_AUDIT, DUTY_COUNT };
 
 struct housekeeping {
 	struct gateway *g;
 	struct duty duties[DUTY_COUNT];
 	int in_flight; /* answers that will still come */
 	bool is_stopping;
-
-	size_t streams_asked;
-	int64_t entries; /* in all job streams; -1: cannot tell */
 
 	struct watch *watch;
 	json_t *silent; /* workers whose jobs are being given back; NULL: none */
@@ -100,93 +92,6 @@ static int int_value(const struct pgloop_result *rows, size_t row, size_t column
 	return atoi(pgloop_value(rows, row, column));
 }
 
-/* ---- ringing ---- */
-
-static void ring_row(struct gateway *g, const struct pgloop_result *rows, size_t row)
-{
-	const char *queue = pgloop_value(rows, row, 1), *priority = pgloop_value(rows, row, 2);
-
-	for (int q = 0; q < JOB_QUEUE_COUNT; q++)
-		for (int p = 0; p < JOB_PRIORITY_COUNT; p++)
-			if (strcmp(job_queue_name((enum job_queue)q), queue) == 0 &&
-			    strcmp(job_priority_name((enum job_priority)p), priority) == 0)
-				ring_job(g, (enum job_queue)q, (enum job_priority)p,
-					 pgloop_value(rows, row, 0), int_value(rows, row, 3));
-}
-
-static void rung(const struct pgloop_result *rows, const struct error *err, void *arg)
-{
-	struct duty *d = arg;
-
-	if (!duty_answered(d, rows, err))
-		return;
-	for (size_t i = 0; i < pgloop_rows(rows); i++)
-		ring_row(d->h->g, rows, i);
-	if (pgloop_rows(rows) == RING_PORTION)
-		plan(d, RING_MORE_MS);
-}
-
-/*
- * A job that waits long is rung again at growing intervals only, so that a long queue does not fill
- * its own stream. But when the streams hold fewer entries than there are jobs, some were lost.
- */
-static void ring_unheard(struct duty *d)
-{
-	char entries[24], portion[24];
-	const char *params[] = { RING_AGAIN_MS, portion, entries };
-
-	snprintf(entries, sizeof(entries), "%lld", (long long)d->h->entries);
-	snprintf(portion, sizeof(portion), "%d", RING_PORTION);
-	duty_query(d,
-		   "SELECT id, queue, priority, attempt FROM pensum.jobs_to_ring($1::bigint, "
-		   "$2::integer, $3::bigint < (SELECT count(*) FROM pensum.jobs "
-		   "WHERE state = 'running' OR (state = 'queued' AND run_at <= now())))",
-		   ARRAY_LEN(params), params, rung);
-}
-
-static void counted(const struct redis_reply *reply, void *arg)
-{
-	struct duty *d = arg;
-	struct housekeeping *h = d->h;
-
-	h->in_flight--;
-	h->streams_asked--;
-	if (reply == NULL || redis_error_text(reply) != NULL)
-		h->entries = -1;
-	else if (h->entries >= 0)
-		h->entries += redis_integer(reply);
-	if (h->is_stopping)
-		free_if_over(h);
-	else if (h->streams_asked == 0 && h->entries >= 0)
-		ring_unheard(d);
-	else if (h->streams_asked == 0)
-		plan(d, d->every_ms);
-}
-
-/* Without a bell there is nothing to ring: workers ask PostgreSQL by themselves then. */
-static void run_ring(struct duty *d)
-{
-	struct housekeeping *h = d->h;
-	char key[KEY_SIZE];
-	const char *argv[] = { "XLEN", key };
-
-	h->entries = 0;
-	for (int q = 0; q < JOB_QUEUE_COUNT; q++) {
-		for (int p = 0; p < JOB_PRIORITY_COUNT; p++) {
-			key_job_stream(key, (enum job_queue)q, (enum job_priority)p);
-			if (redisloop_command(h->g->redis, 0, ARRAY_LEN(argv), argv, counted, d,
-					      NULL) < 0) {
-				h->entries = -1;
-			} else {
-				h->in_flight++;
-				h->streams_asked++;
-			}
-		}
-	}
-	if (h->streams_asked == 0)
-		plan(d, d->every_ms);
-}
-
 /* ---- dead workers ---- */
 
 static void tell(struct gateway *g, const struct pgloop_result *rows, size_t row,
@@ -224,7 +129,7 @@ static void released(const struct pgloop_result *rows, const struct error *err, 
 	json_decref(names);
 }
 
-/* What is queued again then is rung by the ringing duty. */
+/* What is queued again then is heard of by the feeder, as its event comes. */
 static void release(struct duty *d, json_t *names)
 {
 	CLEANUP_FREE char *text = json_dumps(names, JSON_COMPACT);
@@ -318,6 +223,21 @@ static void run_purge(struct duty *d)
 		   ARRAY_LEN(params), params, purge_begun);
 }
 
+static void audit_purged(const struct pgloop_result *rows, const struct error *err, void *arg)
+{
+	duty_answered(arg, rows, err);
+}
+
+static void run_audit(struct duty *d)
+{
+	char keep_s[24];
+	const char *params[] = { keep_s, PURGE_PORTION };
+
+	snprintf(keep_s, sizeof(keep_s), "%lld", (long long)d->h->g->settings->audit_keep_s);
+	duty_query(d, "SELECT pensum.audit_purge($1::bigint, $2::integer), pensum.turns_purge()",
+		   ARRAY_LEN(params), params, audit_purged);
+}
+
 /* ---- life ---- */
 
 static void on_time(evutil_socket_t fd, short what, void *arg)
@@ -332,13 +252,13 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 struct housekeeping *housekeeping_start(struct gateway *g)
 {
 	static const struct duty table[DUTY_COUNT] = {
-		[DUTY_RING] = { .name = "ring", .run_fn = run_ring, .every_ms = RING_EVERY_MS },
 		[DUTY_WATCH] = { .name = "watch", .run_fn = run_watch, .every_ms = WATCH_EVERY_MS },
 		[DUTY_RELEASE] = { .name = "release" }, /* when the watch says so */
 		[DUTY_SIGNINS] = { .name = "signins",
 				   .run_fn = run_signins,
 				   .every_ms = PURGE_EVERY_MS },
 		[DUTY_PURGE] = { .name = "purge", .run_fn = run_purge, .every_ms = PURGE_EVERY_MS },
+		[DUTY_AUDIT] = { .name = "audit", .run_fn = run_audit, .every_ms = PURGE_EVERY_MS },
 	};
 	struct housekeeping *h = mem_zalloc(sizeof(*h));
 
@@ -352,7 +272,7 @@ struct housekeeping *housekeeping_start(struct gateway *g)
 		if (d->run_fn == NULL)
 			continue;
 		d->timer = event_new(g->base, -1, 0, on_time, d);
-		plan(d, MIN(d->every_ms, RING_EVERY_MS));
+		plan(d, MIN(d->every_ms, FIRST_MS));
 	}
 	return h;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "feeder.h"
 #include "hub_question.h"
 #include "hub_stranger.h"
 #include "hub_topic.h"
@@ -133,6 +134,7 @@ static void on_event(void *arg, const struct job_event *ev)
 	struct hub *h = arg;
 	struct topic *t = topic_find(&h->topics, ev->job);
 
+	feeder_hear(h->g->feeder, ev);
 	if (t == NULL && !LIST_EMPTY(&h->clients))
 		strangers_look_at(h->strangers, ev);
 	else if (t != NULL && topic_raise(t, ev) && t->state != TOPIC_UNKNOWN)

@@ -16,6 +16,7 @@
 #include "daemon.h"
 #include "gateway.h"
 #include "hasher.h"
+#include "feeder.h"
 #include "housekeeping.h"
 #include "http_server.h"
 #include "hub.h"
@@ -184,6 +185,8 @@ static int build(struct run *run, struct error *err)
 				    err);
 	if (r == 0)
 		run->housekeeping = housekeeping_start(g);
+	if (r == 0)
+		g->feeder = feeder_start(g);
 	return r;
 }
 
@@ -236,6 +239,8 @@ static void tear_down(struct run *run)
 	struct gateway *g = &run->g;
 
 	housekeeping_stop(run->housekeeping);
+	feeder_stop(g->feeder);
+	g->feeder = NULL;
 	close_all(g);
 	http_server_free(g->admin_server);
 	http_server_free(g->server);

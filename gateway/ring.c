@@ -18,7 +18,7 @@ struct bell {
 static void on_noted(const struct pgloop_result *result, const struct error *err, void *arg)
 {
 	(void)arg;
-	/* Housekeeping rings what has waited too long in any case; this only makes it sooner. */
+	/* The feeder rings what was not heard in any case; this only makes it sooner. */
 	if (result == NULL)
 		log_warning("bell not noted", "reason=\"%s\"", err->text);
 }

@@ -7,6 +7,6 @@
 #include "jobmsg.h"
 
 /* Call after the commit that made the job due. attempt is the job's count of attempts so far. A
- * bell that cannot be rung is noted in the row (rung_at), and housekeeping rings it again. */
+ * bell that cannot be rung is noted in the row (rung_at), and the feeder rings it again. */
 void ring_job(struct gateway *g, enum job_queue queue, enum job_priority priority,
 	      const char *job_id, int attempt);

@@ -48,7 +48,9 @@ struct settings {
 	int64_t jobs_max_attempts;
 	int64_t jobs_retry_base_ms;
 	int64_t jobs_per_user;
+	int64_t jobs_per_user_running;
 	int64_t jobs_keep_s;
+	int64_t audit_keep_s;
 
 	char *worker_host;
 	int64_t checker_slots;

@@ -74,8 +74,12 @@ const struct setting settings_table[] = {
 	    "Pause before the second attempt, milliseconds; doubles each time, with jitter."),
 	INT("jobs.per_user", jobs_per_user, "20", 1, 1000,
 	    "Jobs that one student may have queued or running."),
+	INT("jobs.per_user_running", jobs_per_user_running, "4", 1, 1000,
+	    "Of these, jobs that run at one time; sign-ins are counted apart."),
 	INT("jobs.keep_s", jobs_keep_s, "604800", 3600, 31536000,
 	    "Finished jobs stay in PostgreSQL this long, seconds."),
+	INT("audit.keep_s", audit_keep_s, "7776000", 3600, 315360000,
+	    "The audit trail of submissions and ends is kept this long, seconds."),
 
 	TEXT("worker.host", worker_host, "",
 	     "Name of this host in consumer names and in the workers table. Empty: the host name."),

@@ -15,7 +15,7 @@
 #define REDIS_MS      1000
 #define LOOK_MS	      2000
 #define LAST_EVENT_N  1000000 /* of an attempt that ended without its worker (deploy/sql) */
-#define CLAIM_COLUMNS "id, kind, user_id, input, secret, attempt"
+#define CLAIM_COLUMNS "id, kind, user_id, input, secret, attempt, attempt - excused"
 
 struct numbers {
 	char attempt[16], n[16], delay[24];
@@ -40,6 +40,7 @@ static void fill(struct work *w, const struct pg_result *r)
 	w->input = json_loads(pg_value(r, 0, 3), 0, NULL);
 	w->secret = secret ? mem_strdup(secret) : NULL;
 	w->attempt = atoi(pg_value(r, 0, 5));
+	w->tries = atoi(pg_value(r, 0, 6));
 	job_event_init(&w->event);
 	memcpy(w->event.job, w->id, sizeof(w->event.job));
 	w->event.state = JOB_RUNNING;
@@ -63,18 +64,25 @@ static int claim_with(struct work *w, const char *sql, size_t count, const char 
 
 int claim_job(struct work *w, const char *id, const char *attempt, struct error *err)
 {
-	const char *params[] = { id, attempt, w->worker };
+	char per_user[24];
+	const char *params[] = { id, attempt, w->worker, per_user };
 
-	return claim_with(w, "SELECT " CLAIM_COLUMNS " FROM pensum.job_claim($1, $2::integer, $3)",
-			  3, params, err);
+	snprintf(per_user, sizeof(per_user), "%lld", (long long)w->settings->jobs_per_user_running);
+	return claim_with(w,
+			  "SELECT " CLAIM_COLUMNS
+			  " FROM pensum.job_claim($1, $2::integer, $3, $4::integer)",
+			  4, params, err);
 }
 
 int claim_next(struct work *w, enum job_queue queue, struct error *err)
 {
-	const char *params[] = { job_queue_name(queue), w->worker };
+	char per_user[24];
+	const char *params[] = { job_queue_name(queue), w->worker, per_user };
 
-	return claim_with(w, "SELECT " CLAIM_COLUMNS " FROM pensum.job_claim_next($1, $2)", 2,
-			  params, err);
+	snprintf(per_user, sizeof(per_user), "%lld", (long long)w->settings->jobs_per_user_running);
+	return claim_with(
+		w, "SELECT " CLAIM_COLUMNS " FROM pensum.job_claim_next($1, $2, $3::integer)", 3,
+		params, err);
 }
 
 void claim_done(struct work *w)
@@ -175,7 +183,7 @@ static void tell_given_back(struct work *w, const char *answer, int n, const cha
 
 static int64_t retry_delay_ms(const struct work *w)
 {
-	int64_t delay = w->settings->jobs_retry_base_ms << MIN(w->attempt - 1, 10);
+	int64_t delay = w->settings->jobs_retry_base_ms << MAX(0, MIN(w->tries - 1, 10));
 	uint16_t jitter;
 
 	vault_random(&jitter, sizeof(jitter));
@@ -347,12 +355,12 @@ int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel)
 	return 1;
 }
 
-/* Row: id, state, attempt, event_n, queue, priority (jobs_release_worker). */
+/* Row: id, state, attempt, event_n (jobs_release_worker). What is queued again is rung by the gateway,
+ * which hears of it here. */
 static void tell_released(struct redis *redis, const struct pg_result *r, size_t row,
 			  const char *message)
 {
 	struct job_event ev;
-	char stream[KEY_SIZE];
 
 	job_event_init(&ev);
 	snprintf(ev.job, sizeof(ev.job), "%s", pg_value(r, row, 0));
@@ -362,13 +370,6 @@ static void tell_released(struct redis *redis, const struct pg_result *r, size_t
 	snprintf(ev.step, sizeof(ev.step), "worker_lost");
 	snprintf(ev.note, sizeof(ev.note), "%s", message);
 	claim_publish(redis, &ev);
-	if (ev.state != JOB_QUEUED)
-		return;
-	snprintf(stream, sizeof(stream), "pensum:jobs:%s:%s", pg_value(r, row, 4),
-		 pg_value(r, row, 5));
-	/* If the bell is not heard the gateway rings again: rung_at is NULL. */
-	redis_call(redis, REDIS_MS, NULL, NULL, "XADD", stream, "*", "j", ev.job, "a",
-		   pg_value(r, row, 2), NULL);
 }
 
 int claim_release(struct pg *pg, struct redis *redis, const char *worker, const char *message,

@@ -10,7 +10,7 @@
 /* The job of a stream entry (attempt: as the entry says). 1 claimed and *w filled, 0 not to be had
  * (stale entry), or negative: the database is away. Give w back with claim_done(). */
 int claim_job(struct work *w, const char *id, const char *attempt, struct error *err);
-/* The same without a bell: the most urgent job of the queue. */
+/* The same without a bell: the job whose turn it is. */
 int claim_next(struct work *w, enum job_queue queue, struct error *err);
 void claim_done(struct work *w); /* frees what claiming and the job's code filled in */
 
@@ -23,7 +23,7 @@ int claim_end(struct work *w, int rc, struct error *err);
 int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel);
 
 /* Everything that a dead slot (host:queue:slot) or worker (host:queue) ran goes back to its queue
- * and is rung. */
+ * with an event that the gateway hears, which rings. */
 int claim_release(struct pg *pg, struct redis *redis, const char *worker, const char *message,
 		  struct error *err);
 

@@ -27,6 +27,7 @@ struct slot {
 	char streams[JOB_PRIORITY_COUNT][KEY_SIZE];
 	unsigned own_pending_of; /* redis_generation() whose pending entries were looked at */
 	struct deadline next_check; /* of what the record says that we run */
+	bool unrung; /* the record had work for us that nobody rang for: look there first */
 };
 
 struct entry {
@@ -253,34 +254,16 @@ static int serve_own_pending(struct slot *s, struct error *err)
 
 /* The urgent stream first; block on all only when all are empty, so that no entry waits in our name
  * while another slot is idle. */
-static int read_next(struct slot *s, struct entry entries[JOB_PRIORITY_COUNT], struct error *err)
+static int read_next(struct slot *s, bool block, struct entry entries[JOB_PRIORITY_COUNT],
+		     struct error *err)
 {
 	for (int i = 0; i < JOB_PRIORITY_COUNT; i++) {
 		int count = read_streams(s, ">", i, 1, false, entries, err);
 
-		if (count != 0)
+		if (count != 0 || (!block && i == JOB_PRIORITY_COUNT - 1))
 			return count;
 	}
 	return read_streams(s, ">", 0, JOB_PRIORITY_COUNT, true, entries, err);
-}
-
-static int serve_bell(struct slot *s, struct error *err)
-{
-	struct entry entries[JOB_PRIORITY_COUNT];
-	int count;
-
-	if (s->own_pending_of != redis_generation(s->redis) || s->own_pending_of == 0) {
-		int e = serve_own_pending(s, err);
-
-		if (e < 0)
-			return e;
-	}
-	count = read_next(s, entries, err);
-	if (count == -EPROTO)
-		s->own_pending_of = 0; /* NOGROUP, UNBLOCKED, LOADING, …: begin again */
-	if (count < 0)
-		return count;
-	return serve_entries(s, entries, count, err);
 }
 
 /* No bell: ask the record itself. */
@@ -296,6 +279,34 @@ static int serve_record(struct slot *s, struct error *err)
 	if (claimed > 0)
 		run_job(s, &w);
 	return claimed;
+}
+
+/* Nobody has rung for a while. When there is work all the same, the ringer is away: go on with the
+ * next at once. (That the record is away is then told by check_idle.) */
+static void serve_silence(struct slot *s)
+{
+	s->unrung = !daemon_stop_asked() && serve_record(s, NULL) > 0;
+}
+
+static int serve_bell(struct slot *s, struct error *err)
+{
+	struct entry entries[JOB_PRIORITY_COUNT];
+	int count;
+
+	if (s->own_pending_of != redis_generation(s->redis) || s->own_pending_of == 0) {
+		int e = serve_own_pending(s, err);
+
+		if (e < 0)
+			return e;
+	}
+	count = read_next(s, !s->unrung, entries, err);
+	if (count == -EPROTO)
+		s->own_pending_of = 0; /* NOGROUP, UNBLOCKED, LOADING, …: begin again */
+	if (count < 0)
+		return count;
+	if (count == 0)
+		serve_silence(s);
+	return serve_entries(s, entries, count, err);
 }
 
 /* We run nothing now; what the record says that we run is from an answer that was lost. */

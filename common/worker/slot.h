@@ -3,8 +3,9 @@
  *
  * It listens to the bell (the queue's three streams, most urgent first), claims the job in
  * PostgreSQL, runs it and only then deletes and acks the stream entry. While Redis is away it asks
- * PostgreSQL once a second. Whatever breaks, it connects again; it ends on SIGTERM (a running job is
- * given five seconds, then handed back) or with its parent.
+ * PostgreSQL once a second; and when nobody has rung for two seconds, since all gateways may be away.
+ * Whatever breaks, it connects again; it ends on SIGTERM (a running job is given five seconds, then
+ * handed back) or with its parent.
  *
  * A claim or an end may be recorded although its answer was lost. So a slot that is idle asks the
  * record now and then, and at once after such a loss, what it runs, and gives that back.

@@ -49,6 +49,7 @@ struct work {
 	char user_id[VAULT_USER_ID];
 	enum job_kind kind; /* JOB_KIND_COUNT: one that this version does not know */
 	int attempt;
+	int tries; /* attempts that count, this one included */
 	char worker[128];
 	json_t *input;
 	char *secret; /* sealed; NULL: none */

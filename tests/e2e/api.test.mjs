@@ -343,10 +343,28 @@ test('cancelling: at once what waits, and everybody hears of it', async () => {
 	assert.deepEqual(await world.sql`SELECT cancel FROM pensum.jobs WHERE id = ${running}`, [['t']]);
 });
 
+test('the same request twice within five seconds is one job, unless it has failed meanwhile', async () => {
+	const maya = await world.student('maya');
+	await world.giveCourses(maya);
+	const ask = async (courses, headers) => (await maya.post('/api/v1/checks', { courses }, headers)).json.job.id;
+	const same = await Promise.all(Array.from({ length: 8 }, () => ask([11])));
+	assert.equal(new Set(same).size, 1);
+	const rung = (await world.redis.command('XRANGE', 'pensum:jobs:checker:normal', '-', '+')).filter(([, fields]) => fields[1] === same[0]);
+	assert.equal(rung.length, 1);
+	const other = await Promise.all([ask([12]), ask([11], { 'idempotency-key': newId() })]);
+	assert.equal(new Set([same[0], ...other]).size, 3, 'another body, or a key of its own');
+	await maya.delete(`/api/v1/jobs/${same[0]}`);
+	const again = await ask([11]);
+	assert.notEqual(again, same[0]);
+	await world.sql`UPDATE pensum.jobs SET created_at = created_at - interval '6 s' WHERE id = ${again}`;
+	assert.notEqual(await ask([11]), again);
+});
+
 test('a student may have only so many jobs, and sign-ins count apart', async () => {
 	const maya = await world.student('maya');
 	await world.giveCourses(maya);
-	const answers = await Promise.all(Array.from({ length: 25 }, () => maya.post('/api/v1/checks', { courses: [11] })));
+	const answers = await Promise.all(Array.from({ length: 25 }, () =>
+		maya.post('/api/v1/checks', { courses: [11] }, { 'idempotency-key': newId() })));
 	assert.equal(answers.filter((a) => a.status === 202).length, 20);
 	const refused = answers.filter((a) => a.status === 429);
 	assert.equal(refused.length, 5);

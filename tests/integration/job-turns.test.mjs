@@ -1,0 +1,173 @@
+// Whose turn it is, in SQL alone: turns among users, ageing, the cap on a user's running jobs, the
+// window, positions.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { startPostgres } from '../support/postgres.mjs';
+
+let pg, made;
+
+before(async () => {
+	pg = await startPostgres();
+	await pg.schema();
+});
+after(() => pg?.stop());
+beforeEach(async () => {
+	await pg.query('TRUNCATE pensum.jobs, pensum.turns, pensum.workers');
+	made = 0;
+});
+
+// count jobs of a user, due so many seconds ago; answers their ids.
+async function add(user, count = 1, { ago = 0, priority = 'normal', queue = 'checker', kind = 'check' } = {}) {
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, run_at)
+		SELECT lpad(to_hex(${made} + i), 24, '0'), '${kind}', '${queue}', '${priority}', '${user}', '{}', now() - interval '${ago} s'
+		FROM generate_series(1, ${count}) i`);
+	made += count;
+}
+const slots = (count) => pg.query(`INSERT INTO pensum.workers (name, boot, slots) VALUES ('h:checker', 'x', ${count})
+	ON CONFLICT (name) DO UPDATE SET slots = ${count}, seen_at = now()`);
+const ring = (cap = 4, entries = 'NULL') => pg.query(`SELECT id, priority FROM pensum.jobs_to_ring(${cap}, ${entries})`);
+const owner = async (id) => (await pg.query(`SELECT user_id FROM pensum.jobs WHERE id = '${id}'`))[0][0];
+const claim = (id, cap = 4) => pg.query(`SELECT user_id FROM pensum.job_claim('${id}', 0, 'h:checker:0', ${cap})`);
+const finish = (user) => pg.query(`SELECT pensum.job_finish(id, attempt, worker, 'succeeded', 9, '{}', NULL, NULL)
+	FROM pensum.jobs WHERE state = 'running' AND user_id = '${user}' ORDER BY started_at LIMIT 1`);
+const next = async (cap = 4) => (await pg.query(`SELECT user_id FROM pensum.job_claim_next('checker', 'h:checker:0', ${cap})`))[0]?.[0];
+const running = async (user) => Number((await pg.query(`SELECT count(*) FROM pensum.jobs WHERE state = 'running' AND user_id = '${user}'`))[0][0]);
+
+test('the one job of a user who comes late starts when the next slot is free', async () => {
+	for (const width of [1, 2, 8]) {
+		await pg.query('TRUNCATE pensum.jobs, pensum.turns');
+		await slots(width);
+		await add('a', 5000, { ago: 3600 });
+		const bells = (await ring()).map(([id]) => id);
+		assert.equal(bells.length, Math.min(width, 4), 'no more of one user than could run');
+		for (const id of bells) assert.deepEqual(await claim(id), [['a']]);
+		await finish('a');
+		for (const [id] of await ring()) await claim(id);
+		assert.deepEqual(await ring(), [], 'all that may run does');
+		await add('b');
+		if (width <= 4) await finish('a');
+		const [first] = await ring();
+		assert.equal(await owner(first[0]), 'b', `${width} slots`);
+	}
+});
+
+test('users take turns, whoever came with more', async () => {
+	await slots(1);
+	await add('a', 30, { ago: 60 });
+	await add('b', 3, { ago: 50 });
+	await add('c', 2, { ago: 40 });
+	const order = [], stream = [];
+	for (let i = 0; i < 8; i++) {
+		stream.push(...await ring());
+		const [id] = stream.shift();
+		const user = await owner(id);
+		order.push(user);
+		await claim(id);
+		await finish(user);
+	}
+	assert.equal(order.join(''), 'abcabcab');
+});
+
+test('without a bell the order is the same', async () => {
+	await add('a', 30, { ago: 60 });
+	await add('b', 2, { ago: 50 });
+	assert.deepEqual([await next(), await next(), await next(), await next(), await next(), await next(), await next()],
+		['a', 'b', 'a', 'b', 'a', 'a', undefined], 'and ends at four of a');
+});
+
+test('a user\'s jobs go by class, and a waiting minute outweighs one; what has waited is rung in a higher class', async () => {
+	await add('a', 1, { ago: 130, priority: 'low' });
+	await add('a', 1, { ago: 5, priority: 'high' });
+	await add('a', 1, { ago: 70, priority: 'normal' });
+	await add('a', 1, { ago: 1, priority: 'normal' });
+	assert.deepEqual((await ring()).map(([id, priority]) => [Number(`0x${id}`), priority]),
+		[[1, 'high'], [3, 'high'], [2, 'high'], [4, 'normal']]);
+});
+
+test('the cap holds against claims from all sides at one time, and what was too much is not rung any more', async () => {
+	await add('a', 40, { ago: 10 });
+	await pg.query('UPDATE pensum.jobs SET rung_at = now()');
+	const claims = [];
+	for (let i = 1; i <= 20; i++) {
+		claims.push(pg.query(`SELECT id FROM pensum.job_claim('${i.toString(16).padStart(24, '0')}', 0, 'h:checker:${i}', 3)`));
+		claims.push(pg.query(`SELECT id FROM pensum.job_claim_next('checker', 'g:checker:${i}', 3)`));
+	}
+	assert.equal((await Promise.all(claims)).flat().length, 3);
+	assert.equal(await running('a'), 3);
+	const [[unrung]] = await pg.query(`SELECT count(*) FROM pensum.jobs WHERE rung_at IS NULL`);
+	assert.ok(Number(unrung) >= 17, `${unrung} not rung`);
+	assert.deepEqual(await ring(3), [], 'nor rung again before one ends');
+});
+
+test('a job that is not rung for its user\'s cap is rung when one of the user ends', async () => {
+	await add('a', 2);
+	await claim(`${'0'.repeat(23)}1`, 1);
+	assert.deepEqual(await claim(`${'0'.repeat(23)}2`, 1), []);
+	assert.deepEqual(await ring(1), []);
+	await finish('a');
+	assert.deepEqual((await ring(1)).map(([id]) => Number(`0x${id}`)), [2]);
+});
+
+test('sign-ins, which a stranger can ask for, take no slot of the student\'s', async () => {
+	await add('a', 9, { kind: 'signin', priority: 'high' });
+	for (let i = 0; i < 4; i++) assert.equal(await next(), 'a');
+	assert.equal(await next(), undefined);
+	await add('a', 1);
+	assert.equal(await next(), 'a');
+});
+
+test('the streams hold a window, four hints a slot where that is more', async () => {
+	for (const [count, window] of [[2, 64], [30, 120]]) {
+		await pg.query('TRUNCATE pensum.jobs');
+		await slots(count);
+		for (let user = 0; user < 40; user++) await add(`u${user}`, 5);
+		assert.equal((await ring()).length, window);
+		assert.equal((await ring()).length, 0);
+	}
+});
+
+test('hints that are lost are rung again soon, and those that only wait are not', async () => {
+	await slots(2);
+	for (let user = 0; user < 5; user++) await add(`u${user}`, 1, { ago: 3600 });
+	assert.equal((await ring()).length, 5);
+	assert.equal((await ring(4, 0)).length, 0, 'too young to be lost');
+	await pg.query(`UPDATE pensum.jobs SET rung_at = now() - interval '5 s'`);
+	assert.equal((await ring(4, 5)).length, 0, 'all there');
+	assert.equal((await ring(4, 4)).length, 5, 'one is missing');
+});
+
+test('positions are the order in which jobs start', async () => {
+	await slots(1);
+	await add('a', 6, { ago: 100 });
+	await add('b', 2, { ago: 90 });
+	await add('c', 1, { ago: 80 });
+	await add('b', 1, { ago: 95, priority: 'low' });
+	await add('d', 3, { queue: 'docgen', ago: 5 });
+	let bells = await ring();
+	const order = (await pg.query(`SELECT id FROM pensum.job_positions WHERE queue = 'checker' ORDER BY position`)).flat();
+	assert.equal(order.length, 10);
+	const started = [];
+	for (;;) {
+		for (const [id] of bells) started.push(id) && await claim(id);
+		const [left] = await pg.query(`SELECT user_id FROM pensum.jobs WHERE state = 'running' AND queue = 'checker'`);
+		if (!left) break;
+		await finish(left[0]);
+		bells = await ring();
+	}
+	assert.deepEqual(started.filter((id) => order.includes(id)), order);
+	assert.deepEqual(await pg.query('SELECT * FROM pensum.job_positions'), [], 'what runs or has ended has none');
+});
+
+test('the time to the start comes from what was drained, or from how long jobs took', async () => {
+	await slots(2);
+	await add('a', 20, { ago: 40 });
+	const etas = () => pg.query('SELECT position, eta_s FROM pensum.job_positions ORDER BY position');
+	assert.deepEqual((await etas())[0], ['1', null], 'nobody knows yet');
+	const ended = (count, took) => pg.query(`UPDATE pensum.jobs SET state = 'succeeded', started_at = now() - interval '${took} s', finished_at = now()
+		WHERE id IN (SELECT id FROM pensum.jobs WHERE state = 'queued' ORDER BY id LIMIT ${count})`);
+	await ended(2, 6);
+	assert.deepEqual((await etas()).map(([p, eta]) => [Number(p), Number(eta)]).slice(0, 2), [[1, 3], [2, 6]], 'two slots, six seconds each');
+	await ended(8, 6); // ten in forty seconds
+	const [[, first], [, second]] = await etas();
+	assert.ok(Math.abs(first - 4) <= 1 && Math.abs(second - 8) <= 1, `${first} ${second}`);
+});
