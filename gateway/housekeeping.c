@@ -17,6 +17,7 @@
 #define WATCH_EVERY_MS	 3000
 #define PURGE_EVERY_MS	 60000
 #define PURGE_PAUSE_S	 "600"
+#define AUDIT_PORTION	 "5000"
 #define SIGNIN_MAX_AGE_S "600"
 #define QUERY_MS	 10000
 
@@ -231,7 +232,7 @@ static void audit_purged(const struct pgloop_result *rows, const struct error *e
 static void run_audit(struct duty *d)
 {
 	char keep_s[24];
-	const char *params[] = { keep_s, PURGE_PORTION };
+	const char *params[] = { keep_s, AUDIT_PORTION };
 
 	snprintf(keep_s, sizeof(keep_s), "%lld", (long long)d->h->g->settings->audit_keep_s);
 	duty_query(d, "SELECT pensum.audit_purge($1::bigint, $2::integer), pensum.turns_purge()",
