@@ -12,6 +12,7 @@
 #include "chromium.h"
 #include "frames.h"
 #include "health.h"
+#include "idle.h"
 #include "log.h"
 #include "mem.h"
 #include "orphans.h"
@@ -155,7 +156,9 @@ static void count_end(struct browser *b, enum pool_reason reason)
 
 	if (p->stopping)
 		return;
-	if (reason == POOL_REASON_SHUTTING_DOWN)
+	if (reason == POOL_REASON_SHUTTING_DOWN && idle_is_asleep(p->idle))
+		p->totals.browsers_idle++;
+	else if (reason == POOL_REASON_SHUTTING_DOWN)
 		p->totals.browsers_recycled++;
 	else
 		p->totals.browsers_gone++;

@@ -2,8 +2,10 @@
 
 #include <stddef.h>
 
+#include "log.h"
 #include "mem.h"
 #include "settings.h"
+#include "sysmem.h"
 
 #define PAGES_WORTH_ONE 8 /* as many keep two processors busy */
 
@@ -32,4 +34,17 @@ void pool_caps_choose(struct pool_caps *l, const struct settings *s, int64_t mem
 	l->pages = l->pages_automatic ? row->pages : s->pool_max_pages;
 	l->browsers = l->browsers_automatic ? MAX(1, MIN(row->browsers, l->pages / PAGES_WORTH_ONE))
 					    : s->pool_max_browsers;
+}
+
+/* Memory that cannot be measured is taken for little. */
+void pool_caps_measure(struct pool_caps *l, const struct settings *s)
+{
+	struct sysmem memory = { .total_bytes = INT64_C(1) << 30 };
+	struct error err;
+
+	if (sysmem_read(&sysmem_paths, &memory, &err) < 0)
+		log_warning("the memory is not known", "reason=\"%s\"", err.text);
+	pool_caps_choose(l, s, memory.total_bytes);
+	log_notice("caps", "browsers=%lld pages=%lld memory_mb=%lld", (long long)l->browsers,
+		   (long long)l->pages, (long long)(memory.total_bytes >> 20));
 }

@@ -24,4 +24,7 @@ struct pool_caps {
 	bool browsers_automatic, pages_automatic;
 };
 
+/* Measures the memory and chooses, now and whenever the settings change. */
+void pool_caps_measure(struct pool_caps *l, const struct settings *s);
+/* The choice alone. */
 void pool_caps_choose(struct pool_caps *l, const struct settings *s, int64_t memory_bytes);

@@ -4,6 +4,7 @@
 
 #include "denied.h"
 #include "pool.h"
+#include "usage.h"
 
 #define NAME_SIZE 128
 
@@ -46,6 +47,7 @@ static void put_browsers(json_t *root, const struct pool *p)
 	put(root, "bp_browser_restarts_total", "reason", "gone", count(p->totals.browsers_gone));
 	put(root, "bp_browser_restarts_total", "reason", "recycled",
 	    count(p->totals.browsers_recycled));
+	put(root, "bp_browser_restarts_total", "reason", "idle", count(p->totals.browsers_idle));
 }
 
 static void put_queue(json_t *root, const struct pool *p)
@@ -83,6 +85,21 @@ static void put_denied(json_t *root, const struct denied *d)
 			put(root, "bp_cdp_denied_total", "method", name, count(d->counts[i]));
 }
 
+static void put_memory(json_t *root, const struct pool *p)
+{
+	struct memory_state state = memory_state(p->memory);
+	struct usage_bytes bytes = usage_get(p->usage);
+
+	for (int type = 0; type < PROCESS_TYPE_COUNT; type++)
+		put(root, "bp_pss_bytes", "proc", process_type_name((enum process_type)type),
+		    json_integer(bytes.of[type]));
+	put(root, "bp_pss_bytes", "proc", "daemon", json_integer(bytes.daemon));
+	if (state.known)
+		json_object_set_new(root, "bp_mem_available_bytes",
+				    json_integer(state.now.available_bytes));
+	json_object_set_new(root, "bp_mem_short", json_integer(state.is_short));
+}
+
 json_t *metrics_format(const struct pool *p)
 {
 	json_t *root = json_object();
@@ -94,5 +111,6 @@ json_t *metrics_format(const struct pool *p)
 	json_object_set_new(root, "bp_orphans_reaped_total", count(rundir_orphans(p->rundir)));
 	json_object_set_new(root, "bp_page_processes_killed_total",
 			    count(p->totals.page_processes_killed));
+	put_memory(root, p);
 	return root;
 }

@@ -3,10 +3,11 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "idle.h"
 #include "kept.h"
 #include "log.h"
 #include "mem.h"
-#include "sysmem.h"
+#include "usage.h"
 #include "watchdog.h"
 
 #define START_PAUSE_MIN_MS 100
@@ -26,20 +27,6 @@ static void set_timer(struct event *timer, int64_t ms)
 void pool_wake(struct pool *p)
 {
 	event_active(p->decide, 0, 0);
-}
-
-/* Memory that cannot be measured is taken for little. */
-static void choose_caps(struct pool *p)
-{
-	struct sysmem memory = { .total_bytes = INT64_C(1) << 30 };
-	struct error err;
-
-	if (sysmem_read(&sysmem_paths, &memory, &err) < 0)
-		log_warning("the memory is not known", "reason=\"%s\"", err.text);
-	pool_caps_choose(&p->caps, p->settings, memory.total_bytes);
-	log_notice("caps", "browsers=%lld pages=%lld memory_mb=%lld",
-		   (long long)p->caps.browsers, (long long)p->caps.pages,
-		   (long long)(memory.total_bytes >> 20));
 }
 
 static struct browser *emptiest_browser(struct pool *p)
@@ -64,10 +51,11 @@ static int64_t count_ready(const struct pool *p)
 
 void pool_note_limits(struct pool *p)
 {
-	choose_caps(p);
+	pool_caps_measure(&p->caps, p->settings);
 	while (count_ready(p) > p->caps.browsers)
 		browser_recycle(emptiest_browser(p), "one too many");
 	waiting_note_limits(p->waiting);
+	idle_note_limits(p->idle);
 	pool_wake(p);
 }
 
@@ -228,7 +216,8 @@ static void refuse_too_many(struct pool *p)
 
 static void make_contexts(struct pool *p)
 {
-	int64_t wanted = (int64_t)waiting_count_ready(p->waiting) + POOL_WARM_CONTEXTS -
+	int64_t spare = idle_is_asleep(p->idle) ? 0 : POOL_WARM_CONTEXTS;
+	int64_t wanted = (int64_t)waiting_count_ready(p->waiting) + spare -
 			 p->context_count[CONTEXT_MAKING] - p->context_count[CONTEXT_WARM];
 	int64_t room = p->caps.pages - pool_context_count(p);
 
@@ -278,6 +267,8 @@ static void decide(evutil_socket_t fd, short what, void *arg)
 	}
 	memory_begin_turn(p->memory);
 	watchdog_wake(p->watchdog);
+	usage_wake(p->usage);
+	idle_begin_turn(p->idle);
 	drop_surplus_contexts(p);
 	if (!p->paused)
 		lend_contexts(p);
@@ -359,10 +350,12 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->tenants = tenants_new();
 	p->memory = memory_new(p);
 	p->watchdog = watchdog_new(p);
+	p->usage = usage_new(p);
+	p->idle = idle_new(p);
 	p->processes = processes_new();
 	p->mean_lease_ms = FIRST_MEAN_MS;
 	p->started_ms = clock_now_ms();
-	choose_caps(p);
+	pool_caps_measure(&p->caps, p->settings);
 	TAILQ_INIT(&p->lent);
 	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
 		TAILQ_INIT(&p->browsers[state]);
@@ -380,6 +373,8 @@ void pool_free(struct pool *p)
 	defer_free(p->defer);
 	waiting_free(p->waiting);
 	tenants_free(p->tenants);
+	idle_free(p->idle);
+	usage_free(p->usage);
 	watchdog_free(p->watchdog);
 	memory_free(p->memory);
 	processes_free(p->processes);

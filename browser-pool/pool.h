@@ -43,7 +43,8 @@ struct pool_totals {
 	int64_t waited_ms;		     /* of all leased */
 	int64_t lasted_ms;		     /* of all ended */
 	uint64_t browser_starts;
-	uint64_t browsers_gone, browsers_recycled; /* ended while the pool did not stop */
+	/* Ended while the pool did not stop; idle: because nobody needed them. */
+	uint64_t browsers_gone, browsers_recycled, browsers_idle;
 	uint64_t contexts_made;
 	uint64_t page_processes_killed; /* that did not end with their page */
 };
@@ -56,6 +57,8 @@ struct pool {
 	struct rundir *rundir;
 	struct memory *memory;
 	struct watchdog *watchdog;
+	struct usage *usage;
+	struct idle *idle;
 	struct processes *processes; /* of all browsers; refresh before a look */
 
 	struct browser_list browsers[BROWSER_STATE_COUNT];

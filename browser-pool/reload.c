@@ -15,6 +15,7 @@ static const char *const live[] = { "log.level",
 				    "pool.client_max_pages",
 				    "pool.wait_s",
 				    "pool.lease_s",
+				    "pool.idle_s",
 				    "pool.min_available_mb",
 				    "pool.max_pressure",
 				    "pool.recycle_leases" };

@@ -3,9 +3,9 @@
  *
  * Live are log.level, pool.max_browsers, pool.max_pages (for both, how much memory there is is
  * measured anew), pool.max_waiting, pool.client_max_waiting, pool.client_max_pages, pool.wait_s,
- * pool.lease_s, pool.min_available_mb, pool.max_pressure and pool.recycle_leases; leases and
- * requests that exist keep the times that they were given. Another pool setting that changed is named in the
- * log and waits for a restart. When the file is not valid nothing changes.
+ * pool.lease_s, pool.idle_s, pool.min_available_mb, pool.max_pressure and pool.recycle_leases;
+ * leases and requests that exist keep the times that they were given. Another pool setting that
+ * changed is named in the log and waits for a restart. When the file is not valid nothing changes.
  */
 #pragma once
 

@@ -1,10 +1,12 @@
 #include "status.h"
 
 #include "clock.h"
+#include "idle.h"
 #include "mem.h"
 #include "metrics.h"
 #include "options.h"
 #include "pool.h"
+#include "usage.h"
 
 static unsigned count_lent(const struct browser *b)
 {
@@ -112,24 +114,35 @@ static json_t *format_limits(const struct pool *p)
 			 (json_int_t)s->pool_client_max_waiting);
 }
 
+static int64_t total_pss(const struct pool *p)
+{
+	struct usage_bytes bytes = usage_get(p->usage);
+	int64_t sum = bytes.daemon;
+
+	for (int type = 0; type < PROCESS_TYPE_COUNT; type++)
+		sum += bytes.of[type];
+	return sum;
+}
+
 static json_t *format_memory(const struct pool *p)
 {
 	struct memory_state s = memory_state(p->memory);
 
-	return json_pack("{sI sI sI sI sf sb}", "total_mb", (json_int_t)s.now.total_bytes >> 20,
+	return json_pack("{sI sI sI sI sf sb sI}", "total_mb", (json_int_t)s.now.total_bytes >> 20,
 			 "available_mb", (json_int_t)s.now.available_bytes >> 20, "reserved_mb",
 			 (json_int_t)s.reserved_bytes >> 20, "floor_mb",
 			 (json_int_t)s.floor_bytes >> 20, "pressure", s.now.pressure, "short",
-			 (int)s.is_short);
+			 (int)s.is_short, "pss_mb", (json_int_t)total_pss(p) >> 20);
 }
 
 json_t *status_format(const struct pool *p)
 {
 	int64_t now = clock_now_ms();
 
-	return json_pack("{ss sI sb sb si si so so so so so so so so}", "version", pensum_version,
+	return json_pack("{ss sI sb sb sb si si so so so so so so so so}", "version",
+			 pensum_version,
 			 "uptime_s", (json_int_t)(now - p->started_ms) / 1000, "paused",
-			 (int)p->paused, "stopping", (int)p->stopping, "start_failures",
+			 (int)p->paused, "asleep", (int)idle_is_asleep(p->idle), "stopping", (int)p->stopping, "start_failures",
 			 (int)p->start_failures, "next_start_in_ms",
 			 p->start_failures > 0 ? deadline_left_ms(p->next_start) : 0, "limits",
 			 format_limits(p), "memory", format_memory(p), "browsers",

@@ -1,10 +1,10 @@
 /*
  * status.h - the pool's state as one JSON object, for people, tests and metrics.
  *
- *	{"version","uptime_s","paused","stopping",
+ *	{"version","uptime_s","paused","asleep" (no browser until somebody asks),"stopping",
  *	 "start_failures" (in a row),"next_start_in_ms" (0: as soon as one is needed),
  *	 "limits":{"max_pages",… (as in force), "automatic":{"max_pages","max_browsers"} (bool)},
- *	 "memory":{"total_mb","available_mb","reserved_mb","floor_mb","pressure","short"},
+ *	 "memory":{"total_mb","available_mb","reserved_mb","floor_mb","pressure","short","pss_mb"},
  *	 "browsers":[{"id","pid","state","version","leases","contexts","served","age_s"}],
  *	 "contexts":{state:n},
  *	 "leases":[{"id","tag","class","browser","age_ms","ttl_left_ms"}],

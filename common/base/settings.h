@@ -74,6 +74,7 @@ struct settings {
 	int64_t pool_wait_s;
 	int64_t pool_lease_s;
 	int64_t pool_keep_s;
+	int64_t pool_idle_s;
 	int64_t pool_page_memory_mb;
 	int64_t pool_min_available_mb;
 	int64_t pool_max_pressure;

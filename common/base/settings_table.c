@@ -123,6 +123,9 @@ const struct setting settings_table[] = {
 	INT("pool.keep_s", pool_keep_s, "120", 0, 3600,
 	    "A signed-in student's page is kept for the next job at most this long, seconds; 0: "
 	    "never."),
+	INT("pool.idle_s", pool_idle_s, "300", 0, 86400,
+	    "When no page was lent, waited for or kept for this long, the browsers end, and start "
+	    "again on demand, seconds; 0: never."),
 	INT("pool.page_memory_mb", pool_page_memory_mb, "512", 128, 16384,
 	    "A page whose process takes more memory of its own, MiB, is killed (page_oom). The "
 	    "kernel gives no browser process more than 256 above it."),
