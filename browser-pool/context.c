@@ -123,18 +123,29 @@ static void on_page_session(void *arg, json_t *result, const char *error)
 			     json_pack("{ss}", "expression", "1"), on_alive, c);
 }
 
+/* A browser without windows cannot hide its pages; they are drawn then. */
+static void on_window(void *arg, json_t *result, const char *error)
+{
+	struct context *c = arg;
+
+	(void)error;
+	c->window = json_integer_value(json_object_get(result, "windowId"));
+}
+
 static void on_target(void *arg, json_t *result, const char *error)
 {
 	struct context *c = arg;
 
 	if (c->state != CONTEXT_MAKING)
 		return;
-	if (result == NULL || !take_name(result, "targetId", c->target))
+	if (result == NULL || !take_name(result, "targetId", c->target)) {
 		fail(c, result ? "no target" : error);
-	else
-		browser_call(c->browser, c->browser_session, "Target.attachToTarget",
-			     json_pack("{sssb}", "targetId", c->target, "flatten", 1),
-			     on_page_session, c);
+		return;
+	}
+	browser_call(c->browser, NULL, "Browser.getWindowForTarget",
+		     json_pack("{ss}", "targetId", c->target), on_window, c);
+	browser_call(c->browser, c->browser_session, "Target.attachToTarget",
+		     json_pack("{sssb}", "targetId", c->target, "flatten", 1), on_page_session, c);
 }
 
 static void on_context(void *arg, json_t *result, const char *error)
@@ -195,8 +206,27 @@ void context_make(struct browser *b)
 	browser_call(b, NULL, "Target.attachToBrowserTarget", NULL, on_browser_session, c);
 }
 
+static void on_window_set(void *arg, json_t *result, const char *error)
+{
+	(void)arg; /* if it fails, the page goes on as it is */
+	(void)result;
+	(void)error;
+}
+
+static void set_hidden(struct context *c, bool hidden)
+{
+	if (c->hidden == hidden || c->window == 0)
+		return;
+	c->hidden = hidden;
+	browser_call(c->browser, NULL, "Browser.setWindowBounds",
+		     json_pack("{sI s{ss}}", "windowId", (json_int_t)c->window, "bounds",
+			       "windowState", hidden ? "minimized" : "normal"),
+		     on_window_set, NULL);
+}
+
 void context_lend(struct context *c, struct pool_lease *l)
 {
+	set_hidden(c, l->request.hidden);
 	bool is_browser = l->request.mode == POOL_MODE_BROWSER;
 
 	event_del(c->timer);

@@ -62,6 +62,8 @@ struct context {
 	char name[CDP_NAME_SIZE]; /* browserContextId */
 	char target[CDP_NAME_SIZE];
 	char page_session[CDP_NAME_SIZE];
+	int64_t window; /* that the page stands in; 0 = not told, then it cannot be hidden */
+	bool hidden;	/* the page is not drawn */
 
 	struct target_list targets; /* all that Chromium told of; the page is one of them */
 	unsigned target_count, page_count;

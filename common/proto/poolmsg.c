@@ -112,6 +112,16 @@ static int parse_mode(json_t *root, enum pool_mode *ret, struct error *err)
 	return 0;
 }
 
+static int parse_hidden(json_t *root, bool *ret, struct error *err)
+{
+	json_t *value = json_object_get(root, "hidden");
+
+	if (value != NULL && !json_is_boolean(value))
+		return error_set(err, -EBADMSG, "hidden is not true or false");
+	*ret = json_is_true(value);
+	return 0;
+}
+
 static int parse_lease(json_t *root, struct pool_request *req, struct error *err)
 {
 	const char *name = json_string_value(json_object_get(root, "class"));
@@ -134,8 +144,12 @@ static int parse_lease(json_t *root, struct pool_request *req, struct error *err
 		r = parse_name(root, "client", req->client, sizeof(req->client), err);
 	if (r == 0)
 		r = parse_name(root, "key", req->key, sizeof(req->key), err);
+	if (r == 0)
+		r = parse_hidden(root, &req->hidden, err);
 	if (r == 0 && req->mode == POOL_MODE_BROWSER && req->key[0] != '\0')
 		r = error_set(err, -EBADMSG, "a key is for pages: in browser mode none is kept");
+	if (r == 0 && req->mode == POOL_MODE_BROWSER && req->hidden)
+		r = error_set(err, -EBADMSG, "hidden is for pages: in browser mode all are drawn");
 	return r;
 }
 
@@ -204,6 +218,8 @@ json_t *pool_request_format(const struct pool_request *req)
 		json_object_set_new(root, "client", json_string(req->client));
 	if (req->mode != POOL_MODE_PAGE)
 		json_object_set_new(root, "mode", json_string(mode_names[req->mode]));
+	if (req->hidden)
+		json_object_set_new(root, "hidden", json_true());
 	if (req->key[0] != '\0') {
 		json_object_set_new(root, "key", json_string(req->key));
 		json_object_set_new(root, "idle_ms", json_integer(req->idle_ms));

@@ -5,10 +5,11 @@
  * socat), and everything after it, in both directions, ends the same way:
  *
  *	{"op":"lease","class":"interactive|check|document","wait_ms":n,"ttl_ms":n,"tag":"…",
- *	 "client":"…","key":"…","idle_ms":n,"mode":"page|browser"}
+ *	 "client":"…","key":"…","idle_ms":n,"mode":"page|browser","hidden":false}
  *			client says who shares a turn in the queue and the caps per client; left
  *			out: "uid:<uid>/pid:<pid>" of the process that connected; key: see below;
- *			mode is page when left out, and browser, without a key, for libraries
+ *			mode is page when left out, and browser, without a key, for libraries;
+ *			hidden: nobody looks at the page, see below
  *	  -> {"type":"queued","position":n}		each time the place changes
  *	  -> {"type":"leased","lease":n,"ttl_ms":n,"browser":"…","sticky":false}
  *							and from here CDP, below
@@ -36,10 +37,16 @@
  * its document and cookies is kept for idle_ms, and the next lease with the very same key gets it
  * ("sticky":true). It has a new CDP session then: nothing is enabled. Keys are no secrets from the
  * pool's other clients, who could ask with the same one.
+ *
+ * A hidden page is to itself what a tab in the background is: document.visibilityState says so and
+ * no frame is drawn, which is a sixth of a short job's CPU time. Scripts, forms, input, screenshots
+ * and PDFs are as ever; requestAnimationFrame() waits until the page is shown, which
+ * Emulation.setFocusEmulationEnabled does.
  */
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "error.h"
@@ -101,6 +108,7 @@ struct pool_request {
 	char tag[POOL_TAG_SIZE], client[POOL_CLIENT_SIZE];
 	char key[POOL_KEY_SIZE]; /* "": a fresh page, not kept */
 	int64_t idle_ms;	 /* how long the page may be kept; 0 = the pool's default */
+	bool hidden;		 /* nobody looks at the page: it is not drawn */
 	int64_t lease;		 /* kill only */
 };
 

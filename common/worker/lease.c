@@ -244,7 +244,8 @@ static int ask(struct lease *l, const struct lease_request *req, struct error *e
 				      .cls = req->cls,
 				      .wait_ms = MAX(req->wait_ms, 0),
 				      .ttl_ms = MAX(req->ttl_ms, 0),
-				      .idle_ms = MAX(req->idle_ms, 0) };
+				      .idle_ms = MAX(req->idle_ms, 0),
+				      .hidden = req->hidden };
 	int64_t patience_ms = req->wait_ms > 0 ? req->wait_ms : LONGEST_WAIT_MS;
 	struct deadline deadline = deadline_in(patience_ms + ANSWER_GRACE_MS);
 	json_t *root;

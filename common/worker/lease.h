@@ -37,6 +37,7 @@ struct lease_request {
 	const char *tag;     /* job id, for logs; NULL for none */
 	const char *key;     /* the page is kept for the next lease with this key; NULL: not */
 	int idle_ms;	     /* … at most so long; 0 = the pool's own */
+	bool hidden;	     /* nobody looks at the page: it is not drawn */
 	lease_tick_fn *tick; /* may be NULL */
 	void *tick_arg;
 };

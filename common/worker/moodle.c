@@ -64,6 +64,7 @@ static int begin_lease(struct work *w, enum pool_class cls, const char *key, str
 				     .wait_ms = deadline_left_ms(patience),
 				     .ttl_ms = deadline_left_ms(w->deadline),
 				     .tag = w->id,
+				     .hidden = true,
 				     .key = key,
 				     .tick = work_tick,
 				     .tick_arg = w };

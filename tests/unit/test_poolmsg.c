@@ -51,6 +51,22 @@ static void test_times_and_tag_may_be_left_out(void **state)
 	assert_int_equal(req.ttl_ms, 0);
 	assert_string_equal(req.tag, "");
 	assert_string_equal(req.key, "");
+	assert_false(req.hidden);
+}
+
+static void test_a_page_may_be_asked_for_hidden(void **state)
+{
+	struct pool_request req;
+	json_t *root;
+
+	(void)state;
+	assert_int_equal(parse("{\"op\":\"lease\",\"class\":\"check\",\"hidden\":true}", &req), 0);
+	assert_true(req.hidden);
+	root = pool_request_format(&req);
+	assert_true(json_is_true(json_object_get(root, "hidden")));
+	json_decref(root);
+	assert_int_equal(parse("{\"op\":\"lease\",\"class\":\"check\",\"hidden\":false}", &req), 0);
+	assert_false(req.hidden);
 }
 
 static void test_reads_the_ops_for_people(void **state)
@@ -78,6 +94,8 @@ static void test_refuses_bad_requests_with_a_sentence(void **state)
 	static const char *const bad[] = {
 		"",
 		"x",
+		"{\"op\":\"lease\",\"class\":\"check\",\"hidden\":1}",
+		"{\"op\":\"lease\",\"class\":\"check\",\"hidden\":true,\"mode\":\"browser\"}",
 		"[]",
 		"{}",
 		"null",
@@ -165,6 +183,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reads_a_lease_request),
 		cmocka_unit_test(test_times_and_tag_may_be_left_out),
+		cmocka_unit_test(test_a_page_may_be_asked_for_hidden),
 		cmocka_unit_test(test_reads_the_ops_for_people),
 		cmocka_unit_test(test_refuses_bad_requests_with_a_sentence),
 		cmocka_unit_test(test_refuses_a_request_over_its_limit),
