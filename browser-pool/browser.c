@@ -12,7 +12,6 @@
 #include "chromium.h"
 #include "frames.h"
 #include "health.h"
-#include "idle.h"
 #include "log.h"
 #include "mem.h"
 #include "orphans.h"
@@ -152,16 +151,14 @@ static void close_pipes(struct browser *b)
 
 static void count_end(struct browser *b, enum pool_reason reason)
 {
-	struct pool *p = b->pool;
+	struct pool_totals *totals = &b->pool->totals;
 
-	if (p->stopping)
+	if (b->pool->stopping)
 		return;
-	if (reason == POOL_REASON_SHUTTING_DOWN && idle_is_asleep(p->idle))
-		p->totals.browsers_idle++;
-	else if (reason == POOL_REASON_SHUTTING_DOWN)
-		p->totals.browsers_recycled++;
+	if (reason == POOL_REASON_BROWSER_GONE)
+		totals->browsers_gone++;
 	else
-		p->totals.browsers_gone++;
+		totals->browsers_recycled[b->recycle.due]++;
 }
 
 void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
@@ -177,12 +174,12 @@ void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
 	b->dying_ms = clock_now_ms();
 	child_kill_group(b->pid);
 	close_pipes(b);
+	while ((c = TAILQ_FIRST(&b->contexts[CONTEXT_LENT])) != NULL)
+		pool_lease_end(c->lease, reason, why);
 	fail_calls(b);
 	remains_stop(b->remains);
 	health_stop(b->health);
 	b->health = NULL;
-	while ((c = TAILQ_FIRST(&b->contexts[CONTEXT_LENT])) != NULL)
-		pool_lease_end(c->lease, reason, why);
 	if (!b->made_context && reason == POOL_REASON_BROWSER_GONE)
 		pool_note_start_failed(b->pool, POOL_REASON_NO_BROWSER);
 	set_timer(b, LOOK_MS);
@@ -196,34 +193,38 @@ static bool is_in_use(const struct browser *b)
 
 void browser_note_context(struct browser *b)
 {
-	int64_t limit = b->pool->settings->pool_recycle_leases;
-	bool idle = TAILQ_EMPTY(&b->contexts[CONTEXT_LENT]);
-
-	/* It has served enough: at the next quiet moment, or a little later in any case. */
-	if (b->state == BROWSER_READY && b->served >= limit &&
-	    (idle || b->served > limit + limit / 10))
-		browser_recycle(b, "served its number of leases");
-	else if (b->state == BROWSER_DRAINING && !is_in_use(b))
+	if (b->state == BROWSER_DRAINING && !is_in_use(b))
 		browser_kill(b, POOL_REASON_SHUTTING_DOWN, "drained");
 }
 
-void browser_recycle(struct browser *b, const char *why)
+int64_t browser_drain_left_ms(const struct browser *b)
+{
+	int64_t over_ms = clock_now_ms() - b->draining_ms;
+
+	return MAX(b->pool->settings->pool_drain_s * 1000 - over_ms, 0);
+}
+
+void browser_drain(struct browser *b, enum recycle_reason why)
 {
 	static const enum context_state unlent[] = { CONTEXT_WARM, CONTEXT_KEEPING, CONTEXT_KEPT };
 	struct context *c;
 
+	if (b->state != BROWSER_READY && b->state != BROWSER_STARTING)
+		return;
+	recycle_note_leaving(b, why);
 	if (b->state == BROWSER_STARTING) {
-		browser_kill(b, POOL_REASON_SHUTTING_DOWN, why);
+		browser_kill(b, POOL_REASON_SHUTTING_DOWN, "not needed");
 		return;
 	}
-	if (b->state == BROWSER_READY) {
-		log_notice("browser drains", "browser=%u pid=%d served=%u detail=\"%s\"", b->id,
-			   (int)b->pid, b->served, why);
-		browser_set_state(b, BROWSER_DRAINING);
-		for (size_t i = 0; i < ARRAY_LEN(unlent); i++)
-			while ((c = TAILQ_FIRST(&b->contexts[unlent[i]])) != NULL)
-				context_dispose(c);
-	}
+	log_notice("browser drains", "browser=%u pid=%d served=%u reason=%s", b->id, (int)b->pid,
+		   b->served, recycle_reason_name(b->recycle.due));
+	browser_set_state(b, BROWSER_DRAINING);
+	b->draining_ms = clock_now_ms();
+	set_timer(b, browser_drain_left_ms(b));
+	for (size_t i = 0; i < ARRAY_LEN(unlent); i++)
+		while ((c = TAILQ_FIRST(&b->contexts[unlent[i]])) != NULL &&
+		       b->state == BROWSER_DRAINING)
+			context_dispose(c);
 	browser_note_context(b);
 }
 
@@ -287,6 +288,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (b->state == BROWSER_STARTING)
 		browser_kill(b, POOL_REASON_BROWSER_GONE, "did not answer in time");
+	else if (b->state == BROWSER_DRAINING)
+		browser_kill(b, POOL_REASON_RECYCLED, "pool.drain_s is over");
 	else if (b->state == BROWSER_DYING)
 		look_at_dying(b);
 }
@@ -382,6 +385,7 @@ int browser_start(struct pool *p, struct error *err)
 	profile = NULL;
 	b->started_ms = clock_now_ms();
 	b->calls = calls_new();
+	recycle_init(&b->recycle, p->settings->pool_browser);
 	b->timer = event_new(p->base, -1, 0, on_timer, b);
 	b->remains = remains_new(b);
 	for (int state = 0; state < CONTEXT_STATE_COUNT; state++)

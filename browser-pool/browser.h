@@ -1,12 +1,12 @@
 /*
  * browser.h - one Chromium process: start, health, recycling, end.
  *
- *	STARTING --answered--> READY --recycle--> DRAINING --no page in use--> DYING --> freed
- *	    |                    |                    |                          ^
- *	    +--------------------+--------------------+------ died or hung ------+
+ *	STARTING --answered--> READY --drain--> DRAINING --no page in use, or late--> DYING --> freed
+ *	    |                    |                  |                                ^
+ *	    +--------------------+------------------+--------- died or hung ---------+
  *
  * STARTING: executed, has not answered yet (bounded). READY: contexts may be made. DRAINING: its
- * leases run to their end. DYING: its group got SIGKILL; it counts as a browser until every process
+ * leases run to their end, or for pool.drain_s. DYING: its group got SIGKILL; it counts as a browser until every process
  * of the group is gone and its profile is removed, so that caps hold for dying ones too.
  */
 #pragma once
@@ -19,10 +19,12 @@
 #include <sys/types.h>
 
 #include "calls.h"
+#include "canary.h"
 #include "cdpmsg.h"
 #include "clock.h"
 #include "context.h"
 #include "poolmsg.h"
+#include "recycle.h"
 
 struct pool;
 struct frames;
@@ -54,13 +56,15 @@ struct browser {
 	struct context_list contexts[CONTEXT_STATE_COUNT];
 	unsigned context_count; /* all states */
 
-	struct event *timer;   /* start deadline, or the next look at a dying group */
+	struct event *timer;   /* deadline of its start or drain, or the next look at a dying group */
 	struct health *health; /* from READY to DYING */
 	struct remains *remains;
 
 	bool made_context; /* ever: its start was a success */
-	int64_t started_ms, dying_ms;
+	int64_t started_ms, draining_ms, dying_ms;
 	unsigned served; /* leases so far */
+	struct canary canary;
+	struct recycle recycle;
 };
 
 TAILQ_HEAD(browser_list, browser);
@@ -70,8 +74,10 @@ const char *browser_state_name(enum browser_state state);
 /* Starts one; what becomes of it shows in pool->browsers. -errno when that was not possible. */
 int browser_start(struct pool *p, struct error *err);
 
-/* No more contexts here; killed as soon as none is in use. why goes to the log. */
-void browser_recycle(struct browser *b, const char *why);
+/* No more contexts here; killed as soon as none is in use, or after pool.drain_s. */
+void browser_drain(struct browser *b, enum recycle_reason why);
+/* How much of pool.drain_s is left. */
+int64_t browser_drain_left_ms(const struct browser *b);
 /* Ends it and its leases now, with reason. */
 void browser_kill(struct browser *b, enum pool_reason reason, const char *why);
 /* The kernel says that this process is dead. */

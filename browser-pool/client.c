@@ -192,7 +192,7 @@ static void op_recycle(struct client *c, const struct pool_request *req)
 {
 	(void)req;
 	answer_ok(c);
-	pool_recycle(c->pool);
+	recycle_all(c->pool);
 }
 
 static const struct {

@@ -76,7 +76,7 @@ static void fail(struct context *c, const char *why)
 	event_del(c->timer);
 	context_set_state(c, CONTEXT_DISPOSING);
 	pool_note_start_failed(b->pool, POOL_REASON_SETUP_FAILED);
-	browser_recycle(b, "page set-up failed");
+	browser_drain(b, RECYCLE_CANARY);
 }
 
 static bool take_name(json_t *result, const char *member, char *ret)
@@ -87,6 +87,20 @@ static bool take_name(json_t *result, const char *member, char *ret)
 		return false;
 	memcpy(ret, name, strlen(name) + 1);
 	return true;
+}
+
+static void note_made(struct context *c)
+{
+	int64_t took_ms = clock_now_ms() - c->begun_ms;
+	struct browser *b = c->browser;
+
+	log_debug(c->is_canary ? "canary" : "page ready", "browser=%u took_ms=%lld", b->id,
+		  (long long)took_ms);
+	b->pool->totals.contexts_made++;
+	canary_note_made(b, took_ms);
+	if (!b->made_context)
+		pool_note_started(b->pool);
+	b->made_context = true;
 }
 
 static void on_alive(void *arg, json_t *result, const char *error)
@@ -102,11 +116,8 @@ static void on_alive(void *arg, json_t *result, const char *error)
 	}
 	event_del(c->timer);
 	context_set_state(c, CONTEXT_WARM);
-	log_debug("page ready", "browser=%u took_ms=%lld", b->id,
-		  (long long)(clock_now_ms() - c->begun_ms));
-	b->made_context = true;
-	pool_note_context_made(b->pool);
-	if (b->state == BROWSER_DRAINING)
+	note_made(c);
+	if (b->state == BROWSER_DRAINING || (c->is_canary && waiting_count(b->pool->waiting) == 0))
 		context_dispose(c);
 }
 
@@ -175,6 +186,12 @@ static void on_browser_session(void *arg, json_t *result, const char *error)
 			     json_pack("{sb}", "disposeOnDetach", 1), on_context, c);
 }
 
+static void note_stuck(struct context *c)
+{
+	log_warning("a page could not be disposed in time", "browser=%u", c->browser->id);
+	browser_drain(c->browser, RECYCLE_STUCK);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct context *c = arg;
@@ -184,12 +201,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (c->state == CONTEXT_MAKING)
 		fail(c, "not in time");
 	else if (c->state == CONTEXT_DISPOSING)
-		browser_recycle(c->browser, "a page could not be disposed in time");
+		note_stuck(c);
 	else if (c->state == CONTEXT_KEEPING || c->state == CONTEXT_KEPT)
 		context_dispose(c);
 }
 
-void context_make(struct browser *b)
+static struct context *make(struct browser *b)
 {
 	struct context *c = mem_zalloc(sizeof(*c));
 
@@ -204,6 +221,17 @@ void context_make(struct browser *b)
 	b->context_count++;
 	set_timer(c, MAKING_LIMIT_S * 1000);
 	browser_call(b, NULL, "Target.attachToBrowserTarget", NULL, on_browser_session, c);
+	return c;
+}
+
+void context_make(struct browser *b)
+{
+	make(b);
+}
+
+void context_make_canary(struct browser *b)
+{
+	make(b)->is_canary = true;
 }
 
 static void on_window_set(void *arg, json_t *result, const char *error)
@@ -375,6 +403,7 @@ void context_note_crashed(struct context *c, const struct target *t, const char 
 {
 	bool fatal = strcmp(t->id, c->target) == 0 || c->out_of_memory;
 
+	canary_note_odd(c->browser);
 	if (c->state == CONTEXT_LENT && (fatal || c->lease->vbrowser != NULL))
 		pool_lease_end(c->lease,
 			       c->out_of_memory ? POOL_REASON_PAGE_OOM : POOL_REASON_PAGE_CRASHED,

@@ -9,8 +9,8 @@
  *	   |                          |       |  |                     |  |
  *	   |                          |       |  v                     |  |
  *	   |                          |       +-KEPT --idle, evicted---+  |
- *	   |                          +-------- browser recycled ---------+
- *	   +-- late or failed: the browser is recycled
+ *	   |                          +-------- browser drains -----------+
+ *	   +-- late or failed: the browser drains
  *
  * A lease with a key that ends cleanly leaves its page, document and cookies and all, for the next
  * lease with this key. KEEPING takes the page's session away and attaches a new one, so that
@@ -20,7 +20,7 @@
  * is disposed with that session: one message ends everything, whatever the page does. It counts
  * against pool.max_pages until Chromium said that its pages' targets are destroyed and their
  * processes are gone (remains.h), or the browser is gone; when that does not come in time, the
- * browser is recycled.
+ * browser drains.
  *
  * MAKING ends with a script run in the page, which starts its process: a browser that can make
  * targets but no processes (its zygote is dead) is found here and not by a worker.
@@ -57,6 +57,7 @@ struct context {
 	struct event *timer; /* deadline of MAKING, KEEPING, KEPT and DISPOSING */
 	int64_t begun_ms;    /* of MAKING, then of DISPOSING */
 	unsigned last_lease; /* its id, 0 when it was never lent */
+	bool is_canary;
 
 	char browser_session[CDP_NAME_SIZE];
 	char name[CDP_NAME_SIZE]; /* browserContextId */
@@ -86,6 +87,8 @@ TAILQ_HEAD(context_list, context);
 const char *context_state_name(enum context_state state);
 
 void context_make(struct browser *b);
+/* A page that is thrown away when it is there, unless somebody waits for one. */
+void context_make_canary(struct browser *b);
 void context_lend(struct context *c, struct pool_lease *l);
 /* LENT -> KEEPING: the lease is over, its page waits for the next lease with this key. */
 void context_keep(struct context *c, const char *key, int64_t idle_ms);

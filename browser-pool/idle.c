@@ -54,7 +54,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	i->asleep = true;
 	for (size_t state = 0; state < ARRAY_LEN(lively); state++)
 		while ((b = TAILQ_FIRST(&i->pool->browsers[lively[state]])) != NULL)
-			browser_recycle(b, "idle");
+			browser_drain(b, RECYCLE_IDLE);
 }
 
 struct idle *idle_new(struct pool *p)

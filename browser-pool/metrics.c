@@ -45,9 +45,10 @@ static void put_browsers(json_t *root, const struct pool *p)
 		    count(n));
 	}
 	put(root, "bp_browser_restarts_total", "reason", "gone", count(p->totals.browsers_gone));
-	put(root, "bp_browser_restarts_total", "reason", "recycled",
-	    count(p->totals.browsers_recycled));
-	put(root, "bp_browser_restarts_total", "reason", "idle", count(p->totals.browsers_idle));
+	for (int why = RECYCLE_NONE + 1; why < RECYCLE_REASON_COUNT; why++)
+		put(root, "bp_browser_restarts_total", "reason",
+		    recycle_reason_name((enum recycle_reason)why),
+		    count(p->totals.browsers_recycled[why]));
 }
 
 static void put_queue(json_t *root, const struct pool *p)

@@ -8,7 +8,7 @@
  *	bp_queue_depth{class="…"}		bp_queue_wait_seconds_sum, _count (of those lent)
  *	bp_lease_seconds_sum, _count		bp_lease_end_total{reason="…"}
  *	bp_admission_denied_total{reason="…"}	why a waiting request ended without a page
- *	bp_browser_restarts_total{reason="gone|recycled|idle"} (idle: ended, and not started again)
+ *	bp_browser_restarts_total{reason="…"}	gone: died or hung; else as in recycle.h
  *	bp_pss_bytes{proc="browser|renderer|gpu|network|zygote|utility|other|daemon"} (usage.h)
  *	bp_mem_available_bytes, bp_mem_short (0 or 1; memory.h)
  *	bp_cdp_denied_total{method="…|other"}

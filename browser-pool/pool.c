@@ -2,11 +2,13 @@
 
 #include <stdlib.h>
 
+#include "canary.h"
 #include "clock.h"
 #include "idle.h"
 #include "kept.h"
 #include "log.h"
 #include "mem.h"
+#include "recycle.h"
 #include "usage.h"
 #include "watchdog.h"
 
@@ -39,13 +41,14 @@ static struct browser *emptiest_browser(struct pool *p)
 	return best;
 }
 
+/* To stay. */
 static int64_t count_ready(const struct pool *p)
 {
 	struct browser *b;
 	int64_t n = 0;
 
 	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
-		n++;
+		n += !b->recycle.leaving;
 	return n;
 }
 
@@ -53,7 +56,7 @@ void pool_note_limits(struct pool *p)
 {
 	pool_caps_measure(&p->caps, p->settings);
 	while (count_ready(p) > p->caps.browsers)
-		browser_recycle(emptiest_browser(p), "one too many");
+		browser_drain(emptiest_browser(p), RECYCLE_SURPLUS);
 	waiting_note_limits(p->waiting);
 	idle_note_limits(p->idle);
 	pool_wake(p);
@@ -116,9 +119,8 @@ void pool_note_start_failed(struct pool *p, enum pool_reason reason)
 	pool_wake(p);
 }
 
-void pool_note_context_made(struct pool *p)
+void pool_note_started(struct pool *p)
 {
-	p->totals.contexts_made++;
 	p->start_failures = 0;
 }
 
@@ -129,11 +131,11 @@ void pool_note_lease_over(struct pool *p, int64_t lasted_ms)
 
 /* Decisions */
 
-static void start_browser(struct pool *p)
+void pool_start_browser(struct pool *p)
 {
 	struct error err;
 
-	if (pool_browser_count(p) >= p->caps.browsers ||
+	if (pool_browser_count(p) - recycle_extra(p) >= p->caps.browsers ||
 	    !TAILQ_EMPTY(&p->browsers[BROWSER_STARTING]))
 		return;
 	if (!deadline_is_over(p->next_start)) {
@@ -225,7 +227,7 @@ static void make_contexts(struct pool *p)
 		struct browser *b = browser_with_room(p);
 
 		if (b == NULL) {
-			start_browser(p);
+			pool_start_browser(p);
 			return;
 		}
 		if (!memory_admits(p->memory, MEMORY_PAGE))
@@ -273,6 +275,8 @@ static void decide(evutil_socket_t fd, short what, void *arg)
 	if (!p->paused)
 		lend_contexts(p);
 	refuse_too_many(p);
+	recycle_decide(p);
+	canary_decide(p);
 	kept_make_room(p);
 	make_contexts(p);
 }
@@ -329,13 +333,14 @@ struct pool_lease *pool_find_lease(const struct pool *p, int64_t id)
 	return NULL;
 }
 
-void pool_recycle(struct pool *p)
+static void on_look(evutil_socket_t fd, short what, void *arg)
 {
-	struct browser *b;
+	struct pool *p = arg;
 
-	log_notice("recycling all browsers", "browsers=%u", pool_browser_count(p));
-	while ((b = TAILQ_FIRST(&p->browsers[BROWSER_READY])) != NULL)
-		browser_recycle(b, "asked for");
+	(void)fd;
+	(void)what;
+	recycle_look(p);
+	pool_wake(p);
 }
 
 struct pool *pool_new(struct event_base *base, const struct settings *s, struct rundir *dir)
@@ -361,6 +366,8 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 		TAILQ_INIT(&p->browsers[state]);
 	p->decide = event_new(base, -1, 0, decide, p);
 	p->start_timer = event_new(base, -1, 0, decide, p);
+	p->look_timer = event_new(base, -1, EV_PERSIST, on_look, p);
+	set_timer(p->look_timer, POOL_LOOK_S * 1000);
 	p->stop_timer = event_new(base, -1, 0, on_stop_timer, p);
 	pool_wake(p);
 	return p;
@@ -380,6 +387,7 @@ void pool_free(struct pool *p)
 	processes_free(p->processes);
 	event_free(p->decide);
 	event_free(p->start_timer);
+	event_free(p->look_timer);
 	event_free(p->stop_timer);
 	free(p);
 }

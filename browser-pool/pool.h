@@ -33,6 +33,7 @@
 #include "tenant.h"
 #include "waiting.h"
 
+#define POOL_LOOK_S	   2
 #define POOL_WARM_CONTEXTS 2 /* blank pages kept ready, within caps.pages */
 
 struct pool_totals {
@@ -43,8 +44,8 @@ struct pool_totals {
 	int64_t waited_ms;		     /* of all leased */
 	int64_t lasted_ms;		     /* of all ended */
 	uint64_t browser_starts;
-	/* Ended while the pool did not stop; idle: because nobody needed them. */
-	uint64_t browsers_gone, browsers_recycled, browsers_idle;
+	/* Ended while the pool did not stop: by themselves, or for a reason. */
+	uint64_t browsers_gone, browsers_recycled[RECYCLE_REASON_COUNT];
 	uint64_t contexts_made;
 	uint64_t page_processes_killed; /* that did not end with their page */
 };
@@ -70,13 +71,14 @@ struct pool {
 	bool paused;   /* nothing is lent; who waits waits on */
 	bool stopping; /* no new leases; the loop ends when the last one and the browsers have */
 
-	unsigned start_failures; /* in a row, counted until a context could be made */
+	unsigned start_failures; /* in a row, counted until a new browser made a page */
 	enum pool_reason last_failure;
 	struct deadline next_start;
 	int64_t mean_lease_ms;
 
 	struct event *decide;	   /* pending: decisions are due */
 	struct event *start_timer; /* the pause after a failed start is over */
+	struct event *look_timer;  /* every POOL_LOOK_S: at what no event tells */
 	struct event *stop_timer;  /* patience with leases while stopping is over */
 
 	unsigned last_browser_id, last_lease_id;
@@ -97,7 +99,8 @@ void pool_note_limits(struct pool *p);
 
 /* A browser could not be started (no_browser), or no page could be made in it (setup_failed). */
 void pool_note_start_failed(struct pool *p, enum pool_reason reason);
-void pool_note_context_made(struct pool *p);
+/* A browser made its first page. */
+void pool_note_started(struct pool *p);
 void pool_note_lease_over(struct pool *p, int64_t lasted_ms);
 
 /* Refuses everybody who waits, lets the leases run (at most patience_ms when that is >= 0), ends
@@ -106,10 +109,10 @@ void pool_stop(struct pool *p, int64_t patience_ms);
 void pool_set_paused(struct pool *p, bool paused);
 /* Lent or waiting; NULL when there is none with this id. */
 struct pool_lease *pool_find_lease(const struct pool *p, int64_t id);
-/* Replaces every browser; leases keep theirs until they end. */
-void pool_recycle(struct pool *p);
 
 struct context *pool_warm_context(const struct pool *p); /* NULL: none */
+/* One more browser, if there may be one more now and no other is starting. */
+void pool_start_browser(struct pool *p);
 unsigned pool_browser_count(const struct pool *p); /* all states */
 unsigned pool_context_count(const struct pool *p); /* all states */
 /* How long somebody who was refused should stay away. */

@@ -194,6 +194,30 @@ static bool is_clean_end(const struct pool_lease *l, enum pool_reason reason)
 	       l->context->session_count == 0 && l->vbrowser == NULL;
 }
 
+/* Chromium never answers a call whose page or process died: whoever waits for it hears it here. */
+static void answer_open_calls(struct pool_lease *l, struct context *c, enum pool_reason reason)
+{
+	CLEANUP_FREE char *text =
+		mem_printf("pool: the lease ended: %s", pool_reason_name(reason));
+	struct call call;
+
+	while (calls_take_owner(c->browser->calls, c, &call)) {
+		if (call.fn != NULL)
+			call.fn(call.arg, NULL, text);
+		else
+			pool_lease_answer_error(l, session_client_name(call.session),
+						call.client_id, CDP_ERROR_SERVER, text);
+	}
+}
+
+static void tell_end(struct pool_lease *l, struct context *c, enum pool_reason reason)
+{
+	client_send(l->client, json_pack("{sss{ss}}", "method", "Pool.ended", "params", "reason",
+					 pool_reason_name(reason)));
+	answer_open_calls(l, c, reason);
+	client_finish(l->client);
+}
+
 static void end_lent(struct pool_lease *l, enum pool_reason reason, const char *detail)
 {
 	struct context *c = l->context;
@@ -207,11 +231,8 @@ static void end_lent(struct pool_lease *l, enum pool_reason reason, const char *
 	log_info("lease ends", "lease=%u reason=%s detail=\"%s\" lasted_ms=%lld job=%s", l->id,
 		 pool_reason_name(reason), detail, (long long)lasted_ms, l->request.tag);
 	pool_note_lease_over(l->pool, lasted_ms);
-	if (reason != POOL_REASON_CLIENT_GONE) {
-		client_send(l->client, json_pack("{sss{ss}}", "method", "Pool.ended", "params",
-						 "reason", pool_reason_name(reason)));
-		client_finish(l->client);
-	}
+	if (reason != POOL_REASON_CLIENT_GONE)
+		tell_end(l, c, reason);
 	if (clean && kept_wants(l->pool, c, &l->request))
 		context_keep(c, l->request.key, l->request.idle_ms);
 	else

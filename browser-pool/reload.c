@@ -18,7 +18,12 @@ static const char *const live[] = { "log.level",
 				    "pool.idle_s",
 				    "pool.min_available_mb",
 				    "pool.max_pressure",
-				    "pool.recycle_leases" };
+				    "pool.recycle_leases",
+				    "pool.recycle_age_s",
+				    "pool.recycle_growth_mb",
+				    "pool.settle_s",
+				    "pool.drain_s",
+				    "pool.canary_s" };
 
 static bool is_live(const struct setting *row)
 {

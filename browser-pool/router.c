@@ -71,7 +71,7 @@ static void on_crashed(struct browser *b, json_t *params)
 		context_note_crashed(c, t, status);
 	/* Chromium answers everything else as if all were well, and never gets another page. */
 	if (strcmp(status, "failed to launch") == 0)
-		browser_recycle(b, "page processes cannot be started");
+		browser_drain(b, RECYCLE_CANARY);
 }
 
 static void on_surplus_closed(void *arg, json_t *result, const char *error)

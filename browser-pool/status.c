@@ -18,12 +18,26 @@ static unsigned count_lent(const struct browser *b)
 	return n;
 }
 
+/* {"last":n,"usual":n}, the latter as soon as it is known. */
+static json_t *format_trend(const struct trend *t)
+{
+	if (t->values == 0)
+		return NULL;
+	return json_pack("{sI so*}", "last", (json_int_t)t->last, "usual",
+			 t->values == TREND_FIRST ? json_integer(t->usual) : NULL);
+}
+
 static json_t *format_browser(const struct browser *b, int64_t now)
 {
-	return json_pack("{si si ss ss si si si sI}", "id", (int)b->id, "pid", (int)b->pid, "state",
+	json_t *left = b->state == BROWSER_DRAINING ? json_integer(browser_drain_left_ms(b)) : NULL;
+
+	return json_pack("{si si ss ss si si si sI so* so* ss* so*}", "id", (int)b->id, "pid", (int)b->pid, "state",
 			 browser_state_name(b->state), "version", b->version, "leases",
 			 (int)count_lent(b), "contexts", (int)b->context_count, "served",
-			 (int)b->served, "age_s", (json_int_t)(now - b->started_ms) / 1000);
+			 (int)b->served, "age_s", (json_int_t)(now - b->started_ms) / 1000,
+			 "memory_mb", format_trend(&b->recycle.memory_mb), "page_ms",
+			 format_trend(&b->recycle.latency_ms), "leaves_for",
+			 recycle_reason_name(b->recycle.due), "drain_left_ms", left);
 }
 
 static json_t *format_browsers(const struct pool *p, int64_t now)
@@ -139,11 +153,13 @@ json_t *status_format(const struct pool *p)
 {
 	int64_t now = clock_now_ms();
 
-	return json_pack("{ss sI sb sb sb si si so so so so so so so so}", "version",
-			 pensum_version,
-			 "uptime_s", (json_int_t)(now - p->started_ms) / 1000, "paused",
-			 (int)p->paused, "asleep", (int)idle_is_asleep(p->idle), "stopping", (int)p->stopping, "start_failures",
-			 (int)p->start_failures, "next_start_in_ms",
+	return json_pack("{ss sI sb sb sb si ss* si so so so so so so so so}", "version",
+			 pensum_version, "uptime_s", (json_int_t)(now - p->started_ms) / 1000,
+			 "paused", (int)p->paused, "asleep", (int)idle_is_asleep(p->idle),
+			 "stopping", (int)p->stopping, "start_failures", (int)p->start_failures,
+			 "start_failure",
+			 p->start_failures > 0 ? pool_reason_name(p->last_failure) : NULL,
+			 "next_start_in_ms",
 			 p->start_failures > 0 ? deadline_left_ms(p->next_start) : 0, "limits",
 			 format_limits(p), "memory", format_memory(p), "browsers",
 			 format_browsers(p, now),

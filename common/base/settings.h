@@ -79,6 +79,11 @@ struct settings {
 	int64_t pool_min_available_mb;
 	int64_t pool_max_pressure;
 	int64_t pool_recycle_leases;
+	int64_t pool_recycle_age_s;
+	int64_t pool_recycle_growth_mb;
+	int64_t pool_settle_s;
+	int64_t pool_drain_s;
+	int64_t pool_canary_s;
 };
 
 enum setting_type { SETTING_TEXT, SETTING_URL, SETTING_INT, SETTING_CHOICE };

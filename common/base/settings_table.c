@@ -137,6 +137,16 @@ const struct setting settings_table[] = {
 	    "some avg10). 0: any."),
 	INT("pool.recycle_leases", pool_recycle_leases, "5000", 1, 1000000,
 	    "A browser is replaced after this many leases."),
+	INT("pool.recycle_age_s", pool_recycle_age_s, "21600", 1, 2592000,
+	    "A browser is replaced at this age, a tenth more or less, seconds."),
+	INT("pool.recycle_growth_mb", pool_recycle_growth_mb, "400", 1, 65536,
+	    "A browser is replaced when its main processes (not its pages') have grown by this, MiB."),
+	INT("pool.settle_s", pool_settle_s, "300", 1, 86400,
+	    "The growth is counted from this age on, seconds."),
+	INT("pool.drain_s", pool_drain_s, "180", 0, 3600,
+	    "Leases on a browser that was replaced run on this long at most, seconds."),
+	INT("pool.canary_s", pool_canary_s, "30", 1, 3600,
+	    "Whether a browser can make pages is tried this often when nobody needs any, seconds."),
 };
 
 const size_t settings_count = ARRAY_LEN(settings_table);

@@ -31,6 +31,7 @@ static const char *const reason_names[POOL_REASON_COUNT] = {
 	[POOL_REASON_NO_BROWSER] = "no_browser",
 	[POOL_REASON_MEMORY] = "memory",
 	[POOL_REASON_KILLED] = "killed",
+	[POOL_REASON_RECYCLED] = "recycled",
 	[POOL_REASON_SHUTTING_DOWN] = "shutting_down",
 };
 

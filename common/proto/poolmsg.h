@@ -31,7 +31,9 @@
  * context (what client libraries want); a sessionId names a child of it: iframe, worker, page. The
  * pool rewrites ids, refuses methods that are not on its list
  * ({"id":n,"error":{"code":-32601,"message":"pool: method not allowed: X"}}), and says how the
- * lease ended before it closes: {"method":"Pool.ended","params":{"reason":"browser_gone"}}.
+ * lease ended before it closes: {"method":"Pool.ended","params":{"reason":"browser_gone"}}, and
+ * then for every call that is still open
+ * {"id":n,"error":{"code":-32000,"message":"pool: the lease ended: browser_gone"}}.
  *
  * With a key the page outlives its lease: when the client closes and no call is open, the page with
  * its document and cookies is kept for idle_ms, and the next lease with the very same key gets it
@@ -89,6 +91,7 @@ enum pool_reason {
 	POOL_REASON_NO_BROWSER,	   /* refused: none can be started now */
 	POOL_REASON_MEMORY,	   /* refused: within wait_ms memory was too short for another page */
 	POOL_REASON_KILLED,	   /* by a person */
+	POOL_REASON_RECYCLED,	   /* its browser was replaced, and pool.drain_s is over */
 	POOL_REASON_SHUTTING_DOWN, /* the pool drains or stops */
 	POOL_REASON_COUNT
 };

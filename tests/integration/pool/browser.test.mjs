@@ -86,25 +86,6 @@ test('a launch that fails does not poison the pool', async (t) => {
 	folder.remove();
 });
 
-test('a browser is replaced after its number of leases, and on demand', async (t) => {
-	const pool = await startPool({ 'pool.recycle_leases': 3 }, { t });
-	const pids = new Set();
-	for (let i = 0; i < 8; i++) {
-		const lease = await pool.lease();
-		assert.equal(await lease.evaluate('1 + 1'), 2);
-		for (const b of (await pool.status()).browsers) pids.add(b.pid);
-		lease.close();
-	}
-	assert.ok(pids.size >= 3, `${pids.size} browsers`);
-	const held = await pool.lease();
-	const old = (await pool.status()).browsers.find((b) => b.leases === 1).pid;
-	assert.deepEqual(await pool.ask({ op: 'recycle' }), { type: 'ok' });
-	assert.equal(await held.evaluate('2 + 2'), 4);
-	held.close();
-	await pool.until('a new browser', (s) => s.browsers.length === 1 && s.browsers[0].pid !== old && s.contexts.warm === 2);
-	await pool.stop();
-});
-
 test('browsers are capped, and pages are shared among them', async (t) => {
 	const pool = await startPool({ 'pool.max_browsers': 2, 'pool.max_pages': 4 }, { t });
 	const leases = await Promise.all([1, 2, 3, 4].map(() => pool.lease()));

@@ -93,7 +93,7 @@ test('status has the numbers that a metrics system wants', async (t) => {
 	assert.equal(later.bp_lease_seconds_count, 2);
 	assert.ok(later.bp_lease_seconds_sum > 0 && later.bp_queue_wait_seconds_sum > 0);
 	await pool.ask({ op: 'recycle' });
-	await pool.until('another browser', (s) => s.metrics['bp_browser_restarts_total{reason="recycled"}'] === 1);
+	await pool.until('another browser', (s) => s.metrics['bp_browser_restarts_total{reason="operator"}'] === 1);
 	assert.ok(Object.values(later).every((value) => typeof value === 'number'));
 	await pool.stop();
 });

@@ -140,6 +140,11 @@ export const commandOf = (pid) => {
 	}
 };
 
+// The first processes of all browsers with profiles in this folder, dying ones too.
+export const leadersOf = (runDir) =>
+	fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => statOf(Number(name)))
+		.filter((stat) => stat && stat.pgrp === stat.pid && commandOf(stat.pid).includes(`--user-data-dir=${runDir}`)).map((stat) => stat.pid);
+
 export const environmentOf = (pid) => fs.readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter(Boolean);
 
 // A browser that gives every site a process of its own, as full browsers do.
