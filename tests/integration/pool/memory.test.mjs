@@ -295,8 +295,8 @@ test('a pool that nobody needs ends its browsers, and starts one again on demand
 	assert.deepEqual(pool.profiles(), []);
 	assert.equal(status.asleep, true);
 	assert.deepEqual(Object.values(status.contexts).reduce((a, b) => a + b), 0);
-	assert.deepEqual([status.metrics['bp_browser_restarts_total{reason="idle"}'], status.metrics['bp_browser_restarts_total{reason="gone"}'],
-		status.metrics['bp_browser_restarts_total{reason="recycled"}']], [1, 0, 0]);
+	const restarts = Object.entries(status.metrics).filter(([name, n]) => name.startsWith('bp_browser_restarts_total') && n > 0);
+	assert.deepEqual(restarts, [['bp_browser_restarts_total{reason="idle"}', 1]]);
 	await sleep(500);
 	status = await pool.status();
 	assert.deepEqual([status.browsers.length, status.totals.browser_starts, status.start_failures], [0, 1, 0]);
