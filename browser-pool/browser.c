@@ -350,13 +350,12 @@ static int spawn(struct pool *p, const char *profile, struct child *ret, struct 
 	struct error note_err;
 	int r;
 
-	chromium_plan_init(&words, p->settings, profile);
+	chromium_plan_init(&words, p->settings, p->caps.page_mb, profile);
 	plan = (struct child_plan){ .path = p->settings->pool_browser,
 				    .argv = words.argv,
 				    .envp = words.envp,
 				    .dir = profile,
-				    .data_limit_bytes =
-					    (p->settings->pool_page_memory_mb + DATA_MORE_MIB) << 20 };
+				    .data_limit_bytes = (p->caps.page_mb + DATA_MORE_MIB) << 20 };
 	r = child_spawn(&plan, ret, err);
 	chromium_plan_done(&words);
 	if (r == 0 && orphans_note_leader(profile, ret->pid, &note_err) < 0)

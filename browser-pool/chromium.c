@@ -67,7 +67,7 @@ static bool shm_is_small(void)
 	return (uint64_t)fs.f_blocks * fs.f_frsize < SHM_BYTES_ENOUGH;
 }
 
-static char **make_argv(const struct settings *s, const char *profile)
+static char **make_argv(const struct settings *s, int64_t heap_mb, const char *profile)
 {
 	struct words w = { 0 };
 
@@ -77,7 +77,7 @@ static char **make_argv(const struct settings *s, const char *profile)
 	add(&w, mem_printf("--user-data-dir=%s", profile));
 	/* The watchdog is to end a page that wants more, before V8 tries hard to find some. */
 	add(&w, mem_printf("--js-flags=--max-old-space-size=%lld",
-			   (long long)s->pool_page_memory_mb));
+			   (long long)heap_mb));
 	if (s->pool_sandbox == POOL_SANDBOX_OFF)
 		add(&w, mem_strdup("--no-sandbox"));
 	if (shm_is_small())
@@ -107,9 +107,10 @@ static void free_words(char **list)
 	free(list);
 }
 
-void chromium_plan_init(struct chromium_plan *plan, const struct settings *s, const char *profile)
+void chromium_plan_init(struct chromium_plan *plan, const struct settings *s, int64_t heap_mb,
+			const char *profile)
 {
-	plan->argv = make_argv(s, profile);
+	plan->argv = make_argv(s, heap_mb, profile);
 	plan->envp = make_envp(profile);
 }
 

@@ -13,6 +13,8 @@ struct chromium_plan {
 	char **argv, **envp; /* NULL-ended */
 };
 
-/* profile is its own folder: home, profile and temporary files. */
-void chromium_plan_init(struct chromium_plan *plan, const struct settings *s, const char *profile);
+/* heap_mb is for the scripts of one page; profile is its own folder: home, profile and temporary
+ * files. */
+void chromium_plan_init(struct chromium_plan *plan, const struct settings *s, int64_t heap_mb,
+			const char *profile);
 void chromium_plan_done(struct chromium_plan *plan);

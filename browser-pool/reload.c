@@ -10,6 +10,7 @@
 static const char *const live[] = { "log.level",
 				    "pool.max_browsers",
 				    "pool.max_pages",
+				    "pool.page_memory_mb",
 				    "pool.max_waiting",
 				    "pool.client_max_waiting",
 				    "pool.client_max_pages",

@@ -119,10 +119,12 @@ static json_t *format_limits(const struct pool *p)
 {
 	const struct settings *s = p->settings;
 
-	return json_pack("{sI sI s{sb sb} sI sI sI}", "max_browsers",
+	return json_pack("{sI sI sI s{sb sb sb} sI sI sI}", "max_browsers",
 			 (json_int_t)p->caps.browsers, "max_pages", (json_int_t)p->caps.pages,
-			 "automatic", "max_browsers", (int)p->caps.browsers_automatic,
-			 "max_pages", (int)p->caps.pages_automatic, "max_waiting",
+			 "page_memory_mb", (json_int_t)p->caps.page_mb, "automatic", "max_browsers",
+			 (int)p->caps.browsers_automatic, "max_pages",
+			 (int)p->caps.pages_automatic, "page_memory_mb",
+			 (int)p->caps.page_mb_automatic, "max_waiting",
 			 (json_int_t)s->pool_max_waiting, "client_max_pages",
 			 (json_int_t)s->pool_client_max_pages, "client_max_waiting",
 			 (json_int_t)s->pool_client_max_waiting);

@@ -3,7 +3,7 @@
  *
  *	{"version","uptime_s","paused","asleep" (no browser until somebody asks),"stopping",
  *	 "start_failures" (in a row),"next_start_in_ms" (0: as soon as one is needed),
- *	 "limits":{"max_pages",… (as in force), "automatic":{"max_pages","max_browsers"} (bool)},
+ *	 "limits":{"max_pages",… (as in force), "automatic":{"max_pages",…} (bool)},
  *	 "memory":{"total_mb","available_mb","reserved_mb","floor_mb","pressure","short","pss_mb"},
  *	 "browsers":[{"id","pid","state","version","leases","contexts","served","age_s"}],
  *	 "contexts":{state:n},

@@ -35,7 +35,7 @@ struct watchdog {
 
 static int64_t limit_of(const struct watchdog *w)
 {
-	return w->pool->settings->pool_page_memory_mb * MIB;
+	return w->pool->caps.page_mb * MIB;
 }
 
 static struct measured *find(struct watchdog *w, pid_t pid)

@@ -51,7 +51,10 @@ static const struct {
 	{ "bp_queue_wait_seconds", "How long leases had waited." },
 	{ "bp_admission_denied_total", "Requests for a page that were refused, by reason." },
 	{ "bp_browsers", "Browser processes, by state." },
-	{ "bp_browser_restarts_total", "Browsers that were replaced, by reason." },
+	{ "bp_browser_restarts_total", "Browsers that were replaced or not needed, by reason." },
+	{ "bp_pss_bytes", "Memory of the browsers' processes and the pool's, by what they are." },
+	{ "bp_mem_available_bytes", "Memory that is left for pages." },
+	{ "bp_mem_short", "1 while memory is too short for another page." },
 	{ "bp_cdp_denied_total", "Calls that the pool refused, by method." },
 };
 

@@ -126,9 +126,10 @@ const struct setting settings_table[] = {
 	INT("pool.idle_s", pool_idle_s, "300", 0, 86400,
 	    "When no page was lent, waited for or kept for this long, the browsers end, and start "
 	    "again on demand, seconds; 0: never."),
-	INT("pool.page_memory_mb", pool_page_memory_mb, "512", 128, 16384,
-	    "A page whose process takes more memory of its own, MiB, is killed (page_oom). The "
-	    "kernel gives no browser process more than 256 above it."),
+	INT("pool.page_memory_mb", pool_page_memory_mb, "0", 0, 16384,
+	    "A page whose process takes more memory of its own, MiB (at least 128), is killed "
+	    "(page_oom). The kernel gives no browser process more than 256 above it. 0: as fits the "
+	    "memory."),
 	INT("pool.min_available_mb", pool_min_available_mb, "0", 0, 1048576,
 	    "No page is made or lent below this much available memory, MiB: requests wait. 0: 8 % "
 	    "of the memory, between 64 and 512."),

@@ -137,12 +137,12 @@ const startOn = (machine, t, settings) => startPool({ 'pool.sandbox': 'off', 'po
 const isShort = (yes) => (s) => s.memory.short === yes;
 
 test('the limits fit the machine', { skip }, async (t) => {
-	for (const [totalMb, browsers, pages] of [[480, 1, 3], [960, 1, 8], [1950, 1, 16], [3900, 2, 24], [64_000, 2, 32]]) {
+	for (const [totalMb, browsers, pages, page] of [[480, 1, 3, 128], [960, 1, 8, 192], [1950, 1, 16, 384], [3900, 2, 24, 512], [64_000, 2, 32, 512]]) {
 		const machine = new Machine(totalMb);
 		const pool = await startOn(machine, t);
 		const { limits } = await pool.status();
-		assert.deepEqual([limits.max_browsers, limits.max_pages], [browsers, pages], `${totalMb} MiB`);
-		assert.deepEqual(limits.automatic, { max_browsers: true, max_pages: true });
+		assert.deepEqual([limits.max_browsers, limits.max_pages, limits.page_memory_mb], [browsers, pages, page], `${totalMb} MiB`);
+		assert.deepEqual(limits.automatic, { max_browsers: true, max_pages: true, page_memory_mb: true });
 		await pool.stop();
 	}
 });

@@ -116,10 +116,11 @@ test('SIGHUP changes limits in flight; a bad file and what needs a restart chang
 	await reload(`${before}pool.max_pages = many\n`, /settings kept as they were.*pool\.max_pages/);
 	assert.equal((await pool.status()).limits.max_pages, 1);
 
-	await reload(`${before}pool.max_pages = 3\npool.client_max_waiting = 7\npool.max_browsers = 2\npool.page_memory_mb = 400\n`, /settings read again/);
-	await pool.daemon.waitLine(/needs a restart.*key=pool\.page_memory_mb/);
+	await reload(`${before}pool.max_pages = 3\npool.client_max_waiting = 7\npool.max_browsers = 2\npool.keep_s = 30\n`, /settings read again/);
+	await pool.daemon.waitLine(/needs a restart.*key=pool\.keep_s/);
 	const { limits } = await pool.status();
-	assert.deepEqual(limits, { max_browsers: 2, max_pages: 3, automatic: { max_browsers: false, max_pages: false },
+	assert.deepEqual(limits, { max_browsers: 2, max_pages: 3, page_memory_mb: limits.page_memory_mb,
+		automatic: { max_browsers: false, max_pages: false, page_memory_mb: true },
 		max_waiting: 5, client_max_pages: 0, client_max_waiting: 7 });
 	await waiter.granted();
 	const third = await pool.lease();
