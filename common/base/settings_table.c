@@ -83,6 +83,11 @@ const struct setting settings_table[] = {
 
 	TEXT("worker.host", worker_host, "",
 	     "Name of this host in consumer names and in the workers table. Empty: the host name."),
+	TEXT("worker.spool_dir", worker_spool_dir, "/var/lib/pensum/spool",
+	     "Folder of this host's own disk where finished work waits, sealed, while PostgreSQL is "
+	     "away."),
+	INT("worker.spool_max_mb", worker_spool_max_mb, "64", 1, 4096,
+	    "It may hold this much, MiB; what is more waits in memory for two minutes."),
 	INT("checker.slots", checker_slots, "2", 1, 64,
 	    "Jobs that pensum-checker-worker runs at one time, one process each."),
 	INT("checker.time_limit_s", checker_time_limit_s, "120", 5, 3600,

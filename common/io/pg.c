@@ -20,6 +20,8 @@ struct pg {
 	char *conninfo; /* holds the password */
 	PGconn *conn;
 	int patience_ms;
+	pg_record_fn *record_fn; /* NULL: statements are sent */
+	void *record_arg;
 };
 
 struct pg_result {
@@ -241,7 +243,19 @@ static int run(struct pg *pg, const char *sql, bool script, size_t count,
 int pg_exec(struct pg *pg, const char *sql, size_t param_count, const char *const *params,
 	    struct pg_result **ret, struct error *err)
 {
+	if (pg->record_fn != NULL) {
+		if (ret != NULL)
+			return error_set(err, -EPROTO, "a statement with an answer cannot be kept");
+		pg->record_fn(pg->record_arg, sql, param_count, params);
+		return 0;
+	}
 	return run(pg, sql, false, param_count, params, ret, err);
+}
+
+void pg_record(struct pg *pg, pg_record_fn *fn, void *arg)
+{
+	pg->record_fn = fn;
+	pg->record_arg = arg;
 }
 
 int pg_script(struct pg *pg, const char *sql, struct error *err)

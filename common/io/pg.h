@@ -42,6 +42,12 @@ int pg_begin(struct pg *pg, struct error *err);
 int pg_commit(struct pg *pg, struct error *err);
 void pg_rollback(struct pg *pg);
 
+/* While fn is set nothing is sent: fn is told each statement that is run, so that it can be run later.
+ * Whoever wants rows of one (ret) gets -EPROTO. NULL: as before. */
+typedef void pg_record_fn(void *arg, const char *sql, size_t param_count,
+			  const char *const *params);
+void pg_record(struct pg *pg, pg_record_fn *fn, void *arg);
+
 size_t pg_rows(const struct pg_result *r);
 /* Borrowed, valid until pg_result_free(); NULL for SQL NULL. Rows and columns count from 0. */
 const char *pg_value(const struct pg_result *r, size_t row, size_t column);

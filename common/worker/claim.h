@@ -1,7 +1,7 @@
 /*
- * claim.h - a job's transitions as a worker makes them: the SQL functions of deploy/sql and the
- * events that tell of them. Every call compares (id, attempt, worker): a worker that lost its job
- * changes nothing.
+ * claim.h - how an attempt begins, and what becomes of one whose worker died: the SQL functions of
+ * deploy/sql and the events that tell of them. (Its regular end: end.h.) Every call compares (id,
+ * attempt, worker): a worker that lost its job changes nothing.
  */
 #pragma once
 
@@ -14,16 +14,11 @@ int claim_job(struct work *w, const char *id, const char *attempt, struct error 
 int claim_next(struct work *w, enum job_queue queue, struct error *err);
 void claim_done(struct work *w); /* frees what claiming and the job's code filled in */
 
-/* Ends the attempt as its code left it (rc of work_run_fn) and publishes the new state: w->event has
- * it then, or is "running" when the attempt was lost. Negative: the end is not known to be recorded;
- * call again, as often as it takes. A commit whose answer was lost is found by its row. */
-int claim_end(struct work *w, int rc, struct error *err);
-
 /* 1 ours, 0 lost, negative: cannot tell within two seconds. */
 int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel);
 
 /* Everything that a dead slot (host:queue:slot) or worker (host:queue) ran goes back to its queue
- * with an event that the gateway hears, which rings. */
+ * with an event that the gateway hears, which rings. Answers how many. */
 int claim_release(struct pg *pg, struct redis *redis, const char *worker, const char *message,
 		  struct error *err);
 

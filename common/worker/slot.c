@@ -6,15 +6,18 @@
 
 #include "claim.h"
 #include "daemon.h"
+#include "end.h"
 #include "keys.h"
 #include "log.h"
 #include "mem.h"
+#include "spool.h"
 
 #define COMMAND_MS 1000
 #define BLOCK_MS   2000
 #define AWAY_MS	   1000	     /* pause between looks while something is away */
 #define IDLE_PG_MS 5000	     /* for the database's answers when no work would be lost */
-#define END_MS	   120000    /* finished work waits so long for the database … */
+#define SPOOL_MS   3000	     /* finished work waits so long for the database, then on disk; */
+#define END_MS	   120000    /* if it cannot, so long … */
 #define END_TRY_MS 30000     /* … and the last try may take this */
 #define CHECK_MS   30000     /* between two looks whether the record agrees that we are idle */
 #define GONE_MS	   "7200000" /* an entry held longer than any job runs: its slot is gone */
@@ -22,6 +25,7 @@
 struct slot {
 	const struct slot_config *config;
 	struct vault *vault;
+	struct spool spool;
 	struct pg *pg;
 	struct redis *redis;
 	char streams[JOB_PRIORITY_COUNT][KEY_SIZE];
@@ -139,17 +143,33 @@ static work_run_fn *find_kind(const struct slot_config *c, enum job_kind kind)
 	return NULL;
 }
 
+static bool keep_job(struct slot *s, struct work *w)
+{
+	struct error err = { 0 };
+
+	if (w->lost)
+		return false;
+	w->spooled = spool_save(&s->spool, w, &err) == 0;
+	if (w->spooled)
+		log_notice("job's end waits on disk", "attempt=%d", w->attempt);
+	else
+		log_warning("job's end cannot wait on disk", "err=\"%s\"", err.text);
+	return w->spooled;
+}
+
 /* The work is done; only its record is missing. Wait for the database rather than do it again: that
  * is no longer the job's time, so the parent must not count it. */
 static void end_job(struct slot *s, struct work *w, int rc)
 {
-	struct deadline patience = deadline_in(END_MS);
+	struct deadline patience = deadline_in(END_MS), spool_at = deadline_in(SPOOL_MS);
 	struct error err;
 
 	atomic_store(&s->config->watch->must_end_ms, patience.at_ms + END_TRY_MS);
 	pg_set_patience(s->pg, 0);
-	while (claim_end(w, rc, &err) < 0) {
+	while (end_attempt(w, rc, &err) < 0) {
 		s->next_check = deadline_in(0);
+		if (rc == 0 && deadline_is_over(spool_at) && keep_job(s, w))
+			break;
 		if (deadline_is_over(patience)) {
 			log_error("job's end not recorded", "err=\"%s\"", err.text);
 			break;
@@ -166,7 +186,8 @@ static void log_end(const struct work *w, int64_t ms)
 
 	log_info("job ended", "kind=%s attempt=%d outcome=%s code=%s ms=%lld",
 		 job_kind_name(w->kind), w->attempt,
-		 lost ? "lost" : job_state_name(w->event.state), w->failure_code, (long long)ms);
+		 w->spooled ? "spooled" : lost ? "lost" : job_state_name(w->event.state),
+		 w->failure_code, (long long)ms);
 }
 
 static void run_job(struct slot *s, struct work *w)
@@ -196,6 +217,7 @@ static void work_init(struct slot *s, struct work *w)
 	w->vault = s->vault;
 	w->pg = s->pg;
 	w->redis = s->redis;
+	w->counts = s->config->counts;
 	snprintf(w->worker, sizeof(w->worker), "%s", s->config->name);
 }
 
@@ -309,18 +331,23 @@ static int serve_bell(struct slot *s, struct error *err)
 	return serve_entries(s, entries, count, err);
 }
 
-/* We run nothing now; what the record says that we run is from an answer that was lost. */
+/* We run nothing now; what the record says that we run waits in the spool, or is from an answer that was
+ * lost. */
 static int check_idle(struct slot *s, struct error *err)
 {
 	int e;
 
 	if (!deadline_is_over(s->next_check))
 		return 0;
-	e = claim_release(s->pg, s->redis, s->config->name,
-			  "The database was lost in the middle of this.", err);
+	e = spool_replay(&s->spool, s->config->name, s->pg, s->redis, err);
 	if (e == 0)
-		s->next_check = deadline_in(CHECK_MS);
-	return e;
+		e = claim_release(s->pg, s->redis, s->config->name,
+				  "The database was lost in the middle of this.", err);
+	if (e < 0)
+		return e;
+	count_some(&s->config->counts->reclaimed[COUNT_RECLAIMED_ANSWER_LOST], e);
+	s->next_check = deadline_in(CHECK_MS);
+	return 0;
 }
 
 static void serve(struct slot *s)
@@ -361,6 +388,7 @@ int slot_main(const struct slot_config *config)
 		log_error("slot cannot start", "err=\"%s\"", err.text);
 	} else {
 		pg_set_patience(s.pg, IDLE_PG_MS);
+		spool_init(&s.spool, config->settings, s.vault, config->counts);
 		serve(&s);
 	}
 	redis_free(s.redis);

@@ -7,6 +7,8 @@
  * Whatever breaks, it connects again; it ends on SIGTERM (a running job is given five seconds, then
  * handed back) or with its parent.
  *
+ * Work that is done while PostgreSQL is away is spooled (spool.h) after a few seconds.
+ *
  * A claim or an end may be recorded although its answer was lost. So a slot that is idle asks the
  * record now and then, and at once after such a loss, what it runs, and gives that back.
  */
@@ -34,6 +36,7 @@ struct slot_config {
 	int64_t time_limit_ms;
 	char name[128]; /* host:queue:slot */
 	struct slot_watch *watch;
+	struct counts *counts; /* shared as well */
 };
 
 /* Runs in its own process; returns its exit code. */

@@ -22,6 +22,7 @@
 #include <jansson.h>
 
 #include "clock.h"
+#include "counts.h"
 #include "error.h"
 #include "jobmsg.h"
 #include "pg.h"
@@ -42,6 +43,7 @@ struct work {
 	struct vault *vault;
 	struct pg *pg;
 	struct redis *redis;
+	struct counts *counts;
 	struct deadline deadline; /* of the whole attempt */
 
 	/* the job */
@@ -67,8 +69,10 @@ struct work {
 	struct job_event event; /* newest */
 	bool event_unsent;
 	struct deadline next_event, next_look;
+	enum count_op op; /* the newest that was tried */
 	bool unsure; /* an end was sent and not answered: it may be recorded */
 	bool lost, cancelled, stopping;
+	bool spooled; /* done, and its record waits on disk */
 	struct deadline stop_at;
 };
 

@@ -12,6 +12,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "mem.h"
+#include "spool.h"
 #include "store.h"
 
 #define TURN_MS	    100
@@ -26,6 +27,7 @@ struct child {
 	pid_t pid; /* 0: not running */
 	struct deadline next_start;
 	bool to_release; /* its last job is still to be given back */
+	bool overdue;	 /* we killed it */
 	char fate[128];	 /* how it ended, for the student's failure message and the log */
 	struct slot_config config;
 };
@@ -36,6 +38,9 @@ struct parent {
 	struct child *children;
 	int count;
 	struct slot_watch *watches;
+	struct counts *counts;
+	struct vault *vault;
+	struct spool spool;
 	struct pg *pg;
 	struct redis *redis;
 	char name[96]; /* host:queue */
@@ -58,6 +63,16 @@ static void name_host(struct parent *p)
 	snprintf(p->name, sizeof(p->name), "%s:%s", host, job_queue_name(p->wp->queue));
 }
 
+/* Zeroed; the slots have it, too. */
+static void *shared_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		abort();
+	return memory;
+}
+
 static void make_children(struct parent *p)
 {
 	bool checker = p->wp->queue == JOB_QUEUE_CHECKER;
@@ -67,10 +82,9 @@ static void make_children(struct parent *p)
 
 	p->count = (int)slots;
 	p->children = mem_zalloc_array((size_t)slots, sizeof(*p->children));
-	p->watches = mmap(NULL, (size_t)slots * sizeof(*p->watches), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (p->watches == MAP_FAILED)
-		abort();
+	p->watches = shared_memory((size_t)slots * sizeof(*p->watches));
+	p->counts = shared_memory(sizeof(*p->counts));
+	spool_init(&p->spool, p->settings, p->vault, p->counts);
 	for (int i = 0; i < p->count; i++) {
 		struct slot_config *c = &p->children[i].config;
 
@@ -79,7 +93,8 @@ static void make_children(struct parent *p)
 					   .kinds = p->wp->kinds,
 					   .kind_count = p->wp->kind_count,
 					   .time_limit_ms = limit_s * 1000,
-					   .watch = &p->watches[i] };
+					   .watch = &p->watches[i],
+					   .counts = p->counts };
 		snprintf(c->name, sizeof(c->name), "%s:%d", p->name, i);
 	}
 }
@@ -135,7 +150,10 @@ static void reap(struct parent *p)
 		if (c == NULL)
 			continue;
 		c->pid = 0;
-		if (WIFSIGNALED(status))
+		if (c->overdue)
+			snprintf(c->fate, sizeof(c->fate),
+				 "The worker was stopped: this took longer than it may.");
+		else if (WIFSIGNALED(status))
 			snprintf(c->fate, sizeof(c->fate),
 				 "The worker was stopped by signal %d (%s).", WTERMSIG(status),
 				 strsignal(WTERMSIG(status)));
@@ -148,6 +166,18 @@ static void reap(struct parent *p)
 	}
 }
 
+/* What a dead slot, or all of this name, has done is recorded; what it was doing goes back. */
+static int give_back(struct parent *p, const char *worker, const char *message,
+		     enum count_reclaimed why, struct error *err)
+{
+	int r = spool_replay(&p->spool, worker, p->pg, p->redis, err);
+
+	if (r == 0)
+		r = claim_release(p->pg, p->redis, worker, message, err);
+	count_some(&p->counts->reclaimed[why], r);
+	return MIN(r, 0);
+}
+
 static void release_dead(struct parent *p)
 {
 	struct error err;
@@ -157,8 +187,10 @@ static void release_dead(struct parent *p)
 
 		if (!c->to_release || !deadline_is_over(c->next_start))
 			continue;
-		if (claim_release(p->pg, p->redis, c->config.name, c->fate, &err) == 0) {
-			c->to_release = false;
+		if (give_back(p, c->config.name, c->fate,
+			      c->overdue ? COUNT_RECLAIMED_OVERDUE : COUNT_RECLAIMED_CRASHED,
+			      &err) == 0) {
+			c->to_release = c->overdue = false;
 		} else {
 			log_warning("dead slot's job not released yet", "slot=%s err=\"%s\"",
 				    c->config.name, err.text);
@@ -177,6 +209,7 @@ static void kill_overdue(struct parent *p)
 		if (c->pid == 0 || must_end == 0 || clock_now_ms() < must_end + OVERTIME_MS)
 			continue;
 		log_error("slot outstayed its job's time limit", "slot=%s", c->config.name);
+		c->overdue = true;
 		kill(c->pid, SIGKILL);
 		atomic_store(&c->config.watch->must_end_ms, 0);
 	}
@@ -184,15 +217,19 @@ static void kill_overdue(struct parent *p)
 
 static int beat_now(struct parent *p, struct error *err)
 {
+	json_t *counts = counts_to_json(p->counts);
+	CLEANUP_FREE char *text = json_dumps(counts, JSON_COMPACT);
 	char slots[16];
-	const char *params[] = { p->name, p->boot, slots };
+	const char *params[] = { p->name, p->boot, slots, text };
 
+	json_decref(counts);
 	snprintf(slots, sizeof(slots), "%d", p->count);
 	return pg_exec(p->pg,
-		       "INSERT INTO pensum.workers AS w (name, boot, beat, slots) "
-		       "VALUES ($1, $2, 1, $3::integer) ON CONFLICT (name) DO UPDATE SET "
-		       "boot = $2, beat = w.beat + 1, slots = $3::integer, seen_at = now()",
-		       3, params, NULL, err);
+		       "INSERT INTO pensum.workers AS w (name, boot, beat, slots, counters) "
+		       "VALUES ($1, $2, 1, $3::integer, $4::jsonb) ON CONFLICT (name) DO UPDATE SET "
+		       "boot = $2, beat = w.beat + 1, slots = $3::integer, counters = $4::jsonb, "
+		       "seen_at = now()",
+		       4, params, NULL, err);
 }
 
 static void beat(struct parent *p)
@@ -216,7 +253,8 @@ static void release_earlier_life(struct parent *p)
 	if (p->released)
 		return;
 	if (beat_now(p, &err) == 0 &&
-	    claim_release(p->pg, p->redis, p->name, "The worker was started again.", &err) == 0) {
+	    give_back(p, p->name, "The worker was started again.", COUNT_RECLAIMED_RESTARTED,
+		      &err) == 0) {
 		p->released = true;
 		daemon_notify("READY=1\nSTATUS=%d slots", p->count);
 		log_notice("worker ready", "name=%s slots=%d version=%s", p->name, p->count,
@@ -262,7 +300,7 @@ static void stop(struct parent *p)
 		reap(p);
 	}
 	/* What stays is given back by the gateway, which needs our row for that. */
-	if (claim_release(p->pg, p->redis, p->name, "The worker was stopped.", &err) == 0)
+	if (give_back(p, p->name, "The worker was stopped.", COUNT_RECLAIMED_STOPPED, &err) == 0)
 		pg_exec(p->pg, "DELETE FROM pensum.workers WHERE name = $1 AND boot = $2", 2,
 			(const char *const[]){ p->name, p->boot }, NULL, NULL);
 	else
@@ -290,6 +328,7 @@ static int check_files(const struct worker_program *wp, const struct settings *s
 {
 	struct vault *v = NULL;
 	struct store *st = NULL;
+	struct error why;
 	int r = vault_open(s, &v, err);
 
 	if (r == 0 && wp->queue == JOB_QUEUE_DOCGEN)
@@ -297,6 +336,8 @@ static int check_files(const struct worker_program *wp, const struct settings *s
 	if (r == 0 && st != NULL && access(s->documents_dir, W_OK | X_OK) < 0)
 		r = error_set(err, -errno, "documents.dir = \"%s\": %s", s->documents_dir,
 			      strerror(errno));
+	if (r == 0 && spool_check(s, &why) < 0)
+		log_warning("finished work cannot wait on disk", "why=\"%s\"", why.text);
 	store_free(st);
 	vault_free(v);
 	return r;
@@ -317,7 +358,8 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 	daemon_catch_stop();
 	json_set_alloc_funcs(malloc, mem_wipe_free);
 	name_host(&p);
-	if (check_files(wp, &s, &err) < 0 || pg_new(&s, p.name, &p.pg, &err) < 0 ||
+	if (check_files(wp, &s, &err) < 0 || vault_open(&s, &p.vault, &err) < 0 ||
+	    pg_new(&s, p.name, &p.pg, &err) < 0 ||
 	    redis_new(&s, &p.redis, &err) < 0) {
 		log_error("cannot start", "err=\"%s\"", err.text);
 	} else {
@@ -326,9 +368,11 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 		make_children(&p);
 		supervise(&p);
 		munmap(p.watches, (size_t)p.count * sizeof(*p.watches));
+		munmap(p.counts, sizeof(*p.counts));
 		code = 0;
 	}
 	free(p.children);
+	vault_free(p.vault);
 	redis_free(p.redis);
 	pg_free(p.pg);
 	settings_done(&s);

@@ -49,7 +49,7 @@ async function startWorker(settings = {}) {
 	worker = await startDaemon('pensum-checker-worker', { ready: /worker ready/, settings: {
 		'redis.address': redis.address, 'postgres.conninfo': proxy.conninfo, 'secrets.key_file': keyFile,
 		'pool.socket': pool.socketPath, 'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1,
-		'jobs.retry_base_ms': 10, ...settings } });
+		'jobs.retry_base_ms': 10, 'worker.spool_dir': path.join(redis.folder, 'spool'), ...settings } });
 }
 const quote = (text) => (text === null ? 'NULL' : `'${String(text).replaceAll("'", "''")}'`);
 

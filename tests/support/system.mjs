@@ -44,6 +44,7 @@ export async function startSystem({ settings = {}, moodle = {}, moodleUrl, super
 		'gateway.listen': `127.0.0.1:${port}`, 'gateway.admin_listen': `127.0.0.1:${adminPort}`,
 		'gateway.web_dir': webFolder, 'gateway.sql_dir': sqlFolder,
 		'documents.dir': path.join(folder.path, 'documents'),
+		'worker.spool_dir': path.join(folder.path, 'spool'),
 		'pool.socket': path.join(folder.path, 'pool.sock'),
 		'pool.run_dir': path.join(folder.path, 'browsers'),
 		'pool.sandbox': process.getuid() === 0 ? 'off' : 'on',

@@ -1,0 +1,18 @@
+/*
+ * end.h - how an attempt ends: the SQL function that fits what its code left, and the event that
+ *tells of it.
+ *
+ *	succeeded		its rows and job_finish in one transaction
+ *	failed for good		job_finish		cancelled		job_finish
+ *	failed in passing	job_retry		needs the student	job_wait
+ *	cut short by our stop	job_hand_back
+ */
+#pragma once
+
+#include "work.h"
+
+/* Ends the attempt as its code left it (rc of work_run_fn) and publishes the new state: w->event
+ * has it then, or is "running" when the attempt was lost. Negative: the end is not known to be
+ * recorded; call again, as often as it takes. A commit whose answer was lost is found by its row.
+ */
+int end_attempt(struct work *w, int rc, struct error *err);

@@ -1,0 +1,143 @@
+// Finished work while PostgreSQL is away: it waits on disk, sealed, and is recorded once.
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, afterEach, before, beforeEach, test } from 'node:test';
+import { buildFolder, startDaemon, writeKey } from '../support/daemon.mjs';
+import { startFakePool } from '../support/fakepool.mjs';
+import { startPostgres } from '../support/postgres.mjs';
+import { run, temporaryFolder, until } from '../support/process.mjs';
+import { startRedis } from '../support/redis.mjs';
+
+const USER = '0123456789abcdef0123456789abcdef';
+let redis, pg, pool, keyFile, folder, worker;
+
+before(async () => {
+	// What PostgreSQL has said survives its restart here, other than in most tests.
+	[redis, pg, pool] = await Promise.all([startRedis(), startPostgres({ settings: { synchronous_commit: 'on' } }), startFakePool()]);
+	await pg.schema();
+	keyFile = writeKey(redis.folder);
+	pool.answer = async () => ({ ok: true, user: { id: 7, fullname: 'Maya' }, sesskey: 'k', courses: [{ id: 1, name: 'Biology' }] });
+});
+after(async () => {
+	await pool?.stop();
+	await pg?.stop();
+	await redis?.stop();
+});
+beforeEach(async () => {
+	folder = temporaryFolder('pensum-sp-');
+	await pg.query('TRUNCATE pensum.jobs, pensum.workers, pensum.moodle_sessions, pensum.course_lists');
+	await redis.command('FLUSHALL');
+	const sealed = await run(path.join(buildFolder, 'tests', 'integration', 'seal'), [`moodle ${USER}`, '[]'], { env: { PENSUM_SECRETS_KEY_FILE: keyFile } });
+	await pg.query(`INSERT INTO pensum.moodle_sessions (user_id, sealed, verifier, expires_at)
+		VALUES ('${USER}', '${sealed.stdout.trim()}', 'v', now() + interval '1 hour')`);
+});
+afterEach(async () => {
+	pool.hold()();
+	if (!pg.process || pg.process.ended) await pg.start();
+	if (worker && !worker.ended) await worker.stop();
+	folder.remove();
+});
+
+const spool = () => path.join(folder.path, 'spool');
+const files = () => (fs.existsSync(spool()) ? fs.readdirSync(spool()) : []);
+async function startWorker(settings = {}, ready = /worker ready/) {
+	worker = await startDaemon('pensum-checker-worker', { ready, settings: {
+		'redis.address': redis.address, 'postgres.conninfo': pg.conninfo, 'secrets.key_file': keyFile, 'pool.socket': pool.socketPath,
+		'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1, 'worker.spool_dir': spool(), ...settings } });
+}
+// A job whose work is done while PostgreSQL is away.
+async function finishWithoutPostgres() {
+	const id = crypto.randomBytes(12).toString('hex');
+	const release = pool.hold();
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input) VALUES ('${id}', 'courses', 'checker', 'normal', '${USER}', '{}')`);
+	await redis.command('XADD', 'pensum:jobs:checker:normal', '*', 'j', id, 'a', 0);
+	await until('script', () => pool.running > 0);
+	await pg.kill();
+	release();
+	return id;
+}
+const row = async (id) => (await pg.query(`SELECT state, attempt, result->>'count' FROM pensum.jobs WHERE id = '${id}'`))[0];
+const ended = (id) => until('end', async () => (await row(id))[0] === 'succeeded', 20_000);
+const counters = async () => JSON.parse((await pg.query('SELECT counters FROM pensum.workers'))[0]?.[0] ?? '{}');
+
+test('finished work waits on disk, sealed; the slot records it when PostgreSQL is back', async () => {
+	await startWorker();
+	await redis.command('SET', `pensum:courses:${USER}`, 'stale');
+	const id = await finishWithoutPostgres();
+	const [name] = await until('file', () => files().length === 1 && files(), 30_000);
+	assert.equal(name, `checker:0:${id}.1`);
+	const bytes = fs.readFileSync(path.join(spool(), name), 'latin1');
+	assert.doesNotMatch(bytes, /Biology|courses|INSERT/);
+	assert.equal(fs.statSync(path.join(spool(), name)).mode & 0o777, 0o600);
+	await pg.start();
+	await ended(id);
+	assert.deepEqual(await row(id), ['succeeded', '1', '1']);
+	assert.equal((await pg.query('SELECT * FROM pensum.course_lists')).length, 1);
+	await until('no file', () => files().length === 0);
+	await until('event', async () => await redis.command('HGET', `pensum:job:${id}`, 's') === 'succeeded');
+	assert.equal(await redis.command('EXISTS', `pensum:courses:${USER}`), 0, 'what Redis knew from before is forgotten');
+	await until('counters', async () => (await counters()).jobs_replayed_total === 1);
+	assert.equal((await counters()).jobs_spooled_total, 1);
+});
+
+test('it outlives its worker, which records it before it gives anything back', async () => {
+	await startWorker();
+	const id = await finishWithoutPostgres();
+	await until('file', () => files().length === 1, 30_000);
+	await worker.kill();
+	await startWorker({}, /waiting for it/);
+	await pg.start();
+	await ended(id);
+	assert.deepEqual(await row(id), ['succeeded', '1', '1']);
+	assert.deepEqual(files(), []);
+});
+
+test('a crash between the record and the end of the file changes nothing', async () => {
+	await startWorker();
+	const id = await finishWithoutPostgres();
+	const [name] = await until('file', () => files().length === 1 && files(), 30_000);
+	const copy = fs.readFileSync(path.join(spool(), name));
+	await pg.start();
+	await ended(id);
+	await until('no file', () => files().length === 0);
+	await worker.stop();
+	await pg.query(`UPDATE pensum.course_lists SET courses = '[]'`);
+	fs.writeFileSync(path.join(spool(), name), copy);
+	fs.writeFileSync(path.join(spool(), `checker:0:${id}.2`), copy); // sealed under another name
+	fs.writeFileSync(path.join(spool(), 'checker:1:nonsense'), 'x');
+	await startWorker();
+	await until('no file', () => files().length === 0);
+	assert.deepEqual(await row(id), ['succeeded', '1', '1']);
+	assert.deepEqual(await pg.query('SELECT courses FROM pensum.course_lists'), [['[]']], 'nothing was written twice');
+	assert.match(worker.text(), /finished work dropped.*nonsense/);
+});
+
+test('work whose attempt was taken over meanwhile is dropped, and counted', async () => {
+	await startWorker();
+	const id = await finishWithoutPostgres();
+	await until('file', () => files().length === 1, 30_000);
+	await worker.kill();
+	await pg.start();
+	await pg.query(`SELECT pensum.jobs_release_worker('h:checker', 'worker_lost', 'm')`);
+	await pg.query(`SELECT pensum.job_claim('${id}', 1, 'other:checker:0')`);
+	await startWorker();
+	assert.match(worker.text(), /finished work dropped.*taken over/);
+	assert.deepEqual(files(), []);
+	assert.deepEqual(await row(id), ['running', '2', null]);
+	assert.deepEqual(await pg.query('SELECT * FROM pensum.course_lists'), []);
+	await until('counters', async () => (await counters()).job_zombie_rejected_total?.replay === 1);
+});
+
+test('a spool that is full, or cannot be written, leaves the work in memory', async () => {
+	fs.mkdirSync(spool());
+	fs.writeFileSync(path.join(spool(), 'filler'), Buffer.alloc(1024 * 1024));
+	await startWorker({ 'worker.spool_max_mb': 1 });
+	const id = await finishWithoutPostgres();
+	await worker.waitLine(/cannot wait on disk.*full/, 30_000);
+	await pg.start();
+	await ended(id);
+	assert.deepEqual(await row(id), ['succeeded', '1', '1']);
+	assert.deepEqual(files(), ['filler']);
+});
