@@ -74,7 +74,12 @@ static void fail(struct context *c, const char *why)
 		return;
 	log_warning("page set-up failed", "browser=%u reason=\"%s\"", b->id, why);
 	event_del(c->timer);
-	context_set_state(c, CONTEXT_DISPOSING);
+	if (c->target[0] == '\0')
+		c->target_gone = true; /* if it comes into being yet, it counts as a page */
+	if (c->browser_session[0] != '\0')
+		context_dispose(c); /* leases may keep this browser for minutes, and this room */
+	else
+		context_set_state(c, CONTEXT_DISPOSING);
 	pool_note_start_failed(b->pool, POOL_REASON_SETUP_FAILED);
 	browser_drain(b, RECYCLE_CANARY);
 }

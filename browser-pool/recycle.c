@@ -16,11 +16,17 @@
 #define MIB		   (1024 * 1024)
 
 static const char *const reason_names[RECYCLE_REASON_COUNT] = {
-	[RECYCLE_LEASES] = "leases",	     [RECYCLE_AGE] = "age",
-	[RECYCLE_MEMORY] = "memory",	     [RECYCLE_LATENCY] = "latency",
-	[RECYCLE_EXECUTABLE] = "executable", [RECYCLE_OPERATOR] = "operator",
-	[RECYCLE_CANARY] = "canary",	     [RECYCLE_STUCK] = "stuck",
-	[RECYCLE_SURPLUS] = "surplus",	     [RECYCLE_IDLE] = "idle",
+	[RECYCLE_LEASES] = "leases",
+	[RECYCLE_AGE] = "age",
+	[RECYCLE_MEMORY] = "memory",
+	[RECYCLE_LATENCY] = "latency",
+	[RECYCLE_EXECUTABLE] = "executable",
+	[RECYCLE_OPERATOR] = "operator",
+	[RECYCLE_CANARY] = "canary",
+	[RECYCLE_ZYGOTE] = "zygote",
+	[RECYCLE_STUCK] = "stuck",
+	[RECYCLE_SURPLUS] = "surplus",
+	[RECYCLE_IDLE] = "idle",
 };
 
 const char *recycle_reason_name(enum recycle_reason why)
@@ -86,11 +92,19 @@ static void look_at_memory(struct browser *b, int64_t now)
 	    now - r->weighed_ms < s->pool_settle_s * 1000 / LOOKS_TO_SETTLE)
 		return;
 	r->weighed_ms = now;
-	processes_refresh(b->pool->processes, REFRESH_AGE_MS);
 	trend_add(&r->memory_mb, private_bytes(b->pool->processes, b->pid) / MIB,
 		  s->pool_recycle_growth_mb);
 	if (trend_is_over(&r->memory_mb))
 		set_due(b, RECYCLE_MEMORY);
+}
+
+/* Which of them it is the canary tells. */
+static void look_at_zygotes(struct browser *b)
+{
+	if (!zygotes_look(&b->recycle.zygotes, b->pool->processes, b->pid))
+		return;
+	set_due(b, RECYCLE_ZYGOTE);
+	canary_note_odd(b);
 }
 
 static bool is_same_file(const struct stat *a, const struct stat *b)
@@ -119,12 +133,14 @@ void recycle_look(struct pool *p)
 	int64_t now = clock_now_ms();
 	struct browser *b;
 
+	processes_refresh(p->processes, REFRESH_AGE_MS);
 	TAILQ_FOREACH (b, &p->browsers[BROWSER_READY], link) {
 		int64_t limit_ms = p->settings->pool_recycle_age_s * 10 * b->recycle.age_percent;
 
 		if (now - b->started_ms >= limit_ms)
 			set_due(b, RECYCLE_AGE);
 		look_at_memory(b, now);
+		look_at_zygotes(b);
 		look_at_executable(b);
 	}
 }

@@ -22,6 +22,7 @@
  *	executable  pool.browser is another file than what it was started from, and does not change
  *		    any more
  *	operator    {"op":"recycle"}
+ *	zygote	    one of its zygotes died (zygotes.h)
  *	canary	    a fault: no page can be made
  *	stuck	    a fault: a page could not be disposed in time
  *	surplus	    pool.max_browsers was lowered: nobody succeeds it, and it counts until it is gone
@@ -34,6 +35,7 @@
 #include <sys/stat.h>
 
 #include "trend.h"
+#include "zygotes.h"
 
 struct browser;
 struct pool;
@@ -46,6 +48,7 @@ enum recycle_reason {
 	RECYCLE_LATENCY,
 	RECYCLE_EXECUTABLE,
 	RECYCLE_OPERATOR,
+	RECYCLE_ZYGOTE,
 	RECYCLE_CANARY,
 	RECYCLE_STUCK,
 	RECYCLE_SURPLUS,
@@ -62,6 +65,7 @@ struct recycle {
 	unsigned newest; /* the newest browser's id when its turn began: newer ones succeed it */
 	int age_percent; /* of pool.recycle_age_s */
 	struct trend memory_mb, latency_ms;
+	struct zygotes zygotes;
 	int64_t weighed_ms;	    /* when its memory was asked for last */
 	struct stat executable;	    /* when it was started */
 	struct stat executable_now; /* as seen last */
