@@ -18,25 +18,19 @@
 
 #include "api_call.h"
 #include "api_input.h"
-#include "api_limit.h"
 #include "api_submit.h"
 #include "buf.h"
 #include "clock.h"
 #include "hasher.h"
 #include "keys.h"
 #include "mem.h"
+#include "rate.h"
 #include "session.h"
-#include "text.h"
 
 /* No password fits it; checking takes as long as for a real one. */
 #define NO_VERIFIER                                                                                \
 	"$argon2id$v=19$m=32768,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$"                                   \
 	"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-
-/* A student's own tries; Moodle locks accounts itself. And those from one address, which a whole
- * campus may share. */
-static const struct limit user_limit = { .burst = 10, .interval_ms = 6000 };
-static const struct limit peer_limit = { .burst = 60, .interval_ms = 1000 };
 
 struct signin {
 	struct gateway *g;
@@ -168,44 +162,28 @@ static void got_cached(struct gateway *g, struct request *r, json_t *json, void 
 		  ARRAY_LEN(params), params, got_row, s);
 }
 
-/* Behind a proxy on this machine everybody comes from loopback: then the address counts that the
- * proxy saw, which is the last one that it wrote down. */
-static const char *client_address(struct request *r)
+static void may_try(int64_t wait_ms, void *arg)
 {
-	const char *peer = request_peer(r);
-	const char *seen = request_header(r, "X-Forwarded-For");
-	const char *last;
+	struct signin *s = arg;
+	char key[KEY_SIZE];
 
-	if (seen == NULL || (!text_starts_with(peer, "127.") && strcmp(peer, "::1") != 0 &&
-			     strcmp(peer, "local") != 0))
-		return peer;
-	last = strrchr(seen, ',');
-	last = last ? last + 1 : seen;
-	return last + strspn(last, " ");
-}
-
-/* False: the 429 has been sent. */
-static bool may_try(struct request *r, const char *user_id)
-{
-	static struct limit_table tries;
-	int64_t now = clock_now_ms();
-	int64_t wait = limit_take(&tries, &peer_limit, limit_key("peer", client_address(r)),
-				  now);
-
-	if (wait == 0)
-		wait = limit_take(&tries, &user_limit, limit_key("user", user_id), now);
-	if (wait > 0)
-		api_reply_later(r, "too_many_signins", wait,
+	if (wait_ms > 0) {
+		api_reply_later(s->r, "too_many_signins", wait_ms,
 				"Too many tries to sign in. Wait a moment.");
-	return wait == 0;
+		return;
+	}
+	vault_new_token(s->token);
+	vault_hash(s->token, strlen(s->token), s->token_hash);
+	key_moodle(key, s->user_id);
+	api_redis_get_json(s->g, s->r, key, got_cached, s);
 }
 
 void api_session_create(struct gateway *g, struct request *r)
 {
 	static const char *const members[] = { "username", "password", NULL };
 	json_t *body = request_json(r);
+	char address[RATE_ADDRESS_SIZE];
 	struct signin *s;
-	char key[KEY_SIZE];
 
 	if (body == NULL)
 		return;
@@ -216,11 +194,10 @@ void api_session_create(struct gateway *g, struct request *r)
 	    !input_text(r, body, "password", 1, 1024, INPUT_BYTES, &s->password))
 		return;
 	vault_user_id(g->vault, g->settings->site_url, s->username, s->user_id);
-	if (!may_try(r, s->user_id))
-		return;
-	vault_new_token(s->token);
-	vault_hash(s->token, strlen(s->token), s->token_hash);
 	request_on_free(r, wipe, s);
-	key_moodle(key, s->user_id);
-	api_redis_get_json(g, r, key, got_cached, s);
+	/* A student's own tries (Moodle locks accounts itself), and those from one address. */
+	rate_take(g,
+		  (struct rate_ask[]){ { RATE_SIGNIN_ADDRESS, rate_address(r, address) },
+				       { RATE_SIGNIN_USER, s->user_id } },
+		  2, may_try, s);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "admission.h"
 #include "api_input.h"
 #include "buf.h"
 #include "failure.h"
@@ -143,12 +144,15 @@ static void send_jobs(struct gateway *g, struct request *r, struct submission *s
 void submit_send(struct gateway *g, struct request *r, struct submission *s)
 {
 	CLEANUP_FREE char *jobs = json_dumps(s->jobs, JSON_COMPACT);
+	size_t count = json_array_size(s->jobs);
 	char hash[VAULT_SIGNATURE];
 	const char *key = NULL;
 
 	json_decref(s->jobs);
 	s->jobs = NULL;
 	if (s->what != NULL && !input_idempotency_key(r, &key))
+		return;
+	if (admission_refuses(g, r, job_kind_queue(s->kind), count))
 		return;
 	if (s->what != NULL)
 		hash_request(g, s, hash);

@@ -186,6 +186,8 @@ void reply_problem(struct request *r, int status, const char *code, const char *
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	buf_add(&detail, text, text_cut_utf8(text, strlen(text), sizeof(text) - 1));
+	if (status == 429 || status == 503)
+		traffic_limited(r->g->traffic, code);
 	reply_text(r, status, "application/problem+json", problem_text(status, code, detail.data));
 }
 

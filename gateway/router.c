@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api_call.h"
 #include "buf.h"
 #include "gateway.h"
 #include "http_internal.h"
 #include "mem.h"
+#include "rate.h"
 #include "session.h"
 #include "static.h"
 #include "text.h"
@@ -152,6 +154,54 @@ static bool admin_host_is_literal(const struct request *r)
 	return strcasecmp(name, "localhost") == 0 || inet_pton(AF_INET, name, &addr) == 1;
 }
 
+static void refuse_for_now(struct request *r, int64_t wait_ms)
+{
+	api_reply_later(r, "too_many_requests", wait_ms, "Too many requests. Wait a moment.");
+}
+
+static void write_may_pass(int64_t wait_ms, void *arg)
+{
+	struct request *r = arg;
+
+	if (wait_ms > 0)
+		refuse_for_now(r, wait_ms);
+	else
+		r->route->fn(r->g, r);
+}
+
+/* With its session: the student's own limits. */
+static void dispatch_known(struct gateway *g, struct request *r)
+{
+	const char *user = request_session(r)->user_id;
+	char address[RATE_ADDRESS_SIZE];
+	int64_t wait_ms;
+
+	if (r->route->method != HTTP_GET) {
+		rate_take(g,
+			  (struct rate_ask[]){ { RATE_WRITE_ADDRESS, rate_address(r, address) },
+					       { RATE_WRITE_USER, user } },
+			  2, write_may_pass, r);
+		return;
+	}
+	wait_ms = rate_take_here(g, &(struct rate_ask){ RATE_READ_USER, user });
+	if (wait_ms > 0)
+		refuse_for_now(r, wait_ms);
+	else
+		r->route->fn(g, r);
+}
+
+/* Before anything is looked up for it. False: the refusal has been sent. */
+static bool address_may_ask(struct request *r)
+{
+	char address[RATE_ADDRESS_SIZE];
+	int64_t wait_ms = rate_take_here(
+		r->g, &(struct rate_ask){ RATE_READ_ADDRESS, rate_address(r, address) });
+
+	if (wait_ms > 0)
+		refuse_for_now(r, wait_ms);
+	return wait_ms == 0;
+}
+
 void router_dispatch(struct request *r)
 {
 	CLEANUP(buf_done) struct buf allow = BUF_INIT;
@@ -172,6 +222,6 @@ void router_dispatch(struct request *r)
 		return;
 	else if (r->route->access == ROUTE_PUBLIC || r->route->access == ROUTE_ADMIN)
 		r->route->fn(r->g, r);
-	else
-		session_require(r->g, r, r->route->access, r->route->fn);
+	else if (address_may_ask(r))
+		session_require(r->g, r, r->route->access, dispatch_known);
 }

@@ -17,6 +17,7 @@
 
 #include "error.h"
 
+enum forwarded { FORWARDED_OFF, FORWARDED_LOOPBACK };
 enum pool_sandbox { POOL_SANDBOX_ON, POOL_SANDBOX_OFF };
 
 struct settings {
@@ -40,6 +41,16 @@ struct settings {
 	int64_t gateway_max_live;
 	int64_t gateway_user_live;
 	int64_t gateway_max_body_bytes;
+	int64_t gateway_forwarded; /* enum forwarded */
+
+	int64_t limits_signins_per_user;
+	int64_t limits_signins_per_address;
+	int64_t limits_writes_per_user;
+	int64_t limits_writes_per_address;
+	int64_t limits_reads_per_user;
+	int64_t limits_reads_per_address;
+	int64_t limits_gateways;
+	int64_t limits_pool_waiting_percent;
 
 	int64_t session_ttl_s;
 	int64_t cache_moodle_session_s;
@@ -49,6 +60,7 @@ struct settings {
 	int64_t jobs_retry_base_ms;
 	int64_t jobs_per_user;
 	int64_t jobs_per_user_running;
+	int64_t jobs_max_queued;
 	int64_t jobs_keep_s;
 	int64_t audit_keep_s;
 

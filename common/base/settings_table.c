@@ -6,6 +6,7 @@
 #include "mem.h"
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const forwarded_modes[] = { "off", "loopback", NULL };
 static const char *const sandbox_modes[] = { "on", "off", NULL };
 
 #define TEXT(KEY, FIELD, DEF, HELP) \
@@ -60,6 +61,27 @@ const struct setting settings_table[] = {
 	    "Of these, channels of one student; more get 429."),
 	INT("gateway.max_body_bytes", gateway_max_body_bytes, "65536", 1024, 1048576,
 	    "Largest request body, bytes; more gets 413."),
+	CHOICE("gateway.forwarded", gateway_forwarded, "loopback", forwarded_modes, FORWARDED_OFF,
+	       "Whose X-Forwarded-For is believed for the limits by address: a proxy's on this machine "
+	       "(loopback), or nobody's (off)."),
+
+	INT("limits.signins_per_user", limits_signins_per_user, "10", 1, 1000000,
+	    "Tries to sign in with one username, a minute; so many at once, too. As all limits here: "
+	    "over all gateways."),
+	INT("limits.signins_per_address", limits_signins_per_address, "60", 1, 1000000,
+	    "Tries to sign in from one address (IPv6: one /64), a minute."),
+	INT("limits.writes_per_user", limits_writes_per_user, "120", 0, 1000000,
+	    "Requests of one student that change something, a minute; 0: no limit."),
+	INT("limits.writes_per_address", limits_writes_per_address, "1200", 0, 1000000,
+	    "The same from one address, which a campus may share; 0: no limit."),
+	INT("limits.reads_per_user", limits_reads_per_user, "6000", 0, 10000000,
+	    "Other requests of one student, a minute; 0: no limit."),
+	INT("limits.reads_per_address", limits_reads_per_address, "60000", 0, 10000000,
+	    "The same from one address; 0: no limit."),
+	INT("limits.gateways", limits_gateways, "1", 1, 1000,
+	    "How many gateways share the limits while Redis cannot count for all of them."),
+	INT("limits.pool_waiting_percent", limits_pool_waiting_percent, "90", 0, 100,
+	    "New jobs get 503 while browser-pool's queue is this full; 0: never."),
 
 	INT("session.ttl_s", session_ttl_s, "28800", 60, 2592000,
 	    "A browser's sign-in to Pensum lasts this long, seconds."),
@@ -76,6 +98,8 @@ const struct setting settings_table[] = {
 	    "Jobs that one student may have queued or running."),
 	INT("jobs.per_user_running", jobs_per_user_running, "4", 1, 1000,
 	    "Of these, jobs that run at one time; sign-ins are counted apart."),
+	INT("jobs.max_queued", jobs_max_queued, "20000", 1, 10000000,
+	    "Jobs of one queue that may wait, of all students; more get 503."),
 	INT("jobs.keep_s", jobs_keep_s, "604800", 3600, 31536000,
 	    "Finished jobs stay in PostgreSQL this long, seconds."),
 	INT("audit.keep_s", audit_keep_s, "7776000", 3600, 315360000,

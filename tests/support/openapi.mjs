@@ -8,7 +8,7 @@ import fs from 'node:fs';
 const file = new URL('../../gateway/openapi.json', import.meta.url);
 
 // What any request may get, whatever it asks for.
-const ANYWHERE = { 400: ['bad_uri'], 404: ['not_found'], 413: null, 500: [] };
+const ANYWHERE = { 400: ['bad_uri'], 404: ['not_found'], 413: null, 429: ['too_many_requests'], 500: [] };
 
 function typeOf(value) {
 	if (value === null) return 'null';
