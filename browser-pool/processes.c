@@ -1,11 +1,7 @@
 #include "processes.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -13,9 +9,6 @@
 #include "mem.h"
 
 #define FULL_LOOK_MS 10000
-#define STAT_BYTES   512
-#define LINE_BYTES   4096
-#define ROLLUP_BYTES 2048
 
 struct member {
 	struct process is;
@@ -41,14 +34,6 @@ struct processes {
 	struct members ours, ours_next;
 	int64_t refreshed_ms, full_look_ms;
 };
-
-static const char *const type_names[PROCESS_TYPE_COUNT] = { "browser", "zygote",  "renderer", "gpu",
-							    "network", "utility", "other" };
-
-const char *process_type_name(enum process_type type)
-{
-	return type_names[type];
-}
 
 /* Lists */
 
@@ -85,98 +70,6 @@ static void members_add(struct members *m, const struct member *new)
 	m->list[m->count++] = *new;
 }
 
-/* One process */
-
-/* -1 when there is no such file, or nothing in it. The text ends with a NUL. */
-static ssize_t read_text(int fd, char *text, size_t size)
-{
-	ssize_t len = pread(fd, text, size - 1, 0);
-
-	text[len > 0 ? len : 0] = '\0';
-	return len > 0 ? len : -1;
-}
-
-static int open_of(pid_t pid, const char *name)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-static ssize_t read_of(pid_t pid, const char *name, char *text, size_t size)
-{
-	int fd = open_of(pid, name);
-	ssize_t len;
-
-	if (fd < 0)
-		return -1;
-	len = read_text(fd, text, size);
-	close(fd);
-	return len;
-}
-
-/* pid (name, which may hold anything) state parent group … the 22nd is the start. */
-static bool read_stat(int fd, struct process *ret)
-{
-	char text[STAT_BYTES], *rest;
-	int group;
-
-	if (read_text(fd, text, sizeof(text)) < 0)
-		return false;
-	rest = strrchr(text, ')');
-	if (rest == NULL || sscanf(rest,
-				   ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-				   "%*d %*d %*d %*d %" SCNu64,
-				   &ret->state, &group, &ret->start_ticks) != 3)
-		return false;
-	ret->group = group;
-	return true;
-}
-
-static bool word_is(const char *at, const char *word)
-{
-	size_t len = strlen(word);
-
-	return strncmp(at, word, len) == 0 && (at[len] == ' ' || at[len] == '\0');
-}
-
-static enum process_type read_type(pid_t pid)
-{
-	static const char mark[] = "--type=", network[] = "network.mojom.NetworkService";
-	char line[LINE_BYTES];
-	ssize_t len = read_of(pid, "cmdline", line, sizeof(line));
-	const char *type = len > 0 ? memmem(line, (size_t)len, mark, strlen(mark)) : NULL;
-
-	if (type == NULL)
-		return PROCESS_OTHER;
-	type += strlen(mark);
-	if (word_is(type, "renderer"))
-		return PROCESS_RENDERER;
-	if (word_is(type, "zygote"))
-		return PROCESS_ZYGOTE;
-	if (word_is(type, "gpu-process"))
-		return PROCESS_GPU;
-	if (word_is(type, "utility"))
-		return memmem(line, (size_t)len, network, strlen(network)) ? PROCESS_NETWORK
-									   : PROCESS_UTILITY;
-	return PROCESS_OTHER;
-}
-
-/* Not yet what it will be, perhaps. */
-static bool is_unsettled(const struct process *m)
-{
-	return m->type == PROCESS_ZYGOTE || m->type == PROCESS_OTHER;
-}
-
-static void classify(struct process *m)
-{
-	if (m->pid == m->group)
-		m->type = PROCESS_BROWSER;
-	else if (m->state != 'Z') /* a dead one has no command line any more */
-		m->type = read_type(m->pid);
-}
-
 /* The refresh */
 
 static void list_all(struct processes *p)
@@ -198,8 +91,8 @@ static void list_all(struct processes *p)
 
 static void keep(struct processes *p, struct member *m)
 {
-	if (is_unsettled(&m->is))
-		classify(&m->is);
+	if (process_is_unsettled(&m->is))
+		process_classify(&m->is);
 	members_add(&p->ours_next, m);
 }
 
@@ -207,10 +100,10 @@ static void look_at_new(struct processes *p, pid_t pid)
 {
 	struct member m = { .is = { .pid = pid, .type = PROCESS_OTHER } };
 
-	m.stat_fd = open_of(pid, "stat");
+	m.stat_fd = process_open_stat(pid);
 	if (m.stat_fd < 0)
 		return;
-	if (read_stat(m.stat_fd, &m.is) && pids_have(&p->groups, m.is.group)) {
+	if (process_read_stat(m.stat_fd, &m.is) && pids_have(&p->groups, m.is.group)) {
 		keep(p, &m);
 		return;
 	}
@@ -224,7 +117,7 @@ static void look_at_ours(struct processes *p, struct member *m)
 {
 	pid_t pid = m->is.pid;
 
-	if (read_stat(m->stat_fd, &m->is) && pids_have(&p->groups, m->is.group)) {
+	if (process_read_stat(m->stat_fd, &m->is) && pids_have(&p->groups, m->is.group)) {
 		keep(p, m);
 		return;
 	}
@@ -358,58 +251,5 @@ const struct process *processes_look(struct processes *p, pid_t pid)
 {
 	struct member *m = find(p, pid);
 
-	return m && read_stat(m->stat_fd, &m->is) ? &m->is : NULL;
-}
-
-/* One process, now */
-
-int process_read(pid_t pid, struct process *ret)
-{
-	struct process p = { .pid = pid, .type = PROCESS_OTHER };
-	int fd = open_of(pid, "stat");
-	bool ok;
-
-	if (fd < 0)
-		return -ESRCH;
-	ok = read_stat(fd, &p);
-	close(fd);
-	if (!ok)
-		return -ESRCH;
-	classify(&p);
-	*ret = p;
-	return 0;
-}
-
-int process_read_memory(pid_t pid, struct process_memory *ret)
-{
-	char text[STAT_BYTES];
-	int64_t resident, shared, page = sysconf(_SC_PAGESIZE);
-
-	if (read_of(pid, "statm", text, sizeof(text)) < 0)
-		return -ESRCH;
-	if (sscanf(text, "%*u %" SCNd64 " %" SCNd64, &resident, &shared) != 2)
-		return -EBADMSG;
-	ret->resident_bytes = resident * page;
-	ret->shared_bytes = shared * page;
-	return 0;
-}
-
-int process_read_pss(pid_t pid, int64_t *ret_bytes)
-{
-	char text[ROLLUP_BYTES];
-	const char *line;
-	int64_t kb;
-	int fd = open_of(pid, "smaps_rollup"), r;
-
-	if (fd < 0)
-		return -errno;
-	r = read_text(fd, text, sizeof(text)) < 0 ? -ESRCH : 0;
-	close(fd);
-	if (r < 0)
-		return r;
-	line = strstr(text, "\nPss:");
-	if (line == NULL || sscanf(line, " Pss: %" SCNd64, &kb) != 1)
-		return -EBADMSG;
-	*ret_bytes = kb * 1024;
-	return 0;
+	return m && process_read_stat(m->stat_fd, &m->is) ? &m->is : NULL;
 }

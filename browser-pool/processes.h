@@ -6,8 +6,7 @@
  * only at processes that are new or known to be a browser's. A browser's processes are those of its
  * process group (sandboxed ones too); its leader's pid names the group.
  *
- * What a process is shows in its command line. It is not known at once: a page's process is a copy
- * of the zygote first. ZYGOTE and OTHER may therefore become something else in a later refresh.
+ * What a process is may change from ZYGOTE or OTHER in a later refresh (process.h).
  *
  * Every ten seconds all processes are looked at anew, because a pid may have been given again
  * between two refreshes. Pointers to a struct process are valid until the next refresh.
@@ -17,25 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum process_type {
-	PROCESS_BROWSER, /* the leader */
-	PROCESS_ZYGOTE,
-	PROCESS_RENDERER,
-	PROCESS_GPU,
-	PROCESS_NETWORK,
-	PROCESS_UTILITY, /* another of Chromium's services */
-	PROCESS_OTHER,
-	PROCESS_TYPE_COUNT
-};
-
-const char *process_type_name(enum process_type type);
-
-struct process {
-	pid_t pid, group;
-	enum process_type type;
-	char state; /* as in /proc/PID/stat: R, S, D, T, Z … */
-	uint64_t start_ticks;
-};
+#include "process.h"
 
 struct processes;
 
@@ -56,15 +37,3 @@ const struct process *processes_next(const struct processes *p, pid_t leader,
 const struct process *processes_find(const struct processes *p, pid_t pid);
 /* The same, with its state and group of now; NULL when that process is gone. */
 const struct process *processes_look(struct processes *p, pid_t pid);
-
-/* Of one process, now, whosever it is. -errno when it is gone or the kernel does not tell. */
-int process_read(pid_t pid, struct process *ret);
-
-struct process_memory {
-	int64_t resident_bytes,
-		shared_bytes; /* shared: of these, pages of files and shared memory */
-};
-int process_read_memory(pid_t pid, struct process_memory *ret); /* some microseconds */
-/* Its share of what it uses. Some milliseconds, in which the process cannot map memory; for a
- * sandboxed process only root may ask. */
-int process_read_pss(pid_t pid, int64_t *ret_bytes);
