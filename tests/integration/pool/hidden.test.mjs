@@ -23,6 +23,7 @@ test('a hidden page is not drawn until it is shown', async (t) => {
 	await lease.call('Emulation.setFocusEmulationEnabled', { enabled: true });
 	assert.equal(await nextFrame(lease), 'a frame');
 	assert.equal(await visibilityOf(lease), 'visible');
+	lease.close();
 	await pool.stop();
 });
 
@@ -39,6 +40,7 @@ test('a hidden page takes input, and gives pictures and PDFs', async (t) => {
 	assert.equal(picture.subarray(1, 4).toString(), 'PNG');
 	const pdf = Buffer.from((await lease.call('Page.printToPDF')).data, 'base64');
 	assert.equal(pdf.subarray(0, 4).toString(), '%PDF');
+	lease.close();
 	await pool.stop();
 });
 
@@ -47,6 +49,7 @@ test('who does not ask for it gets a page that is drawn', async (t) => {
 	const lease = await pool.lease({});
 	assert.equal(await visibilityOf(lease), 'visible');
 	assert.equal(await nextFrame(lease), 'a frame');
+	lease.close();
 	await pool.stop();
 });
 
