@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "cdpmsg.h"
 #include "events.h"
@@ -13,10 +14,20 @@
 #define ANSWER_GRACE_MS	   5000		    /* the pool's word comes a little after wait_ms */
 #define LONGEST_WAIT_MS	   (3600 * 1000)    /* what the pool's own patience can be */
 #define POST_MS		   5000		    /* a pool that does not read so long is none */
+#define MAX_OPEN_CALLS	   200		    /* the pool refuses a little more */
+#define SETTLE_MS	   300
+
+struct post {
+	STAILQ_ENTRY(post) link;
+	json_t *root;
+};
 
 struct lease {
 	struct wire wire;
 	int64_t last_id;
+	unsigned open_calls; /* sent, and not answered */
+	STAILQ_HEAD(, post) posts; /* to be sent when there are fewer */
+	bool is_keyed;
 	bool sticky;
 	char end_reason[32]; /* "" while it lives */
 	struct events events;
@@ -106,51 +117,97 @@ static int check_alive(struct lease *l, struct error *err)
 	return l->end_reason[0] == '\0' ? 0 : end_with(l, "", err);
 }
 
-/* What the call that reads does not wait for. 1: done with. */
-static int take_other(struct lease *l, const struct cdpmsg *m, size_t len, struct error *err)
-{
-	int r = m->has_id ? events_tell(&l->events, LEASE_ANSWERS, l, m, len, true, err)
-			  : events_tell_event(&l->events, l, m, len, err);
+/* ---- calls ---- */
 
-	/* A handler may have found that the lease is over. */
-	return r < 0 || l->end_reason[0] == '\0' ? r : check_alive(l, err);
+/* Takes root. */
+static int send_call(struct lease *l, json_t *root, struct deadline deadline, struct error *err)
+{
+	int r = send_json(l, root, deadline, err);
+
+	json_decref(root);
+	if (r == 0)
+		l->open_calls++;
+	return r;
 }
 
-static int send_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
-		     int64_t *id, struct error *err)
+/* The number of open calls is back below its limit after each answer that comes. */
+static void send_posts(struct lease *l)
 {
-	json_t *root;
-	int r = check_alive(l, err);
+	struct post *post;
+
+	while (l->open_calls < MAX_OPEN_CALLS && (post = STAILQ_FIRST(&l->posts)) != NULL) {
+		STAILQ_REMOVE_HEAD(&l->posts, link);
+		if (l->end_reason[0] != '\0')
+			json_decref(post->root);
+		else if (send_call(l, post->root, deadline_in(POST_MS), NULL) < 0)
+			end_with(l, "pool_gone", NULL);
+		free(post);
+	}
+}
+
+/* Reads one message; what is not the answer to id goes to its handler. 1: nobody has taken it. */
+static int read_message(struct lease *l, int64_t id, struct deadline deadline, struct cdpmsg *m,
+			size_t *len, struct error *err)
+{
+	int r = read_cdp(l, deadline, m, len, err);
 
 	if (r < 0)
 		return r;
-	*id = ++l->last_id;
-	root = json_pack("{sI ss sO*}", "id", (json_int_t)*id, "method", method, "params", params);
-	r = send_json(l, root, deadline, err);
-	json_decref(root);
-	return r;
+	if (m->has_id) {
+		l->open_calls -= l->open_calls > 0;
+		send_posts(l);
+	}
+	if (m->has_id && m->id == id)
+		return 1;
+	r = m->has_id ? events_tell(&l->events, LEASE_ANSWERS, l, m, *len, true, err)
+		      : events_tell_event(&l->events, l, m, *len, err);
+	if (r < 0)
+		return r;
+	return r > 0 ? 0 : 1;
+}
+
+static json_t *make_call(struct lease *l, const char *method, json_t *params)
+{
+	return json_pack("{sI ss sO*}", "id", (json_int_t)++l->last_id, "method", method, "params",
+			 params);
+}
+
+/* What was posted goes first. */
+static int wait_for_posts(struct lease *l, struct deadline deadline, struct error *err)
+{
+	int r = check_alive(l, err);
+
+	while (r >= 0 && !STAILQ_EMPTY(&l->posts)) {
+		struct cdpmsg m;
+		size_t len;
+
+		r = read_message(l, 0, deadline, &m, &len, err);
+	}
+	return MIN(r, 0);
 }
 
 int lease_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
 	       json_t **ret, struct error *err)
 {
 	int64_t id = 0;
-	int r;
+	int r = wait_for_posts(l, deadline, err);
 
 	events_drop(&l->events);
-	r = send_call(l, method, params, deadline, &id, err);
+	if (r == 0) {
+		r = send_call(l, make_call(l, method, params), deadline, err);
+		id = l->last_id;
+	}
 	while (r == 0) {
 		struct cdpmsg m;
 		size_t len;
 
-		r = read_cdp(l, deadline, &m, &len, err);
-		if (r == 0 && m.has_id && m.id == id)
+		r = read_message(l, id, deadline, &m, &len, err);
+		if (r > 0 && m.has_id && m.id == id)
 			return take_answer(method, m.text, len, ret, err);
-		if (r == 0)
-			r = take_other(l, &m, len, err);
-		if (r == 0 && !m.has_id)
+		if (r > 0 && !m.has_id)
 			events_keep(&l->events, m.text, len);
-		r = MIN(r, 0);
+		if (r >= 0)
+			r = check_alive(l, err);
 	}
 	error_prefix(err, "%s", method);
 	return r;
@@ -158,15 +215,15 @@ int lease_call(struct lease *l, const char *method, json_t *params, struct deadl
 
 int lease_post(struct lease *l, const char *method, json_t *params, int64_t *ret)
 {
-	int64_t id = 0;
-	int r = send_call(l, method, params, deadline_in(POST_MS), &id, NULL);
+	struct post *post = mem_zalloc(sizeof(*post));
 
+	post->root = make_call(l, method, params);
 	json_decref(params);
-	if (r < 0)
-		end_with(l, "pool_gone", NULL);
-	else if (ret != NULL)
-		*ret = id;
-	return r;
+	if (ret != NULL)
+		*ret = l->last_id;
+	STAILQ_INSERT_TAIL(&l->posts, post, link);
+	send_posts(l);
+	return check_alive(l, NULL);
 }
 
 /* ---- events ---- */
@@ -194,15 +251,14 @@ int lease_wait_event(struct lease *l, const char *method, struct deadline deadli
 		struct cdpmsg m;
 		size_t len;
 
-		r = read_cdp(l, deadline, &m, &len, err);
-		if (r == 0)
-			r = take_other(l, &m, len, err);
-		if (r == 0 && !m.has_id && cdpmsg_method_is(&m, method)) {
+		r = read_message(l, 0, deadline, &m, &len, err);
+		if (r > 0 && !m.has_id && cdpmsg_method_is(&m, method)) {
 			if (ret != NULL)
 				*ret = events_params(m.text, len);
 			return 0;
 		}
-		r = MIN(r, 0);
+		if (r >= 0)
+			r = check_alive(l, err);
 	}
 	error_prefix(err, "%s", method);
 	return r;
@@ -282,8 +338,11 @@ int lease_begin(const char *socket_path, const struct lease_request *req, struct
 	l = mem_zalloc(sizeof(*l));
 	wire_open(&l->wire, fd, POOL_MAX_CDP_OUT, req->tick, req->tick_arg);
 	events_init(&l->events);
+	STAILQ_INIT(&l->posts);
+	l->is_keyed = req->key != NULL;
 	r = ask(l, req, err);
 	if (r < 0) {
+		l->is_keyed = false;
 		lease_end(l);
 		return r;
 	}
@@ -291,10 +350,39 @@ int lease_begin(const char *socket_path, const struct lease_request *req, struct
 	return 0;
 }
 
+/* The pool keeps no page whose calls are open. */
+static void settle(struct lease *l)
+{
+	struct deadline deadline = deadline_in(SETTLE_MS);
+	int r = 0;
+
+	while (r >= 0 && l->end_reason[0] == '\0' &&
+	       (l->open_calls > 0 || !STAILQ_EMPTY(&l->posts))) {
+		struct cdpmsg m;
+		size_t len;
+
+		r = read_message(l, 0, deadline, &m, &len, NULL);
+	}
+}
+
+static void drop_posts(struct lease *l)
+{
+	struct post *post;
+
+	while ((post = STAILQ_FIRST(&l->posts)) != NULL) {
+		STAILQ_REMOVE_HEAD(&l->posts, link);
+		json_decref(post->root);
+		free(post);
+	}
+}
+
 void lease_end(struct lease *l)
 {
 	if (l == NULL)
 		return;
+	if (l->is_keyed)
+		settle(l);
+	drop_posts(l);
 	wire_close(&l->wire);
 	events_done(&l->events);
 	free(l);

@@ -45,7 +45,9 @@ struct lease_request {
 /* req is borrowed during the call, its tick_arg as long as the lease lives. */
 int lease_begin(const char *socket_path, const struct lease_request *req, struct lease **ret,
 		struct error *err);
-void lease_end(struct lease *l); /* NULL is fine */
+/* NULL is fine. With a key it waits a moment (300 ms at most) for the answers that are still to come,
+ * since the pool keeps no page whose calls are open. */
+void lease_end(struct lease *l);
 /* The page is the one that the last lease with this key left: its document, its cookies. */
 bool lease_is_sticky(const struct lease *l);
 const char *lease_end_reason(const struct lease *l); /* "" while it lives; NULL is fine */
@@ -56,8 +58,9 @@ int lease_call(struct lease *l, const char *method, json_t *params, struct deadl
 	       json_t **ret, struct error *err);
 
 /* The same without waiting: the answer is thrown away, unless LEASE_ANSWERS has a handler. Takes
- * params. *ret (may be NULL) is the id. A message that cannot be sent ends the lease, so callers need
- * not look at what it returns. */
+ * params. *ret (may be NULL) is the id. The pool takes so many open calls and no more: what is too
+ * many waits here, and goes before the next lease_call(). A message that cannot be sent ends the
+ * lease, so callers need not look at what it returns. */
 int lease_post(struct lease *l, const char *method, json_t *params, int64_t *ret);
 
 /* Called for each event of its name as it is read, inside whichever call reads it. 0: kept for

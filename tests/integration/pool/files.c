@@ -170,7 +170,7 @@ static void is_unharmed(struct lease *l)
 	no_stream_is_open(l);
 }
 
-static struct lease *begin_kept(void)
+static struct lease *begin_marked(void)
 {
 	struct lease *l = begin_at("/cookies");
 
@@ -180,7 +180,7 @@ static struct lease *begin_kept(void)
 
 static void test_downloads_a_file_with_the_pages_session(void **state)
 {
-	struct lease *l = begin_kept();
+	struct lease *l = begin_marked();
 	struct error err = { 0 };
 	TAKEN;
 
@@ -208,7 +208,7 @@ static void test_a_download_is_redirected_as_far_as_the_rules_go(void **state)
 	static const char *const hosts[] = { "127.0.0.1", NULL };
 	struct page_rules rules = { .block_kinds = PAGE_IMAGES, .allow_hosts = hosts };
 	CLEANUP_FREE char *away = mem_printf("/to?%s/file", getenv("OTHER_URL"));
-	struct lease *l = begin_kept();
+	struct lease *l = begin_marked();
 	struct error err = { 0 };
 	TAKEN;
 
@@ -247,7 +247,7 @@ static void test_a_download_that_fails_has_a_reason(void **state)
 		{ "file:///etc/passwd", -EREMOTEIO },
 		{ "http://", -EREMOTEIO },
 	};
-	struct lease *l = begin_kept();
+	struct lease *l = begin_marked();
 	TAKEN;
 
 	(void)state;
@@ -263,7 +263,7 @@ static void test_a_download_that_fails_has_a_reason(void **state)
 
 static void test_a_download_has_limits(void **state)
 {
-	struct lease *l = begin_kept();
+	struct lease *l = begin_marked();
 	struct error err = { 0 };
 	TAKEN;
 
@@ -292,7 +292,7 @@ static void go_later(struct lease *l, const char *path, bool by_person)
 
 static void test_a_page_that_goes_elsewhere_ends_the_download(void **state)
 {
-	struct lease *l = begin_kept();
+	struct lease *l = begin_marked();
 	struct error err = { 0 };
 	TAKEN;
 
@@ -310,7 +310,7 @@ static void test_a_page_that_goes_elsewhere_ends_the_download(void **state)
 
 static void test_text_comes_as_the_bytes_that_it_is(void **state)
 {
-	struct lease *l = begin_kept();
+	struct lease *l = begin_marked();
 	struct error err = { 0 };
 	TAKEN;
 
@@ -339,6 +339,33 @@ static void test_a_service_worker_does_not_come_between(void **state)
 	assert_string_equal(t.bytes.data, "");
 	must(take(l, "/file", FILE_BYTES, soon(), &t, &err), &err);
 	assert_int_equal(t.bytes.len, FILE_BYTES);
+}
+
+/* The pool keeps no page whose calls are open. */
+static void test_a_page_that_is_to_be_kept_is_kept_after_a_download(void **state)
+{
+	struct lease *l = begin_kept("files:1");
+	struct page_paper paper = PAGE_A4;
+	struct error err = { 0 };
+	TAKEN;
+
+	(void)state;
+	open_page(l, "/cookies");
+	evaluate(l, "window.kept = 1");
+	for (int i = 0; i < 3; i++) {
+		must(take(l, "/file", FILE_BYTES, soon(), &t, &err), &err);
+		l = begin_kept("files:1");
+		assert_true(lease_is_sticky(l));
+		is_unharmed(l);
+		assert_int_equal(take(l, "/slow", FILE_BYTES, deadline_in(300), &t, &err),
+				 -ETIMEDOUT);
+		l = begin_kept("files:1");
+		assert_true(lease_is_sticky(l));
+		t.sink = (struct page_sink){ page_write_buf, &t.bytes, .max_bytes = 1 };
+		assert_int_equal(page_print(l, &paper, &t.sink, soon(), &err), -EFBIG);
+		l = begin_kept("files:1");
+		assert_true(lease_is_sticky(l));
+	}
 }
 
 /* ---- the lease's end ---- */
@@ -376,6 +403,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_page_that_goes_elsewhere_ends_the_download, end),
 		cmocka_unit_test_teardown(test_text_comes_as_the_bytes_that_it_is, end),
 		cmocka_unit_test_teardown(test_a_service_worker_does_not_come_between, end),
+		cmocka_unit_test_teardown(test_a_page_that_is_to_be_kept_is_kept_after_a_download,
+					  end),
 		cmocka_unit_test_teardown(test_the_leases_end_ends_every_transfer, end),
 	};
 

@@ -25,15 +25,26 @@ int end(void **state)
 	return 0;
 }
 
-struct lease *begin(int ttl_ms)
+static struct lease *begin_as(const struct lease_request *req)
 {
-	struct lease_request req = { .cls = POOL_DOCUMENT, .wait_ms = 20000, .ttl_ms = ttl_ms };
 	struct error err = { 0 };
 
 	end(NULL);
-	must(lease_begin(getenv("POOL_SOCKET"), &req, &lent, &err), &err);
+	must(lease_begin(getenv("POOL_SOCKET"), req, &lent, &err), &err);
 	must(page_prepare(lent, soon(), &err), &err);
 	return lent;
+}
+
+struct lease *begin(int ttl_ms)
+{
+	return begin_as(&(struct lease_request){
+		.cls = POOL_DOCUMENT, .wait_ms = 20000, .ttl_ms = ttl_ms });
+}
+
+struct lease *begin_kept(const char *key)
+{
+	return begin_as(&(struct lease_request){
+		.cls = POOL_DOCUMENT, .wait_ms = 20000, .ttl_ms = 60000, .key = key });
 }
 
 void open_page(struct lease *l, const char *path)

@@ -20,7 +20,8 @@ void must(int r, const struct error *err);
 /* The lease is good until end(), or the next begin. */
 struct lease *begin(int ttl_ms);
 struct lease *begin_at(const char *path); /* its page is open there */
-int end(void **state);			  /* a teardown */
+struct lease *begin_kept(const char *key);
+int end(void **state); /* a teardown */
 void open_page(struct lease *l, const char *path);
 
 /* The value as compact JSON; valid until the next call. */

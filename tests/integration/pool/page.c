@@ -181,6 +181,24 @@ static void test_what_is_held_is_let_go_whoever_waits(void **state)
 	assert_string_equal(evaluate(l, "location.pathname"), "\"/next\"");
 }
 
+/* The pool lets a client have 256 open calls. */
+static void test_a_thousand_held_requests_are_all_answered(void **state)
+{
+	static const char *const hosts[] = { "127.0.0.1", NULL };
+	struct page_rules rules = { .allow_hosts = hosts };
+	struct lease *l = begin(60000);
+	struct error err = { 0 };
+
+	(void)state;
+	open_page(l, "/next");
+	must(page_intercept(l, &rules, soon(), &err), &err);
+	evaluate(l,
+		 "window.all = Promise.all(Array.from({ length: 1000 }, (_, i) => fetch('/x?' + i)"
+		 ".then((r) => r.text()))); 0");
+	clock_sleep_ms(1000); /* the worker is busy elsewhere, and they gather */
+	assert_string_equal(evaluate(l, "all.then((a) => a.length)"), "1000");
+}
+
 /* ---- the lease's end ---- */
 
 static void test_the_leases_end_ends_every_helper(void **state)
@@ -211,6 +229,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_refused_kinds_never_reach_the_site, end),
 		cmocka_unit_test_teardown(test_a_page_is_kept_to_its_hosts, end),
 		cmocka_unit_test_teardown(test_what_is_held_is_let_go_whoever_waits, end),
+		cmocka_unit_test_teardown(test_a_thousand_held_requests_are_all_answered, end),
 		cmocka_unit_test_teardown(test_the_leases_end_ends_every_helper, end),
 	};
 
