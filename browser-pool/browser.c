@@ -9,18 +9,16 @@
 #include <unistd.h>
 
 #include "child.h"
-#include "chromium.h"
 #include "frames.h"
 #include "health.h"
+#include "launch.h"
 #include "log.h"
 #include "mem.h"
-#include "orphans.h"
 #include "pool.h"
 #include "remains.h"
 #include "router.h"
 
 #define START_LIMIT_MS	 20000
-#define DATA_MORE_MIB	 256  /* a process reserves as much before it has done anything */
 #define LOOK_MS		 20   /* at a dying group */
 #define LOOK_SLOW_MS	 1000 /* at one that does not die */
 #define NOISE_LINE_BYTES 4096
@@ -343,27 +341,6 @@ static void open_pipes(struct browser *b, const struct child *child)
 	bufferevent_enable(b->noise, EV_READ);
 }
 
-static int spawn(struct pool *p, const char *profile, struct child *ret, struct error *err)
-{
-	struct chromium_plan words;
-	struct child_plan plan;
-	struct error note_err;
-	int r;
-
-	chromium_plan_init(&words, p->settings, p->caps.page_mb, profile);
-	plan = (struct child_plan){ .path = p->settings->pool_browser,
-				    .argv = words.argv,
-				    .envp = words.envp,
-				    .dir = profile,
-				    .data_limit_bytes = (p->caps.page_mb + DATA_MORE_MIB) << 20 };
-	r = child_spawn(&plan, ret, err);
-	chromium_plan_done(&words);
-	if (r == 0 && orphans_note_leader(profile, ret->pid, &note_err) < 0)
-		log_warning("browser not noted for a later pool", "pid=%d reason=\"%s\"",
-			    (int)ret->pid, note_err.text);
-	return r;
-}
-
 int browser_start(struct pool *p, struct error *err)
 {
 	unsigned id = ++p->last_browser_id;
@@ -373,7 +350,7 @@ int browser_start(struct pool *p, struct error *err)
 	int r = rundir_make_profile(p->rundir, id, &profile, err);
 
 	if (r == 0)
-		r = spawn(p, profile, &child, err);
+		r = launch_chromium(p, profile, &child, err);
 	if (r < 0)
 		return r;
 	b = mem_zalloc(sizeof(*b));

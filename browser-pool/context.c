@@ -6,6 +6,7 @@
 #include "browser.h"
 #include "clock.h"
 #include "log.h"
+#include "making.h"
 #include "mem.h"
 #include "pool.h"
 #include "remains.h"
@@ -22,7 +23,7 @@ const char *context_state_name(enum context_state state)
 	return state_names[state];
 }
 
-static void context_set_state(struct context *c, enum context_state state)
+void context_set_state(struct context *c, enum context_state state)
 {
 	struct browser *b = c->browser;
 
@@ -65,26 +66,7 @@ void context_free(struct context *c)
 	pool_wake(b->pool);
 }
 
-/* It could not be made: no worker was promised it, but its browser is not to be trusted. */
-static void fail(struct context *c, const char *why)
-{
-	struct browser *b = c->browser;
-
-	if (c->state != CONTEXT_MAKING || b->state == BROWSER_DYING)
-		return;
-	log_warning("page set-up failed", "browser=%u reason=\"%s\"", b->id, why);
-	event_del(c->timer);
-	if (c->target[0] == '\0')
-		c->target_gone = true; /* if it comes into being yet, it counts as a page */
-	if (c->browser_session[0] != '\0')
-		context_dispose(c); /* leases may keep this browser for minutes, and this room */
-	else
-		context_set_state(c, CONTEXT_DISPOSING);
-	pool_note_start_failed(b->pool, POOL_REASON_SETUP_FAILED);
-	browser_drain(b, RECYCLE_CANARY);
-}
-
-static bool take_name(json_t *result, const char *member, char *ret)
+bool context_take_name(json_t *result, const char *member, char *ret)
 {
 	const char *name = json_string_value(json_object_get(result, member));
 
@@ -92,103 +74,6 @@ static bool take_name(json_t *result, const char *member, char *ret)
 		return false;
 	memcpy(ret, name, strlen(name) + 1);
 	return true;
-}
-
-static void note_made(struct context *c)
-{
-	int64_t took_ms = clock_now_ms() - c->begun_ms;
-	struct browser *b = c->browser;
-
-	log_debug(c->is_canary ? "canary" : "page ready", "browser=%u took_ms=%lld", b->id,
-		  (long long)took_ms);
-	b->pool->totals.contexts_made++;
-	canary_note_made(b, took_ms);
-	if (!b->made_context)
-		pool_note_started(b->pool);
-	b->made_context = true;
-}
-
-static void on_alive(void *arg, json_t *result, const char *error)
-{
-	struct context *c = arg;
-	struct browser *b = c->browser;
-
-	if (c->state != CONTEXT_MAKING)
-		return;
-	if (result == NULL) {
-		fail(c, error);
-		return;
-	}
-	event_del(c->timer);
-	context_set_state(c, CONTEXT_WARM);
-	note_made(c);
-	if (b->state == BROWSER_DRAINING || (c->is_canary && waiting_count(b->pool->waiting) == 0))
-		context_dispose(c);
-}
-
-static void on_page_session(void *arg, json_t *result, const char *error)
-{
-	struct context *c = arg;
-
-	if (c->state != CONTEXT_MAKING)
-		return;
-	if (result == NULL || !take_name(result, "sessionId", c->page_session))
-		fail(c, result ? "no session for the page" : error);
-	else
-		browser_call(c->browser, c->page_session, "Runtime.evaluate",
-			     json_pack("{ss}", "expression", "1"), on_alive, c);
-}
-
-/* A browser without windows cannot hide its pages; they are drawn then. */
-static void on_window(void *arg, json_t *result, const char *error)
-{
-	struct context *c = arg;
-
-	(void)error;
-	c->window = json_integer_value(json_object_get(result, "windowId"));
-}
-
-static void on_target(void *arg, json_t *result, const char *error)
-{
-	struct context *c = arg;
-
-	if (c->state != CONTEXT_MAKING)
-		return;
-	if (result == NULL || !take_name(result, "targetId", c->target)) {
-		fail(c, result ? "no target" : error);
-		return;
-	}
-	browser_call(c->browser, NULL, "Browser.getWindowForTarget",
-		     json_pack("{ss}", "targetId", c->target), on_window, c);
-	browser_call(c->browser, c->browser_session, "Target.attachToTarget",
-		     json_pack("{sssb}", "targetId", c->target, "flatten", 1), on_page_session, c);
-}
-
-static void on_context(void *arg, json_t *result, const char *error)
-{
-	struct context *c = arg;
-
-	if (c->state != CONTEXT_MAKING)
-		return;
-	if (result == NULL || !take_name(result, "browserContextId", c->name))
-		fail(c, result ? "no browser context" : error);
-	else
-		browser_call(c->browser, c->browser_session, "Target.createTarget",
-			     json_pack("{ssss}", "url", "about:blank", "browserContextId", c->name),
-			     on_target, c);
-}
-
-static void on_browser_session(void *arg, json_t *result, const char *error)
-{
-	struct context *c = arg;
-
-	if (c->state != CONTEXT_MAKING)
-		return;
-	if (result == NULL || !take_name(result, "sessionId", c->browser_session))
-		fail(c, result ? "no browser session" : error);
-	else
-		browser_call(c->browser, c->browser_session, "Target.createBrowserContext",
-			     json_pack("{sb}", "disposeOnDetach", 1), on_context, c);
 }
 
 static void note_stuck(struct context *c)
@@ -204,7 +89,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (c->state == CONTEXT_MAKING)
-		fail(c, "not in time");
+		making_fail(c, "not in time");
 	else if (c->state == CONTEXT_DISPOSING)
 		note_stuck(c);
 	else if (c->state == CONTEXT_KEEPING || c->state == CONTEXT_KEPT)
@@ -225,7 +110,7 @@ static struct context *make(struct browser *b)
 	b->pool->context_count[CONTEXT_MAKING]++;
 	b->context_count++;
 	set_timer(c, MAKING_LIMIT_S * 1000);
-	browser_call(b, NULL, "Target.attachToBrowserTarget", NULL, on_browser_session, c);
+	making_begin(c);
 	return c;
 }
 
@@ -306,7 +191,7 @@ static void on_new_session(void *arg, json_t *result, const char *error)
 	(void)error;
 	if (c->state != CONTEXT_KEEPING || c->browser->state == BROWSER_DYING)
 		return;
-	if (result == NULL || !take_name(result, "sessionId", c->page_session))
+	if (result == NULL || !context_take_name(result, "sessionId", c->page_session))
 		context_dispose(c);
 	else
 		browser_call(c->browser, c->page_session, "Runtime.evaluate",
@@ -382,7 +267,7 @@ static void note_page_gone(struct context *c)
 	if (c->state == CONTEXT_LENT)
 		pool_lease_end(c->lease, POOL_REASON_PAGE_CRASHED, "the page closed itself");
 	else if (c->state == CONTEXT_MAKING)
-		fail(c, "the page vanished");
+		making_fail(c, "the page vanished");
 	else if (c->state != CONTEXT_DISPOSING)
 		context_dispose(c);
 }
@@ -417,7 +302,7 @@ void context_note_crashed(struct context *c, const struct target *t, const char 
 		browser_call(c->browser, NULL, "Target.closeTarget",
 			     json_pack("{ss}", "targetId", t->id), on_crashed_closed, NULL);
 	else if (c->state == CONTEXT_MAKING)
-		fail(c, status);
+		making_fail(c, status);
 	else if (c->state != CONTEXT_DISPOSING)
 		context_dispose(c);
 }

@@ -28,6 +28,7 @@
 #pragma once
 
 #include <event2/event.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -101,6 +102,10 @@ void context_free(struct context *c);
  * died (status as Chromium's). */
 void context_note_destroyed(struct context *c, struct target *t);
 void context_note_crashed(struct context *c, const struct target *t, const char *status);
+
+/* For making.c: the only one that moves a context; a name that Chromium gave, into CDP_NAME_SIZE. */
+void context_set_state(struct context *c, enum context_state state);
+bool context_take_name(json_t *result, const char *member, char *ret);
 
 /* NULL when no context of the browser has it. */
 struct context *context_find_name(struct browser *b, const char *name);

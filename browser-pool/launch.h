@@ -1,0 +1,13 @@
+/*
+ * launch.h - the first process of a browser, with its command line, its limits and its note for a
+ * later pool (orphans.h).
+ */
+#pragma once
+
+#include "child.h"
+#include "error.h"
+
+struct pool;
+
+/* profile is its own folder. -errno when there can be no process now. */
+int launch_chromium(struct pool *p, const char *profile, struct child *ret, struct error *err);
