@@ -148,7 +148,7 @@ for (const [what, begin] of Object.entries(FAULTS)) {
 }
 
 test(`${ROUNDS} rounds of all faults leave targets, processes and descriptors as they were`, async (t) => {
-	const pool = await startPool({ 'pool.max_pages': 2 }, { t }); // no page is made beside the one that is measured
+	const pool = await startPool({ 'pool.max_pages': 2, 'pool.lease_s': 3600 }, { t }); // no page is made beside the one that is measured
 	const browser = await pool.browserPid();
 	const bystander = await pool.lease();
 	await bystander.evaluate('globalThis.mark = 1; 0');
