@@ -22,7 +22,7 @@
 struct measured {
 	pid_t pid, group;
 	int64_t bytes, at_ms;
-	bool killed;
+	bool killed, explained; /* it may go on dying for a while after both */
 };
 
 struct watchdog {
@@ -116,12 +116,17 @@ static void kill_page(struct measured *m, const char *why)
 	kill(m->pid, SIGKILL);
 }
 
+static bool may_die(const struct measured *m)
+{
+	return !m->killed && !m->explained;
+}
+
 static struct measured *largest(struct watchdog *w)
 {
 	struct measured *best = NULL;
 
 	for (size_t i = 0; i < w->count; i++)
-		if (!w->list[i].killed && (best == NULL || w->list[i].bytes > best->bytes))
+		if (may_die(&w->list[i]) && (best == NULL || w->list[i].bytes > best->bytes))
 			best = &w->list[i];
 	return best;
 }
@@ -129,7 +134,7 @@ static struct measured *largest(struct watchdog *w)
 static void kill_over_limit(struct watchdog *w)
 {
 	for (size_t i = 0; i < w->count; i++)
-		if (!w->list[i].killed && w->list[i].bytes > limit_of(w))
+		if (may_die(&w->list[i]) && w->list[i].bytes > limit_of(w))
 			kill_page(&w->list[i], "over its limit");
 }
 
@@ -185,11 +190,11 @@ bool watchdog_explains(struct watchdog *w, const struct browser *b)
 		struct measured *m = &w->list[i];
 		bool large = m->killed || m->bytes >= limit_of(w) / 5 * 2;
 
-		if (m->group != b->pid || !large || !is_gone(m))
+		if (m->group != b->pid || m->explained || !large || !is_gone(m))
 			continue;
 		log_notice("page out of memory", "browser=%u pid=%d memory_mb=%lld", b->id,
 			   (int)m->pid, (long long)(m->bytes / MIB));
-		forget(w, m);
+		m->explained = true;
 		return true;
 	}
 	return false;

@@ -86,6 +86,68 @@ test('a kept page that grows too large is discarded', async (t) => {
 	await pool.stop();
 });
 
+const insideOf = (folder) => ['sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "$@"', folder];
+
+// A control group that the kernel holds to a limit. The pool knows those of cgroup v2; of one of v1 it
+// sees a copy, renewed fifty times a second.
+function makeGroup(limit) {
+	const v2 = '/sys/fs/cgroup', v1 = '/sys/fs/cgroup/memory', name = `pensum-test-${process.pid}`;
+	const read = (folder, file) => fs.readFileSync(`${folder}/${file}`, 'latin1');
+	const remove = (folder) => until('empty group', () => {
+		try {
+			fs.rmdirSync(folder);
+			return true;
+		} catch { return false; }
+	});
+	if (fs.existsSync(`${v2}/cgroup.subtree_control`) && read(v2, 'cgroup.subtree_control').includes('memory')) {
+		const folder = `${v2}/${name}`;
+		fs.mkdirSync(folder);
+		fs.writeFileSync(`${folder}/memory.max`, `${limit}`);
+		return { wrap: insideOf(folder), kills: () => Number(/^oom_kill (\d+)/m.exec(read(folder, 'memory.events'))[1]), remove: () => remove(folder) };
+	}
+	const folder = `${v1}/${name}`, copy = temporaryFolder('pensum-g-');
+	fs.mkdirSync(folder);
+	fs.writeFileSync(`${folder}/memory.limit_in_bytes`, `${limit}`);
+	const mirror = () => {
+		fs.writeFileSync(`${copy.path}/memory.max`, `${limit}\n`);
+		fs.writeFileSync(`${copy.path}/memory.current`, read(folder, 'memory.usage_in_bytes'));
+		fs.writeFileSync(`${copy.path}/memory.stat`, /^total_(inactive_file \d+\n)/m.exec(read(folder, 'memory.stat'))[1]);
+	};
+	mirror();
+	const timer = setInterval(mirror, 20);
+	return { wrap: [...namespace, 'sh', '-c', 'echo $$ > "$0/cgroup.procs" && mount --bind "$1" /sys/fs/cgroup && shift && exec "$@"', folder, copy.path],
+		kills: () => Number(/^oom_kill (\d+)/m.exec(read(folder, 'memory.oom_control'))[1]),
+		remove: () => (clearInterval(timer), copy.remove(), remove(folder)) };
+}
+
+test('with 1 GiB for everything three pages that take all they can die, before the kernel has to choose', async (t) => {
+	let group;
+	try {
+		group = makeGroup(1024 * MIB);
+	} catch (error) {
+		t.skip(`no control group: ${error.message}`);
+		return;
+	}
+	t.after(() => group.remove());
+	const pool = await startPool({ 'pool.sandbox': 'off' }, { t, wrap: group.wrap });
+	const { limits } = await pool.status();
+	assert.deepEqual([limits.max_browsers, limits.max_pages, limits.page_memory_mb], [1, 8, 192]);
+	const bystander = await pool.lease();
+	const browser = await pool.browserPid();
+	for (const round of [['objects', 'array buffers', 'DOM nodes'], ['canvas', 'canvas', 'canvas'], ['array buffers', 'array buffers', 'array buffers']]) {
+		const victims = await Promise.all(round.map(() => pool.lease()));
+		victims.forEach((victim, i) => victim.ask('Runtime.evaluate', { expression: bombs[round[i]] }));
+		const ends = Promise.all(victims.map((victim) => victim.ended));
+		assert.equal(await bystander.evaluate('6 * 7'), 42);
+		assert.deepEqual(await ends, ['page_oom', 'page_oom', 'page_oom'], String(round));
+		assert.equal(await bystander.evaluate('6 * 7'), 42);
+	}
+	assert.equal(group.kills(), 0);
+	assert.equal(await pool.browserPid(), browser);
+	bystander.close();
+	await pool.stop();
+});
+
 // A machine of the test's own: in a mount namespace its files lie over those of the kernel.
 const script = `mount --bind "$0/meminfo" /proc/meminfo && mount --bind "$0/pressure" /proc/pressure/memory &&
 	mount --bind "$0/cgroup" /sys/fs/cgroup && exec "$@"`;
