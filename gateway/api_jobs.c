@@ -1,7 +1,8 @@
 /*
  * api_jobs.c - jobs as their owner sees them: PostgreSQL's row with the newest event over it.
  *
- *	rows -> for each that has not ended: Redis pensum:job:<id> -> the newer of both -> reply
+ *	rows -> for each that has not ended: Redis pensum:job:<id> -> the newer of both
+ *	     -> for each that is queued: its place in the queue -> reply
  *
  * That a job has ended stands in PostgreSQL alone. When Redis tells of an end that was not yet in
  * the rows, they are read once more, so an answer never goes back behind what was shown already.
@@ -16,6 +17,7 @@
 #include "api_submit.h"
 #include "keys.h"
 #include "mem.h"
+#include "positions.h"
 
 #define LIST_MAX "50"
 
@@ -26,7 +28,7 @@ struct view {
 	void (*done_fn)(struct view *v);
 	json_t *jobs;
 	size_t waiting; /* for so many answers of Redis, and 1 while they are asked */
-	bool is_stale, is_second;
+	bool is_stale, is_second, is_placed;
 };
 
 struct lookup {
@@ -78,12 +80,54 @@ static void overlay(struct lookup *l, const struct job_event *ev)
 	json_decref(newer);
 }
 
+static bool is_queued(const json_t *job)
+{
+	return strcmp(text_of(job, "state"), "queued") == 0;
+}
+
+static bool any_queued(const json_t *jobs)
+{
+	const json_t *job;
+	size_t i;
+
+	json_array_foreach((json_t *)jobs, i, job)
+		if (is_queued(job))
+			return true;
+	return false;
+}
+
+static void view_step_done(struct view *v);
+
+static void got_places(void *arg)
+{
+	struct view *v = arg;
+	json_t *job;
+	size_t i;
+
+	json_array_foreach(v->jobs, i, job) {
+		const struct position *p = positions_find(v->g->positions, text_of(job, "id"));
+
+		if (!is_queued(job))
+			continue;
+		json_object_set_new(job, "position", p ? json_integer(p->place) : json_null());
+		json_object_set_new(job, "eta_s",
+				    p && p->eta_s >= 0 ? json_integer(p->eta_s) : json_null());
+	}
+	view_step_done(v);
+}
+
 static void view_step_done(struct view *v)
 {
 	json_t *jobs = v->jobs;
 
 	if (--v->waiting > 0)
 		return;
+	if (!v->is_placed && (!v->is_stale || v->is_second) && any_queued(jobs)) {
+		v->is_placed = true;
+		v->waiting = 1;
+		positions_ask(v->g->positions, got_places, v);
+		return;
+	}
 	if (v->is_stale && !v->is_second) {
 		v->is_stale = false;
 		v->is_second = true;
@@ -200,13 +244,18 @@ static void reply_job(struct view *v)
 {
 	json_t *job = json_array_get(v->jobs, 0);
 	struct job_version version = version_of(job);
-	char etag[32];
+	json_int_t place = json_integer_value(json_object_get(job, "position"));
+	char etag[64];
 
 	if (job == NULL) {
 		api_reply_unknown(v->r);
 		return;
 	}
-	snprintf(etag, sizeof(etag), "\"%d.%d\"", version.attempt, version.n);
+	if (place > 0)
+		snprintf(etag, sizeof(etag), "\"%d.%d.%lld\"", version.attempt, version.n,
+			 (long long)place);
+	else
+		snprintf(etag, sizeof(etag), "\"%d.%d\"", version.attempt, version.n);
 	reply_header(v->r, "ETag", etag);
 	reply_header(v->r, "Cache-Control", "private, no-cache");
 	if (is_known_to_client(v->r, etag))

@@ -13,6 +13,7 @@
 
 struct hub;    /* hub.h: live subscriptions and the newest events */
 struct feeder; /* feeder.h: rings for the jobs whose turn it is */
+struct positions; /* positions.h: where queued jobs stand */
 struct hasher; /* hasher.h: the helper thread that checks passwords */
 struct live;
 struct http_server;
@@ -28,6 +29,7 @@ struct gateway {
 	struct store *store; /* finished documents */
 	struct hub *hub;
 	struct feeder *feeder;
+	struct positions *positions;
 	struct hasher *hasher;
 	struct live *live;			/* live.h: the WebSockets */
 	struct http_server *server;		/* http_server.h */

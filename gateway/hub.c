@@ -14,11 +14,13 @@
 #include "live_snapshot.h"
 #include "log.h"
 #include "mem.h"
+#include "positions.h"
 #include "text.h"
 
 #define TICK_MS	      1000
 #define REREAD_TICKS  10 /* seconds between two looks at PostgreSQL while the feed works */
 #define SESSION_TICKS 20
+#define PLACE_TICKS   2
 
 struct hub {
 	struct gateway *g;
@@ -223,6 +225,28 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 		topic_mark_reading(&h->topics, topic_find(&h->topics, ids[i]));
 }
 
+/* Places in the queue: no new version, and a later one may take the place of one that still waits. */
+
+static void place_one(struct topic *t, void *arg)
+{
+	struct hub *h = arg;
+	const struct position *p = positions_find(h->g->positions, t->job);
+	struct subscription *s;
+
+	if (!topic_place(t, p != NULL ? p->place : 0, p != NULL ? p->eta_s : -1) || p == NULL)
+		return;
+	LIST_FOREACH(s, &t->subscriptions, in_topic)
+		if (s->greeted && job_version_compare(s->sent, t->newest.version) == 0)
+			s->client->ops->send(s->client->arg, topic_frame(t, false), t->job, true);
+}
+
+static void on_places(void *arg)
+{
+	struct hub *h = arg;
+
+	topics_each_queued(&h->topics, place_one, h);
+}
+
 static void on_gap(void *arg)
 {
 	struct hub *h = arg;
@@ -242,6 +266,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	h->ticks++;
 	if (blind || h->ticks % REREAD_TICKS == 0)
 		topics_mark_all_unread(&h->topics);
+	if (h->ticks % PLACE_TICKS == 0 && topics_each_queued(&h->topics, NULL, NULL) > 0)
+		positions_ask(h->g->positions, on_places, h);
 	if (h->ticks % SESSION_TICKS == 0)
 		question_sessions(h, h->g, &h->clients);
 	if (!TAILQ_EMPTY(&h->topics.unread))

@@ -46,8 +46,25 @@ bool topic_raise(struct topic *t, const struct job_event *ev)
 	if (job_version_compare(ev->version, t->newest.version) <= 0)
 		return false;
 	t->newest = *ev;
+	t->place = 0;
 	forget_frames(t);
 	return true;
+}
+
+bool topic_place(struct topic *t, int place, int eta_s)
+{
+	if (t->place == place && (place == 0 || t->eta_s == eta_s))
+		return false;
+	t->place = place;
+	t->eta_s = eta_s;
+	forget_frames(t);
+	return true;
+}
+
+static void add_place(const struct topic *t, json_t *json)
+{
+	json_object_set_new(json, "position", json_integer(t->place));
+	json_object_set_new(json, "eta_s", t->eta_s >= 0 ? json_integer(t->eta_s) : json_null());
 }
 
 struct live_frame *topic_frame(struct topic *t, bool snapshot)
@@ -60,6 +77,8 @@ struct live_frame *topic_frame(struct topic *t, bool snapshot)
 		event = job_event_to_json(&t->newest);
 		json_object_update(json, event);
 		json_decref(event);
+		if (t->place > 0)
+			add_place(t, json);
 		*place = live_frame_new(json);
 	}
 	return *place;
@@ -99,6 +118,23 @@ void topics_mark_all_unread(struct topics *all)
 	for (size_t i = 0; i < TOPIC_BUCKETS; i++)
 		LIST_FOREACH(t, &all->buckets[i], link)
 			topic_mark_unread(all, t);
+}
+
+size_t topics_each_queued(struct topics *all, void (*fn)(struct topic *t, void *arg), void *arg)
+{
+	struct topic *t;
+	size_t count = 0;
+
+	for (size_t i = 0; i < TOPIC_BUCKETS; i++) {
+		LIST_FOREACH(t, &all->buckets[i], link) {
+			if (t->state != TOPIC_KNOWN || t->newest.state != JOB_QUEUED)
+				continue;
+			count++;
+			if (fn != NULL)
+				fn(t, arg);
+		}
+	}
+	return count;
 }
 
 static struct topic *topic_new(struct topics *all, const char *job)

@@ -26,6 +26,7 @@ struct topic {
 	char user_id[VAULT_USER_ID];
 	char session_hash[VAULT_HASH_HEX];
 	struct job_event newest;
+	int place, eta_s; /* of a queued job (positions.h); place 0: not known */
 	struct live_frame *frames[2]; /* of newest, made when first needed: event, snapshot */
 	size_t subscription_count;
 	LIST_HEAD(, subscription) subscriptions;
@@ -63,7 +64,9 @@ void topics_init(struct topics *all);
 struct topic *topic_find(struct topics *all, const char *job);
 /* Whether ev is newer than what was known; then it is the newest. */
 bool topic_raise(struct topic *t, const struct job_event *ev);
-/* Borrowed until the topic is raised or ends. */
+/* Whether that is news; place 0: not known (any more). */
+bool topic_place(struct topic *t, int place, int eta_s);
+/* Borrowed until the topic is raised, placed or ends. */
 struct live_frame *topic_frame(struct topic *t, bool snapshot);
 
 void topic_mark_unread(struct topics *all, struct topic *t);
@@ -71,6 +74,8 @@ void topic_mark_reading(struct topics *all, struct topic *t);
 /* False: this topic was made after that snapshot was asked for, and is unread still. */
 bool topic_end_reading(struct topics *all, struct topic *t);
 void topics_mark_all_unread(struct topics *all);
+/* Calls fn for each topic whose newest event is "queued"; it may not end topics. Answers how many. */
+size_t topics_each_queued(struct topics *all, void (*fn)(struct topic *t, void *arg), void *arg);
 
 struct subscription *subscription_begin(struct topics *all, struct hub_client *c, const char *job,
 					struct job_version have);

@@ -26,6 +26,7 @@
 #include "migrate.h"
 #include "options.h"
 #include "pool_ask.h"
+#include "positions.h"
 #include "static.h"
 #include "traffic.h"
 
@@ -176,6 +177,7 @@ static int build(struct run *run, struct error *err)
 		r = build_backends(g, err);
 	if (r < 0)
 		return r;
+	g->positions = positions_new(g);
 	g->hub = hub_new(g);
 	r = live_new(g, &g->live, err);
 	if (r == 0)
@@ -246,6 +248,7 @@ static void tear_down(struct run *run)
 	http_server_free(g->server);
 	live_free(g->live);
 	hub_free(g->hub);
+	positions_free(g->positions);
 	hasher_free(g->hasher);
 	redisloop_free(g->redis_events);
 	redisloop_free(g->redis);

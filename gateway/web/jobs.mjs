@@ -101,7 +101,7 @@ export function forgetAll() {
 
 async function apply(event) {
 	const { job: id, type, ...news } = event;
-	const job = { ...known.get(id), id, ...news };
+	const job = { ...known.get(id), position: null, eta_s: null, id, ...news };
 	if (!isOver(job)) {
 		known.set(id, job);
 		tell(job);

@@ -174,7 +174,8 @@ export class Live {
 	#event(event) {
 		const have = this.#have.get(event.job);
 		if (!have || !Array.isArray(event.version)) return;
-		if (compareVersions(event.version, have) <= 0) return;
+		const order = compareVersions(event.version, have);
+		if (order < 0 || (order === 0 && event.position === undefined)) return; // a place is no version
 		this.#have.set(event.job, event.version);
 		this.#options.onEvent?.(event);
 	}

@@ -13,6 +13,15 @@ export function stageText(job) {
 	return sentence(job.step || 'starting');
 }
 
+// Where a queued job stands: "number 7, starts in about 2 min", or nothing while nobody knows.
+export function placeText(job) {
+	if (job.state !== 'queued' || !job.position) return '';
+	const place = job.position === 1 ? 'next' : `number ${job.position}`;
+	if (job.eta_s === null || job.eta_s === undefined) return place;
+	if (job.eta_s < 60) return `${place}, starts in less than a minute`;
+	return `${place}, starts in about ${Math.round(job.eta_s / 60)} min`;
+}
+
 export function createProgress({ label, compact = false, canCancel = true }) {
 	const stage = h('span', { class: 'progress-stage' });
 	const count = h('span', { class: 'progress-count' });
@@ -50,7 +59,7 @@ export function createProgress({ label, compact = false, canCancel = true }) {
 		const isCounted = job.total > 0 && job.state === 'running';
 		const part = isCounted ? Math.min(1, job.done / job.total) : null;
 		setText(stage, stageText(job));
-		setText(count, isCounted ? `${job.done} of ${job.total}` : '');
+		setText(count, isCounted ? `${job.done} of ${job.total}` : placeText(job));
 		setText(note, job.note && job.state !== 'waiting' ? job.note : '');
 		note.hidden = note.textContent === '';
 		again.hidden = !needsSignIn(job);

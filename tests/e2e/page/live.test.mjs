@@ -50,6 +50,17 @@ test('only newer facts about subscribed jobs are handed on', () => {
 	assert.deepEqual(seen.events, ['1.2', '2.0']);
 });
 
+test('a new place in the queue is handed on although it is no newer version', () => {
+	const { live, seen, last } = setUp();
+	live.start();
+	last().opens();
+	live.subscribe('a', [1, 0]);
+	last().says({ type: 'event', job: 'a', version: [1, 0], position: 7 });
+	last().says({ type: 'event', job: 'a', version: [1, 1] });
+	last().says({ type: 'event', job: 'a', version: [1, 0], position: 6 });
+	assert.deepEqual(seen.events, ['1.0', '1.1'], 'not one that is late');
+});
+
 test('after a reconnect it asks again with what it has', async () => {
 	mock.timers.enable({ apis: ['setTimeout', 'Date'] });
 	const { live, seen, last } = setUp();
