@@ -9,5 +9,5 @@
 
 struct pool;
 
-/* profile is its own folder. -errno when there can be no process now. */
+/* profile is its own folder. -errno when there can be no process now, and then no folder either. */
 int launch_chromium(struct pool *p, const char *profile, struct child *ret, struct error *err);

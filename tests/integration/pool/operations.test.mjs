@@ -1,4 +1,4 @@
-// What people do to a running pool: pause, resume, kill, reload, look; and browsers that do not start.
+// What people do to a running pool: pause, resume, kill, reload, look.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -6,7 +6,6 @@ import { test } from 'node:test';
 import { run, startProcess, temporaryFolder, until } from '../../support/process.mjs';
 import { startPool } from './pool.mjs';
 
-const CHROMIUM = '/usr/lib/chromium/chromium-headless-shell';
 const ok = { type: 'ok' };
 const isLent = (lease) => lease.messages.some((m) => m.type === 'leased');
 
@@ -159,47 +158,4 @@ test('systemd hears that the pool is ready, lives, reloads and stops', async (t)
 	await hears(/STOPPING=1/);
 	await manager.stop();
 	folder.remove();
-});
-
-const zombiesOf = (parent) => fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((pid) => {
-	try {
-		const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-		const [state, ppid] = text.slice(text.lastIndexOf(')') + 2).split(' ');
-		return state === 'Z' && Number(ppid) === parent;
-	} catch {
-		return false;
-	}
-});
-
-const badBrowsers = [
-	{ name: 'exits at once', script: 'exit 1', failures: 4 },
-	{ name: 'cannot answer', script: `exec 4>&-\nexec ${CHROMIUM} "$@"`, failures: 2 },
-	{ name: 'does nothing', script: 'exec sleep 600', failures: 0 }, // until its start's deadline
-];
-
-test('a launch that fails does not poison the pool', { concurrency: badBrowsers.length }, async (t) => {
-	await Promise.all(badBrowsers.map(({ name, script, failures }) => t.test(`a browser that ${name}`, async (st) => {
-		const folder = temporaryFolder('pensum-l-');
-		const binary = path.join(folder.path, 'browser');
-		const bad = path.join(folder.path, 'bad');
-		const link = (target) => fs.symlinkSync(target, `${binary}.new`) ?? fs.renameSync(`${binary}.new`, binary);
-		fs.writeFileSync(bad, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-		link(bad);
-		const pool = await startPool({ 'pool.browser': binary }, { t: st });
-		const waiter = pool.begin();
-		const status = await pool.until('failures and a pause', (s) => s.totals.browser_starts > 0 &&
-			s.start_failures >= failures && (failures === 0 || s.next_start_in_ms > 0), 60_000);
-		assert.ok(status.totals.browser_starts <= 12);
-		link(CHROMIUM);
-		await waiter.granted(31_000);
-		assert.equal(await waiter.evaluate('1 + 1'), 2);
-		const after = await pool.until('one browser', (s) => s.browsers.length === 1);
-		assert.equal(after.start_failures, 0);
-		assert.ok(after.totals.browser_starts <= 12);
-		assert.equal(pool.profiles().length, 1);
-		assert.deepEqual(zombiesOf(pool.daemon.pid), []);
-		waiter.close();
-		await pool.stop();
-		folder.remove();
-	})));
 });
