@@ -1,6 +1,7 @@
 #include "pgloop_conn.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
 #define MAX_PREPARED 256 /* more statements than the program has */
-#define NAME_SIZE    16
+#define NAME_SIZE    24
 
 /* SQLSTATEs of a prepared statement that did not run: no such name, the name is taken (both behind
  * a pooler), its result has other columns now (after a migration). */
@@ -201,29 +202,37 @@ static bool flush(struct pgloop_conn *c)
 	return true;
 }
 
-/* Its place in the table of what is prepared, which gives it its name; or where it would stand. */
-static size_t place_of(const struct pgloop_conn *c)
+/* The same text has the same name wherever it was prepared: behind a pooler a name may be found
+ * that another connection, or another gateway, gave. */
+static void name_statement(const char *sql, char out[NAME_SIZE])
 {
-	size_t i = 0;
+	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
-	while (i < c->prepared_count && c->prepared[i] != c->sql)
-		i++;
-	return i;
+	for (const char *c = sql; *c != '\0'; c++)
+		hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+	snprintf(out, NAME_SIZE, "p%016llx", (unsigned long long)hash);
+}
+
+static bool is_prepared(const struct pgloop_conn *c, const char *sql)
+{
+	for (size_t i = 0; i < c->prepared_count; i++)
+		if (c->prepared[i] == sql)
+			return true;
+	return false;
 }
 
 /* What is to be sent next for the query that runs. */
 static void send_on(struct pgloop_conn *c)
 {
-	size_t place = place_of(c);
 	int count = (int)c->param_count, sent;
 	char name[NAME_SIZE];
 
-	snprintf(name, sizeof(name), "p%zu", place);
 	c->preparing = false;
-	if (c->plain || place == MAX_PREPARED) {
-		sent = PQsendQueryParams(c->pg, c->sql, count, NULL, c->params, NULL, NULL, 0);
-	} else if (place < c->prepared_count) {
+	name_statement(c->sql, name);
+	if (is_prepared(c, c->sql)) {
 		sent = PQsendQueryPrepared(c->pg, name, count, c->params, NULL, NULL, 0);
+	} else if (c->plain || c->prepared_count == MAX_PREPARED) {
+		sent = PQsendQueryParams(c->pg, c->sql, count, NULL, c->params, NULL, NULL, 0);
 	} else {
 		c->preparing = true;
 		sent = PQsendPrepare(c->pg, name, c->sql, count, NULL);
@@ -292,6 +301,7 @@ static bool goes_on(struct pgloop_conn *c, const PGresult *res, bool good)
 	if (good || c->plain || !is_unprepared(res))
 		return false;
 	c->plain = true;
+	c->prepared_count = 0;
 	return true;
 }
 
