@@ -8,7 +8,7 @@
  * gone then, and a worker would take a student for signed out. The kernel tells of that end.
  *
  * Either way the browser is killed with browser_gone. (Whether pages can still be started is found
- * by making them: context.h.)
+ * by making them: canary.h.)
  */
 #pragma once
 

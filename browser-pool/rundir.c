@@ -111,11 +111,14 @@ int rundir_make_profile(struct rundir *dir, unsigned id, char **ret, struct erro
 	CLEANUP_FREE char *path = mem_printf("%s/" PROFILE_PREFIX "%u", dir->path, id);
 	CLEANUP_FREE char *tmp = mem_printf("%s/tmp", path);
 	int r = file_remove_tree(path, err);
+	struct error ignored;
 
 	if (r == 0)
 		r = file_mkdirs(tmp, 0700, err);
-	if (r < 0)
+	if (r < 0) {
+		file_remove_tree(path, &ignored);
 		return r;
+	}
 	*ret = path;
 	path = NULL;
 	return 0;

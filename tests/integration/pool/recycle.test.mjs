@@ -125,6 +125,18 @@ test('old browsers go one after the other, never with more than one to spare', a
 	await pool.stop();
 });
 
+test('a reload that says so replaces browsers that have become too old, and ends drains sooner', async (t) => {
+	const pool = await startPool({}, { t });
+	const held = await pool.lease();
+	const config = pool.daemon.child.spawnargs[pool.daemon.child.spawnargs.indexOf('--config') + 1];
+	fs.appendFileSync(config, 'pool.recycle_age_s = 1\npool.drain_s = 1\n');
+	process.kill(pool.daemon.pid, 'SIGHUP');
+	await pool.daemon.waitLine(/settings read again/);
+	assert.equal(await held.ended, 'recycled');
+	await pool.until('too old', (s) => restarts(s, 'age') >= 1);
+	await pool.stop();
+});
+
 test('an upgraded browser is taken over without a restart, and a missing one changes nothing', async (t) => {
 	const binary = ownBinary(t);
 	binary.put(start);
