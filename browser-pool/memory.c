@@ -152,6 +152,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	look(m);
 	if (m->state.is_short)
 		evict_one(m->pool);
+	else if (m->state.denied && waiting_count_ready(m->pool->waiting) > 0)
+		kept_drop_oldest(m->pool);
 	if (m->state.denied)
 		pool_wake(m->pool);
 	else if (is_of_use(m))

@@ -9,7 +9,8 @@
  * Short of memory is the pool when less than the floor is really left, or when programs wait for
  * memory for more than pool.max_pressure percent of the time; it is over when there is a quarter
  * more than the floor, and half of that pressure. Meanwhile nothing is made or lent, and four times
- * a second one page goes that nobody uses: the longest idle kept one, or else a warm one.
+ * a second one page goes that nobody uses: the longest idle kept one, or else a warm one. Kept ones
+ * also go while somebody waits because the next page would not fit.
  *
  * Nobody is refused for it, but patience ends with reason memory. At most four times a second the
  * kernel is asked, and not at all while the pool has no page and nobody waits for one.

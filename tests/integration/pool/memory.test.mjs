@@ -260,6 +260,25 @@ test('while memory is short nothing is lent: kept and warm pages go, who waits w
 	await pool.stop();
 });
 
+test('kept pages make room for who waits because the next page would not fit', { skip }, async (t) => {
+	const machine = new Machine(4096);
+	const pool = await startOn(machine, t);
+	for (const key of ['a', 'b']) (await pool.lease({ key })).close();
+	const held = await pool.lease();
+	await pool.until('kept and warm pages', (s) => s.contexts.kept === 2 && s.contexts.warm === 2 && s.contexts.making === 0);
+	machine.setAvailable(140);
+	await pool.until('that it is seen', (s) => s.memory.available_mb === 140);
+	await sleep(600);
+	assert.equal((await pool.status()).contexts.kept, 2, 'nobody waits');
+	const waiter = pool.begin();
+	const { contexts, memory, waiting } = await pool.until('no kept page', (s) => s.contexts.kept === 0);
+	assert.deepEqual([contexts.warm, contexts.lent, waiting.length, memory.short], [2, 1, 1, false]);
+	machine.setAvailable(1000);
+	await waiter.granted();
+	for (const lease of [held, waiter]) lease.close();
+	await pool.stop();
+});
+
 test('while programs wait for memory, requests do', { skip }, async (t) => {
 	const machine = new Machine(4096);
 	const pool = await startOn(machine, t, { 'pool.max_pressure': 20 });
