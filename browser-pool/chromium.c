@@ -31,6 +31,10 @@ static const char *const flags[] = {
 	"--disable-hang-monitor",
 	"--disable-prompt-on-repost",
 	"--metrics-recording-only",
+	/* What pages log would go to stderr, and the browser waits until we have read it: only what
+	 * ends a process is worth that. (Without the first word the second does nothing.) */
+	"--enable-logging=stderr",
+	"--log-level=3",
 	"--mute-audio",
 	"--hide-scrollbars",
 	"--password-store=basic",

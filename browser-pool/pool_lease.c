@@ -20,6 +20,7 @@
 #define MAX_BROWSER_UNSENT (32 * 1024 * 1024) /* bytes that wait for the browser */
 #define SLOW_UNSENT	   (16 * 1024 * 1024) /* bytes that wait for the client */
 #define SLOW_LOOK_S	   2
+#define MAX_EVENTS_UNSENT  (32 * 1024 * 1024) /* of these, what the client did not ask for */
 
 static void set_timer(struct event *timer, int64_t ms)
 {
@@ -249,6 +250,18 @@ void pool_lease_end(struct pool_lease *l, enum pool_reason reason, const char *d
 		end_lent(l, reason, detail);
 }
 
+/* A page that talks without end must not fill the browser and the pool until somebody looks: who has
+ * read nearly all begins anew. */
+static bool is_flooded(struct pool_lease *l, bool is_event, size_t bytes, size_t unsent)
+{
+	if (unsent < SLOW_UNSENT / 4)
+		l->events_unsent = 0;
+	if (is_event)
+		l->events_unsent += bytes;
+	return l->events_unsent > MAX_EVENTS_UNSENT ||
+	       (unsent > SLOW_UNSENT && unsent + bytes > POOL_MAX_CDP_OUT);
+}
+
 void pool_lease_give(struct pool_lease *l, const struct cdpmsg *m, int64_t client_id,
 		     const char *session)
 {
@@ -256,7 +269,7 @@ void pool_lease_give(struct pool_lease *l, const struct cdpmsg *m, int64_t clien
 	struct cdp_pieces pieces;
 
 	cdpmsg_readdress(m, client_id, session, &pieces);
-	if (unsent > SLOW_UNSENT && unsent + pieces.bytes > POOL_MAX_CDP_OUT) {
+	if (is_flooded(l, !m->has_id, pieces.bytes, unsent)) {
 		pool_lease_end(l, POOL_REASON_SLOW_CONSUMER, "too much waits for the client");
 		return;
 	}

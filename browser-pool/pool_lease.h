@@ -46,6 +46,7 @@ struct pool_lease {
 	struct event *timer;	     /* the wait's, then the ttl's */
 	struct event *slow_timer;    /* while much is unsent: does the client read at all? */
 	uint64_t written_before;     /* when slow_timer was set */
+	size_t events_unsent;	     /* bytes of events since little waited for the client */
 	int64_t asked_ms, lent_ms;
 	unsigned position; /* as the client was told last; 0 = not yet */
 	bool sticky;	   /* its page is the one that its key had before */

@@ -1,0 +1,135 @@
+// Clients that do not read, and clients that ask for much: neither costs the others their answers,
+// nor the browser or the pool more memory than the limits in poolmsg.h and pool_lease.c say.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import { after, before, test } from 'node:test';
+import { sleep, until } from '../../support/process.mjs';
+import { startPool } from './pool.mjs';
+
+const MIB = 1024 * 1024;
+const MAX_OUT = 64 * MIB; // of one message (POOL_MAX_CDP_OUT), and of what waits for a client
+const MAX_EVENTS = 32 * MIB; // of these, what it did not ask for (MAX_EVENTS_UNSENT)
+const SLACK = 32 * MIB; // and what waits is kept in blocks of up to twice its size
+const LARGE = 20 * MIB;
+const MIN_CALLS = 10; // of a bystander meanwhile, on a machine with much else to do
+let pool, browserPid;
+
+const rssOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
+const p99 = (times) => times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)];
+const mib = (bytes) => Math.round(bytes / MIB);
+
+before(async () => {
+	pool = await startPool({ 'pool.max_browsers': 1, 'pool.max_pages': 4 }, { env: { ASAN_OPTIONS: 'quarantine_size_mb=1' } });
+	browserPid = await pool.browserPid();
+});
+
+after(() => pool.stop());
+
+// The most that each has grown until stop().
+function watchMemory() {
+	const pids = { daemon: pool.daemon.pid, browser: browserPid };
+	const start = {}, grown = { daemon: 0, browser: 0 };
+	for (const [name, pid] of Object.entries(pids)) start[name] = rssOf(pid);
+	const look = () => {
+		for (const [name, pid] of Object.entries(pids)) grown[name] = Math.max(grown[name], rssOf(pid) - start[name]);
+	};
+	const timer = setInterval(look, 20);
+	return { grown, stop: () => (look(), clearInterval(timer), grown) };
+}
+
+async function timeCalls(lease, goesOn) {
+	const times = [];
+	while (goesOn(times.length)) {
+		const begun = performance.now();
+		const answer = await Promise.race([lease.evaluate('6 * 7'), lease.ended]);
+		assert.equal(answer, 42);
+		times.push(performance.now() - begun);
+	}
+	return times;
+}
+
+// A page that says 10 MB a second, to a client that reads next to nothing of it.
+async function startFlood() {
+	const lease = await pool.lease({ ttl_ms: 120_000, tag: 'flood' });
+	await lease.call('Runtime.enable');
+	await lease.evaluate('setInterval(() => { for (let i = 0; i < 10; i++) console.log("x".repeat(10000)) }, 10); 0');
+	lease.socket.pause();
+	const pause = () => lease.socket.pause();
+	lease.socket.on('data', pause);
+	const timer = setInterval(() => lease.socket.resume(), 200);
+	lease.readAll = () => (clearInterval(timer), lease.socket.off('data', pause).resume());
+	return lease;
+}
+
+const floodIsOver = async () => (await pool.status()).totals.ended.slow_consumer;
+
+// Asks for large answers one after the other, and only counts them.
+async function startPull() {
+	const lease = await pool.lease({ ttl_ms: 120_000, tag: 'pull' });
+	const pull = { bytes: 0, answers: 0, stop: () => lease.close() };
+	const ask = () => lease.send({ id: ++lease.lastId, method: 'Runtime.evaluate', params: { expression: `"y".repeat(${LARGE})`, returnByValue: true } });
+	lease.socket.removeAllListeners('data').on('data', (data) => {
+		pull.bytes += data.length;
+		if (data.at(-1) !== 0) return;
+		pull.answers++;
+		ask();
+	});
+	lease.ended.then(() => (pull.over = true));
+	ask();
+	return pull;
+}
+
+test('a client that hardly reads is let go, and costs nobody else anything', async (t) => {
+	const small = await pool.lease({ ttl_ms: 120_000 });
+	t.after(() => small.close());
+	const usual = p99(await timeCalls(small, (done) => done < 200));
+	const memory = watchMemory();
+	const flood = await startFlood();
+	let over = false;
+	const ending = until('end of the flood', floodIsOver, 60_000, 50).then(() => (over = true));
+	const during = await timeCalls(small, () => !over);
+	await ending;
+	const grown = memory.stop();
+	t.diagnostic(`${during.length} calls, p99 ${p99(during).toFixed(1)} ms (usually ${usual.toFixed(1)}), daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
+	assert.ok(during.length >= MIN_CALLS, `only ${during.length} calls`);
+	assert.ok(grown.daemon < 2 * MAX_EVENTS + SLACK, `daemon +${mib(grown.daemon)} MiB`);
+	assert.ok(grown.browser < 8 * SLACK, `browser +${mib(grown.browser)} MiB`);
+	flood.readAll();
+	assert.equal(await flood.ended, 'slow_consumer');
+	assert.match(pool.daemon.text(), /reason=slow_consumer detail="too much waits for the client"/);
+	assert.equal(await small.evaluate('1 + 1'), 2);
+	assert.deepEqual(pool.daemon.lines.filter((line) => line.includes('xxxxxxxx')).map((line) => line.slice(0, 200)), [], 'what a page says is no business of the log');
+	await pool.until('its page gone', (s) => s.leases.every((l) => l.tag !== 'flood') && s.contexts.disposing === 0);
+});
+
+test('large answers to one client do not keep another from its small ones', async (t) => {
+	const small = await pool.lease({ ttl_ms: 120_000 });
+	t.after(() => small.close());
+	const usual = p99(await timeCalls(small, (done) => done < 200));
+	const memory = watchMemory();
+	const flood = await startFlood();
+	const pull = await startPull();
+	const during = await timeCalls(small, () => pull.answers < 5 && !pull.over);
+	const answers = pull.answers;
+	const grown = memory.stop();
+	t.diagnostic(`${during.length} calls, p99 ${p99(during).toFixed(1)} ms (usually ${usual.toFixed(1)}), ${answers} answers, daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
+	assert.ok(during.length >= MIN_CALLS, `only ${during.length} calls`);
+	assert.ok(answers >= 5);
+	assert.ok(grown.daemon < 2 * MAX_OUT + SLACK, `daemon +${mib(grown.daemon)} MiB`);
+	pull.stop();
+	flood.readAll();
+	await flood.ended;
+	assert.equal((await pool.status()).totals.ended.slow_consumer, 2);
+	await pool.until('quiet pool', (s) => s.leases.length === 1 && s.contexts.disposing === 0);
+});
+
+test('a client that is busy for a while and reads its large answer later keeps its page', async (t) => {
+	const lease = await pool.lease({ ttl_ms: 120_000 });
+	t.after(() => lease.close());
+	lease.socket.pause();
+	lease.send({ id: 1, method: 'Runtime.evaluate', params: { expression: `"y".repeat(${LARGE / 2})`, returnByValue: true } });
+	await sleep(3000); // longer than the pool waits for somebody for whom more than 16 MiB wait
+	lease.socket.resume();
+	assert.equal((await lease.next('answer', (m) => m.id === 1, 30_000)).result.result.value.length, LARGE / 2);
+	assert.equal(lease.reason, 'closed');
+});
