@@ -209,11 +209,18 @@ static void do_nothing(json_t *call)
 	answer(call, json_object());
 }
 
+static void do_window(json_t *call)
+{
+	answer(call, json_pack("{si s{}}", "windowId", 1, "bounds"));
+}
+
 static const struct {
 	const char *method;
 	void (*run)(json_t *call);
 } verbs[] = {
 	{ "Browser.getVersion", do_version },
+	{ "Browser.getWindowForTarget", do_window },
+	{ "Browser.setWindowBounds", do_nothing },
 	{ "Storage.clearCookies", do_nothing },
 	{ "Storage.getCookies", do_nothing },
 	{ "Storage.setCookies", do_nothing },
@@ -246,14 +253,16 @@ static void take(const char *text, size_t len)
 	must(m.has_id && m.id > 0 && m.method.len > 0);
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
 		if (cdpmsg_method_is(&m, verbs[i].method) && call != NULL) {
-			must(!is_page_session(&m) || strstr(verbs[i].method, "Target.") != NULL);
+			must(!is_page_session(&m) || fake_chromium.answers_all ||
+			     strstr(verbs[i].method, "Target.") != NULL);
 			verbs[i].run(call);
 			json_decref(call);
 			return;
 		}
-	must(is_page_session(&m) && filter_check(&m, NULL) == 0);
 	if (fake_chromium.answers_all)
-		do_nothing(call);
+		do_nothing(call); /* no client has spoken yet */
+	else
+		must(is_page_session(&m) && filter_check(&m, NULL) == 0);
 	fake_chromium.open_id = m.id;
 	snprintf(fake_chromium.open_session, sizeof(fake_chromium.open_session), "%.*s",
 		 (int)m.session.len, text + m.session.at);
