@@ -11,7 +11,7 @@
 #include "log.h"
 #include "mem.h"
 
-#define LOCK_MS	     120000
+#define LOCK_MS	     60000
 #define QUERY_MS     10000
 #define PORTIONS_MAX 200 /* of one kind in one run: what is left goes with the next */
 #define LISTED	     200
@@ -326,4 +326,10 @@ int cleanup_run(struct gateway *g, int64_t idle_s, cleanup_fn *fn, void *arg)
 	running = c;
 	lock_take(g, &c->lock, "cleanup", LOCK_MS, begin, c);
 	return 0;
+}
+
+void cleanup_stop(struct gateway *g)
+{
+	if (running != NULL)
+		lock_release(g, &running->lock);
 }

@@ -25,3 +25,6 @@ typedef void cleanup_fn(json_t *gone, void *arg);
 
 /* -EBUSY: one runs here; fn is not called. */
 int cleanup_run(struct gateway *g, int64_t idle_s, cleanup_fn *fn, void *arg);
+/* While Redis can still hear it: the others need not wait until our lock has run out. What runs goes
+ * on as long as it may. */
+void cleanup_stop(struct gateway *g);

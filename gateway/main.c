@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "cleanup.h"
 #include "daemon.h"
 #include "gateway.h"
 #include "hasher.h"
@@ -147,6 +148,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	http_server_stop(run->g.server);
 	http_server_stop(run->g.admin_server);
 	live_stop(run->g.live);
+	cleanup_stop(&run->g);
 	event_add(run->grace, &soon);
 }
 

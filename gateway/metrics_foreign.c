@@ -55,6 +55,8 @@ static const struct {
 	{ "bp_pss_bytes", "Memory of the browsers' processes and the pool's, by what they are." },
 	{ "bp_mem_available_bytes", "Memory that is left for pages." },
 	{ "bp_mem_short", "1 while memory is too short for another page." },
+	{ "bp_orphans_reaped_total", "Processes of an earlier pool that were still there." },
+	{ "bp_page_processes_killed_total", "Processes that stayed when their page had gone." },
 	{ "bp_cdp_denied_total", "Calls that the pool refused, by method." },
 };
 

@@ -121,13 +121,45 @@ test('a portion that another gateway is at is left to it, and a cleanup that ano
 	assert.equal(await world.redis.command('EXISTS', 'pensum:lock:cleanup'), 0, 'given back');
 });
 
+test('a lock has a token and a time to live, and who was too slow gives back nothing of another\'s', async () => {
+	const held = world.postgres.query('BEGIN; LOCK TABLE pensum.moodle_sessions; SELECT pg_sleep(2); COMMIT');
+	await until('the table lock', async () => (await world.sql`SELECT count(*) FROM pg_locks WHERE relation = 'pensum.moodle_sessions'::regclass
+		AND mode = 'AccessExclusiveLock'`)[0][0] === '1');
+	const slow = operator.post('/admin/cleanup', {});
+	const token = await until('the lock', () => world.redis.command('GET', 'pensum:lock:cleanup'));
+	assert.match(token, /^[0-9a-f]{32}$/);
+	assert.ok(await world.redis.command('PTTL', 'pensum:lock:cleanup') > 0);
+	assert.equal((await operator.post('/admin/cleanup', {})).status, 409, 'one at a time in one gateway, too');
+	await world.redis.command('SET', 'pensum:lock:cleanup', 'somebody', 'PX', 60_000); // as if it had run out, and been taken
+	assert.equal((await slow).status, 200);
+	await held;
+	assert.equal(await world.redis.command('GET', 'pensum:lock:cleanup'), 'somebody');
+	await world.redis.command('DEL', 'pensum:lock:cleanup');
+});
+
+test('many requests of one moment to read the courses again are one job, with Redis and without', async () => {
+	const student = await world.student('impatient');
+	const refresh = async () => {
+		const answers = await Promise.all(Array.from({ length: 12 }, () => student.post('/api/v1/courses/refresh')));
+		assert.deepEqual([...new Set(answers.map(({ status }) => status))], [202]);
+		return new Set(answers.map(({ json }) => json.job.id));
+	};
+	const first = await refresh();
+	assert.equal(first.size, 1);
+	await until('the lock given back', async () => (await world.redis.command('KEYS', 'pensum:lock:*')).length === 0);
+	await world.redis.kill();
+	assert.deepEqual(await refresh(), first);
+	await world.redis.start();
+	await world.sql`DELETE FROM pensum.jobs`;
+});
+
 test('what is asked for is judged', async () => {
 	for (const body of [{ inactivity_minutes: -1 }, { inactivity_minutes: 1.5 }, { inactivity_minutes: '30' }, { inactivity_minutes: 10081 }, { other: 1 }]) {
 		const answer = await operator.post('/admin/cleanup', body);
 		assert.equal(answer.status, 422, JSON.stringify(body));
 	}
 	assert.equal((await operator.post('/admin/cleanup', '[')).status, 400);
-	assert.equal((await world.browser().post('/admin/cleanup', {})).status, 405, 'there is no such thing on the public listener');
+	assert.equal((await fetch(`${world.url}/admin/cleanup`, { method: 'POST' })).status, 405, 'there is no such thing on the public listener');
 });
 
 test('a session that nobody uses leaves Redis, stays in PostgreSQL, and comes back with its next use', async () => {
