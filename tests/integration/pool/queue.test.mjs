@@ -84,7 +84,7 @@ test('one request of another client does not wait behind five hundred', async (t
 	await until('the place told', () => other.positions.at(-1) <= 3);
 	for (const lease of held) lease.close();
 	await other.granted();
-	assert.ok(flood.filter(isLent).length <= 2);
+	assert.ok(flood.filter(isLent).length <= 2, 'at most one of the others for each page that came free');
 	for (const lease of [other, ...flood]) lease.close();
 	await fair.until('an empty queue', (s) => s.waiting.length === 0 && s.leases.length === 0);
 	await fair.stop();
@@ -125,15 +125,53 @@ test('a client that holds all it may waits, and others do not wait for it', asyn
 	await capped.stop();
 });
 
+test('who asks for more than its share is refused at once, whatever the class, and others are not', async (t) => {
+	const capped = await startPool({ 'pool.max_pages': 1, 'pool.max_waiting': 100, 'pool.client_max_waiting': 3 }, { t });
+	const held = await capped.lease({ client: 'A' });
+	const waiters = ['interactive', 'check', 'document'].map((cls) => capped.begin({ client: 'A', class: cls, wait_ms: 60_000 }));
+	await capped.until('three', (s) => s.waiting.length === 3);
+	for (const cls of ['interactive', 'check', 'document'])
+		await assert.rejects(capped.lease({ client: 'A', class: cls }), (e) => e.reason === 'client_full' && e.retryAfterMs >= 1000);
+	const others = [capped.begin({ client: 'B' }), capped.begin({ client: 'C' })];
+	const { waiting: order } = await capped.until('five', (s) => s.waiting.length === 5);
+	// One of each client's checks in turn, behind what goes before by class.
+	assert.deepEqual(order.filter((l) => l.class === 'check').map((l) => l.client), ['A', 'B', 'C']);
+	waiters[1].close();
+	await capped.until('four', (s) => s.waiting.length === 4);
+	const again = capped.begin({ client: 'A' }); // there is room again
+	await capped.until('five again', (s) => s.waiting.length === 5);
+	for (const lease of [held, again, ...waiters, ...others]) lease.close();
+	await capped.until('an empty queue', (s) => s.waiting.length === 0 && s.leases.length === 0);
+	await capped.stop();
+});
+
+test('patience that ends says so near its time, for each on its own', async () => {
+	const held = await holdAll();
+	const begun = performance.now();
+	const ends = await Promise.all([300, 600, 900].map(async (wait) => {
+		await assert.rejects(pool.lease({ wait_ms: wait, ttl_ms: 50 }), { reason: 'wait_over' });
+		return performance.now() - begun - wait;
+	}));
+	assert.ok(ends.every((late) => late > -20 && late < 3000), ends.join()); // 50 ms on a quiet machine
+	assert.deepEqual((await pool.status()).waiting, []);
+	for (const lease of held) lease.close();
+});
+
 test('a process that is killed in the queue leaves it', async () => {
 	const held = await holdAll();
 	const asker = startProcess('socat', ['-', `UNIX-CONNECT:${pool.socket}`], { stdio: ['pipe', 'pipe', 'pipe'] });
 	asker.child.stdin.write('{"op":"lease","class":"check"}\n');
 	const status = await waiting(1);
 	assert.equal(status.waiting[0].client, `uid:${process.getuid()}/pid:${asker.pid}`);
+	const behind = pool.begin({ tag: 'behind' });
+	await waiting(2);
+	await until('its place', () => behind.positions.at(-1) === 2);
 	process.kill(asker.pid, 'SIGKILL');
-	await waiting(0);
 	await asker.exited;
+	await waiting(1); // nobody's timer or read has to come first: the kernel tells the pool
+	await until('a better place', () => behind.positions.at(-1) === 1);
+	behind.close();
+	await waiting(0);
 	for (const lease of held) lease.close();
 });
 
