@@ -79,9 +79,14 @@ const nothingOf = (lease) => {
 // A lease on which `ask` speaks to one of the places that there are.
 const places = {
 	'a page': async () => ({ lease: await pool.lease({ ttl_ms: 120_000 }) }),
-	'a browser': async () => ({ lease: await pool.lease({ mode: 'browser', ttl_ms: 120_000 }) }),
+	'a browser': async () => {
+		const lease = await pool.lease({ mode: 'browser', ttl_ms: 120_000 });
+		await lease.call('Target.createTarget', { url: 'about:blank' });
+		return { lease };
+	},
 	'a second way into a browser': async () => {
 		const lease = await pool.lease({ mode: 'browser', ttl_ms: 120_000 });
+		await lease.call('Target.createTarget', { url: 'about:blank' });
 		return { lease, sessionId: (await lease.call('Target.attachToBrowserTarget')).sessionId };
 	},
 	'a page of a browser': async () => {
