@@ -1,5 +1,6 @@
 #include "pool.h"
 
+#include <sched.h>
 #include <stdlib.h>
 
 #include "canary.h"
@@ -216,10 +217,17 @@ static void refuse_too_many(struct pool *p)
 			       "too many wait already");
 }
 
+/* Who comes while the processors are busy waits for them, and hardly for a page. */
+static int64_t spare_contexts(const struct pool *p)
+{
+	if (idle_is_asleep(p->idle))
+		return 0;
+	return p->context_count[CONTEXT_LENT] < p->busy_leases ? POOL_WARM_CONTEXTS : 1;
+}
+
 static void make_contexts(struct pool *p)
 {
-	int64_t spare = idle_is_asleep(p->idle) ? 0 : POOL_WARM_CONTEXTS;
-	int64_t wanted = (int64_t)waiting_count_ready(p->waiting) + spare -
+	int64_t wanted = (int64_t)waiting_count_ready(p->waiting) + spare_contexts(p) -
 			 p->context_count[CONTEXT_MAKING] - p->context_count[CONTEXT_WARM];
 	int64_t room = p->caps.pages - pool_context_count(p);
 
@@ -343,6 +351,13 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	pool_wake(p);
 }
 
+static unsigned processor_count(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
 struct pool *pool_new(struct event_base *base, const struct settings *s, struct rundir *dir)
 {
 	struct pool *p = mem_zalloc(sizeof(*p));
@@ -358,6 +373,7 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->usage = usage_new(p);
 	p->idle = idle_new(p);
 	p->processes = processes_new();
+	p->busy_leases = 2 * processor_count();
 	p->mean_lease_ms = FIRST_MEAN_MS;
 	p->started_ms = clock_now_ms();
 	pool_caps_measure(&p->caps, p->settings);

@@ -34,7 +34,7 @@
 #include "waiting.h"
 
 #define POOL_LOOK_S	   2
-#define POOL_WARM_CONTEXTS 2 /* blank pages kept ready, within caps.pages */
+#define POOL_WARM_CONTEXTS 2 /* blank pages kept ready, within caps.pages; fewer when busy */
 
 struct pool_totals {
 	uint64_t leased;
@@ -74,6 +74,7 @@ struct pool {
 	unsigned start_failures; /* in a row, counted until a new browser made a page */
 	enum pool_reason last_failure;
 	struct deadline next_start;
+	unsigned busy_leases; /* so many keep the processors busy */
 	int64_t mean_lease_ms;
 
 	struct event *decide;	   /* pending: decisions are due */

@@ -213,3 +213,15 @@ test('nothing of ours is inherited by the browser', async () => {
 	assert.ok(!names.includes('SECRET_TOKEN'));
 	assert.ok(environmentOf(pid).some((variable) => variable === `HOME=${pool.runDir}/${pool.profiles()[0]}`));
 });
+
+test('two pages are kept ready, and one while the processors are busy', async (t) => {
+	const pool = await startPool({ 'pool.max_pages': 8 }, { t, wrap: ['taskset', '-c', '0'] });
+	const made = (what, fits) => pool.until(what, (s) => s.contexts.making === 0 && s.contexts.disposing === 0 && fits(s.contexts.warm));
+	await made('two ready', (warm) => warm === 2);
+	const leases = [await pool.lease({}), await pool.lease({})];
+	const busy = await made('any ready', (warm) => warm > 0);
+	assert.equal(busy.contexts.warm, 1);
+	for (const lease of leases) lease.close();
+	await made('two ready again', (warm) => warm === 2);
+	await pool.stop();
+});
