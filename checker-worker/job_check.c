@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "courses.h"
 #include "failure.h"
 #include "log.h"
 #include "mem.h"
@@ -138,6 +139,12 @@ static int commit(struct work *w, void *arg, struct error *err)
 	return 0;
 }
 
+static void after(struct work *w, void *arg)
+{
+	(void)arg;
+	course_list_changed(w);
+}
+
 int job_check(struct work *w)
 {
 	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
@@ -161,7 +168,7 @@ int job_check(struct work *w)
 			return -1;
 	}
 	work_progress(w, "checking courses", total, total, "");
-	work_on_commit(w, commit, NULL, c);
+	work_on_commit(w, commit, after, c);
 	w->result = json_pack("{s:i, s:i, s:i}", "courses", total, "pending", c->pending, "failed",
 			      c->failed);
 	return 0;

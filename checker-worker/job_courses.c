@@ -18,8 +18,7 @@ void course_list_done(void *course_list)
 	cl->courses = NULL;
 }
 
-int course_list_read(struct work *w, struct moodle *m, const char *sesskey,
-		     struct course_list *cl)
+int course_list_read(struct work *w, struct moodle *m, const char *sesskey, struct course_list *cl)
 {
 	json_t *args = json_object(), *answer;
 	struct error err;
@@ -58,18 +57,12 @@ int course_list_store(struct work *w, const struct course_list *cl, struct error
 		       4, params, NULL, err);
 }
 
-void course_list_cache(struct work *w, const struct course_list *cl)
+void course_list_changed(struct work *w)
 {
-	json_t *value = json_pack("{s:O, s:I, s:I}", "courses", cl->courses, "read_at",
-				  (json_int_t)cl->read_at, "expires_at",
-				  (json_int_t)cl->expires_at);
-	CLEANUP_FREE char *text = json_dumps(value, JSON_COMPACT);
-	char key[KEY_SIZE], expires[24];
+	char key[KEY_SIZE];
 
 	key_courses(key, w->user_id);
-	snprintf(expires, sizeof(expires), "%lld", (long long)cl->expires_at);
-	redis_call(w->redis, 1000, NULL, NULL, "SET", key, text, "EXAT", expires, NULL);
-	json_decref(value);
+	redis_call(w->redis, 1000, NULL, NULL, "SET", key, "", "EX", KEY_CHANGED_S, NULL);
 }
 
 static int commit(struct work *w, void *arg, struct error *err)
@@ -79,7 +72,8 @@ static int commit(struct work *w, void *arg, struct error *err)
 
 static void after(struct work *w, void *arg)
 {
-	course_list_cache(w, arg);
+	(void)arg;
+	course_list_changed(w);
 }
 
 int job_courses(struct work *w)

@@ -77,7 +77,7 @@ static void after(struct work *w, void *arg)
 
 	moodle_session_cache(w, &s->session);
 	if (s->courses.courses != NULL)
-		course_list_cache(w, &s->courses);
+		course_list_changed(w);
 }
 
 static int sign_in(struct work *w, struct moodle *m, const char *password, struct signin *s,

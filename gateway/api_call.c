@@ -18,6 +18,7 @@ struct call {
 	struct request *r;
 	api_rows_fn *rows_fn;
 	api_cached_fn *cached_fn;
+	api_text_fn *text_fn;
 	void *arg;
 };
 
@@ -121,6 +122,27 @@ void api_redis_use_json(struct gateway *g, struct request *r, const char *key, i
 
 	snprintf(ttl, sizeof(ttl), "%d", ttl_s);
 	get_json(g, r, ARRAY_LEN(argv), argv, fn, arg);
+}
+
+static void got_text(const struct redis_reply *reply, void *arg)
+{
+	struct call *c = arg;
+	size_t len = 0;
+	const char *text = reply ? redis_text(reply, &len) : NULL;
+
+	c->text_fn(c->g, c->r, len > 0 ? text : NULL, len, c->arg);
+}
+
+void api_redis_get_text(struct gateway *g, struct request *r, const char *key, api_text_fn *fn,
+			void *arg)
+{
+	struct call *c = request_alloc(r, sizeof(*c));
+	const char *argv[] = { "GET", key };
+
+	*c = (struct call){ .g = g, .r = r, .text_fn = fn, .arg = arg };
+	if (!redisloop_is_up(g->redis) ||
+	    redisloop_command(g->redis, 0, ARRAY_LEN(argv), argv, got_text, c, NULL) < 0)
+		fn(g, r, NULL, 0, arg);
 }
 
 void api_redis_send(struct gateway *g, ...)

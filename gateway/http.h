@@ -69,6 +69,7 @@ void request_on_free(struct request *r, void (*fn)(void *arg), void *arg);
 
 /* Answering: exactly one of these. json is taken. */
 void reply_json(struct request *r, int status, json_t *json);
+void reply_json_text(struct request *r, int status, const char *text, size_t len); /* copied */
 void reply_empty(struct request *r, int status);
 /* RFC 9457 problem+json with a stable code: {"type":"about:blank","title","status","code","detail"} */
 void reply_problem(struct request *r, int status, const char *code, const char *fmt, ...)

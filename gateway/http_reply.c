@@ -160,6 +160,14 @@ void reply_json(struct request *r, int status, json_t *json)
 	reply_text(r, status, "application/json", text);
 }
 
+void reply_json_text(struct request *r, int status, const char *text, size_t len)
+{
+	struct evbuffer *body = new_body();
+
+	evbuffer_add(body, text, len);
+	reply_buffer(r, status, "application/json", body);
+}
+
 void reply_empty(struct request *r, int status)
 {
 	reply_buffer(r, status, NULL, new_body());

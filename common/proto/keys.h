@@ -6,7 +6,9 @@
  *	pensum:job:<id>			hash, the newest event of a live job; TTL
  *	pensum:session:<hash>		string, JSON of a signed-in browser; expires with it
  *	pensum:moodle:<user>		string, sealed Moodle session with its verifier; expires with it
- *	pensum:courses:<user>		string, JSON of the course list; expires with it
+ *	pensum:courses:<user>		string, the gateway's answer to GET /api/v1/courses; expires with the
+ *					list, an hour later at most; empty for some seconds after something
+ *					in it has changed
  *	pensum:lock:<name>		string, its taker's token; TTL (gateway/lock.h)
  *	pensum:limit:<kind>:<who>	string, when a rate is free again; TTL (gateway/rate.h)
  */
@@ -19,6 +21,8 @@
 #define KEY_GROUP	   "workers"
 #define KEY_EVENTS_MAXLEN  20000
 #define KEY_JOB_TTL_S	   600
+#define KEY_COURSES_TTL_S  3600
+#define KEY_CHANGED_S	   "10" /* no answer that was asked for before a change is kept behind it */
 #define KEY_SIZE	   128 /* every key fits */
 
 void key_job_stream(char out[KEY_SIZE], enum job_queue queue, enum job_priority priority);
