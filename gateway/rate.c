@@ -175,7 +175,7 @@ static const char *last_forwarded(const struct request *r, size_t *len)
 }
 
 /* IPv6 by its first 64 bits; one that only wraps IPv4 as that. False: no address. */
-static bool format_address(const char *text, char out[RATE_ADDRESS_SIZE])
+bool rate_format_address(const char *text, char out[RATE_ADDRESS_SIZE])
 {
 	struct in6_addr six;
 	struct in_addr four;
@@ -207,10 +207,10 @@ const char *rate_address(const struct request *r, char out[RATE_ADDRESS_SIZE])
 	    (seen = last_forwarded(r, &len)) != NULL && len < sizeof(text)) {
 		memcpy(text, seen, len);
 		text[len] = '\0';
-		if (format_address(text, out))
+		if (rate_format_address(text, out))
 			return out;
 	}
-	if (!format_address(peer, out))
+	if (!rate_format_address(peer, out))
 		snprintf(out, RATE_ADDRESS_SIZE, "%s", peer);
 	return out;
 }

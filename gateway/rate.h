@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "gateway.h"
@@ -47,4 +48,6 @@ void rate_take(struct gateway *g, const struct rate_ask *asks, size_t count, rat
 int64_t rate_take_here(struct gateway *g, const struct rate_ask *ask);
 
 #define RATE_ADDRESS_SIZE 64
+/* The text of an address as it is counted; false: it is none. */
+bool rate_format_address(const char *text, char out[RATE_ADDRESS_SIZE]);
 const char *rate_address(const struct request *r, char out[RATE_ADDRESS_SIZE]);
