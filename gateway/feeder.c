@@ -13,6 +13,7 @@
 
 #define LOOK_EVERY_MS 2000
 #define QUERY_MS      10000
+#define PAUSE_MAX_MS  20
 #define STREAMS	      (JOB_QUEUE_COUNT * JOB_PRIORITY_COUNT)
 
 struct feeder {
@@ -75,7 +76,7 @@ static void end_asking(struct feeder *f)
 {
 	f->asking = false;
 	if (f->again)
-		plan(f->kick, clock_now_ms() - f->asked_ms);
+		plan(f->kick, MIN(PAUSE_MAX_MS, (clock_now_ms() - f->asked_ms) / 4));
 	f->again = false;
 }
 

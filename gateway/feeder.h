@@ -3,9 +3,8 @@
  *
  * The streams hold a window of hints. It is filled up as soon as a job has ended or has come back
  * to its queue, and every two seconds in any case, against hints and events that were lost. One
- * question is under way at a time: what happens meanwhile is looked at by the next, after a pause
- * as long as that took, so that a long queue costs PostgreSQL half of one connection at most.
- * Several gateways share the work.
+ * question is under way at a time: what happens meanwhile is looked at by the next, after a short
+ * pause, so that a busy queue is asked for many jobs at once. Several gateways share the work.
  *
  * Without a bell there is nothing to ring: workers ask PostgreSQL by themselves then.
  */

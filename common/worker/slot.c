@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "claim.h"
 #include "daemon.h"
@@ -197,8 +198,8 @@ static void run_job(struct slot *s, struct work *w)
 	int rc;
 
 	log_set_context("job=%s", w->id);
-	log_info("job started", "kind=%s attempt=%d user=%s", job_kind_name(w->kind), w->attempt,
-		 w->user_id);
+	log_info("job started", "kind=%s attempt=%d user=%s pid=%d", job_kind_name(w->kind),
+		 w->attempt, w->user_id, (int)getpid());
 	w->deadline = deadline_in(s->config->time_limit_ms);
 	atomic_store(&s->config->watch->must_end_ms, w->deadline.at_ms);
 	work_progress(w, "starting", 0, 0, "");
