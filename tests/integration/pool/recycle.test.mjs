@@ -268,7 +268,7 @@ test(`under load for ${loadSeconds} s no recycle costs a lease`, { timeout: (loa
 			} catch (err) {
 				failures.push(err);
 			}
-			await sleep(100);
+			await sleep(150);
 		}
 	};
 	const recycle = async () => {
@@ -285,7 +285,7 @@ test(`under load for ${loadSeconds} s no recycle costs a lease`, { timeout: (loa
 			await sleep(Math.min(5000, loadSeconds * 200));
 		}
 	};
-	await Promise.all([recycle(), borrow(), borrow()]);
+	await Promise.all([recycle(), borrow(), borrow(), borrow(), borrow()]);
 	assert.deepEqual(failures, []);
 	const status = await pool.until('one browser', (s) => s.browsers.length === 1);
 	assert.ok(restarts(status, 'operator') >= 2);
@@ -293,6 +293,8 @@ test(`under load for ${loadSeconds} s no recycle costs a lease`, { timeout: (loa
 	assert.deepEqual(Object.keys(status.totals.ended), ['client_gone']);
 	assert.deepEqual(status.totals.refused, {});
 	assert.ok(watch.most <= 2, `${watch.most} browsers at one time`);
+	const waits = pool.daemon.lines.flatMap((l) => l.match(/msg="lease begins".* waited_ms=(\d+)/)?.[1] ?? []).map(Number).sort((a, b) => a - b);
+	t.diagnostic(`waited: half ${waits[waits.length >> 1]} ms, 99 of 100 ${waits[Math.floor(waits.length * 0.99)]} ms, longest ${waits.at(-1)} ms`);
 	t.diagnostic(`${served} leases, ${(served / loadSeconds).toFixed(1)}/s, ${watch.seen.size} browsers`);
 	await pool.stop();
 });
