@@ -18,6 +18,7 @@
 #define RETRY_MIN_MS	   1000
 #define RETRY_MAX_MS	   60000
 #define FIRST_MEAN_MS	   3000
+#define TURNOVER_MS	   1000
 #define LAST_WORDS_MS	   20 /* for answers to be written before the loop ends */
 
 static void set_timer(struct event *timer, int64_t ms)
@@ -127,6 +128,7 @@ void pool_note_started(struct pool *p)
 
 void pool_note_lease_over(struct pool *p, int64_t lasted_ms)
 {
+	p->turnover = deadline_in(TURNOVER_MS);
 	p->mean_lease_ms += (lasted_ms - p->mean_lease_ms) / 8;
 }
 
@@ -217,12 +219,15 @@ static void refuse_too_many(struct pool *p)
 			       "too many wait already");
 }
 
-/* Who comes while the processors are busy waits for them, and hardly for a page. */
+/* Who comes while the processors are busy waits for them, and hardly for a page; but where leases
+ * come and go, the next is never far. */
 static int64_t spare_contexts(const struct pool *p)
 {
+	unsigned leases = p->context_count[CONTEXT_LENT] + waiting_count_ready(p->waiting);
+
 	if (idle_is_asleep(p->idle))
 		return 0;
-	return p->context_count[CONTEXT_LENT] < p->busy_leases ? POOL_WARM_CONTEXTS : 1;
+	return leases < p->busy_leases || !deadline_is_over(p->turnover) ? POOL_WARM_CONTEXTS : 1;
 }
 
 static void make_contexts(struct pool *p)

@@ -74,7 +74,8 @@ struct pool {
 	unsigned start_failures; /* in a row, counted until a new browser made a page */
 	enum pool_reason last_failure;
 	struct deadline next_start;
-	unsigned busy_leases; /* so many keep the processors busy */
+	unsigned busy_leases;	  /* so many keep the processors busy */
+	struct deadline turnover; /* until then leases come and go: one has just ended */
 	int64_t mean_lease_ms;
 
 	struct event *decide;	   /* pending: decisions are due */

@@ -221,6 +221,11 @@ test('two pages are kept ready, and one while the processors are busy', async (t
 	const leases = [await pool.lease({}), await pool.lease({})];
 	const busy = await made('any ready', (warm) => warm > 0);
 	assert.equal(busy.contexts.warm, 1);
+	await until('two ready while leases come and go', async () => {
+		leases.shift().close();
+		leases.push(await pool.lease({}));
+		return (await made('any ready', (warm) => warm > 0)).contexts.warm === 2;
+	});
 	for (const lease of leases) lease.close();
 	await made('two ready again', (warm) => warm === 2);
 	await pool.stop();
