@@ -17,6 +17,7 @@ struct positions; /* positions.h: where queued jobs stand */
 struct hasher; /* hasher.h: the helper thread that checks passwords */
 struct live;
 struct http_server;
+struct session_recent;
 struct traffic;
 
 struct gateway {
@@ -27,6 +28,7 @@ struct gateway {
 	struct redisloop *redis_events; /* the blocking XREAD of pensum:events */
 	struct vault *vault;
 	struct store *store; /* finished documents */
+	struct session_recent *sessions; /* looked up a moment ago */
 	struct hub *hub;
 	struct feeder *feeder;
 	struct positions *positions;

@@ -28,6 +28,7 @@
 #include "options.h"
 #include "pool_ask.h"
 #include "positions.h"
+#include "session_recent.h"
 #include "static.h"
 #include "traffic.h"
 
@@ -180,6 +181,7 @@ static int build(struct run *run, struct error *err)
 	if (r < 0)
 		return r;
 	g->positions = positions_new(g);
+	g->sessions = session_recent_new();
 	g->hub = hub_new(g);
 	r = live_new(g, &g->live, err);
 	if (r == 0)
@@ -250,6 +252,7 @@ static void tear_down(struct run *run)
 	http_server_free(g->server);
 	live_free(g->live);
 	hub_free(g->hub);
+	session_recent_free(g->sessions);
 	positions_free(g->positions);
 	hasher_free(g->hasher);
 	redisloop_free(g->redis_events);

@@ -9,6 +9,7 @@
 #include "keys.h"
 #include "log.h"
 #include "mem.h"
+#include "session_recent.h"
 #include "text.h"
 
 /* A request whose session is being looked up. */
@@ -36,6 +37,14 @@ static void decide(struct check *c, bool is_known)
 		request_set_session(c->r, &c->session);
 		c->then(c->g, c->r);
 	}
+}
+
+/* What was looked up; a session is then known for a moment. */
+static void decide_anew(struct check *c, bool is_known)
+{
+	if (is_known && c->session.active)
+		session_recent_add(c->g->sessions, &c->session, clock_now_ms());
+	decide(c, is_known);
 }
 
 static void remember(struct check *c)
@@ -71,7 +80,7 @@ static void take_row(struct check *c, const struct pgloop_result *rows)
 	} else if (c->is_cached) {
 		session_forget(c->g, s->token_hash); /* it did not hear of the sign-out */
 	}
-	decide(c, pgloop_rows(rows) > 0);
+	decide_anew(c, pgloop_rows(rows) > 0);
 }
 
 static void got_row(const struct pgloop_result *rows, const struct error *err, void *arg)
@@ -139,7 +148,7 @@ static void got_cached(struct gateway *g, struct request *r, json_t *json, void 
 	(void)r;
 	c->is_cached = json != NULL && read_cached(&c->session, json);
 	if (c->is_cached && is_fresh(json))
-		decide(c, true);
+		decide_anew(c, true);
 	else
 		read_row(c);
 }
@@ -162,6 +171,10 @@ void session_require(struct gateway *g, struct request *r, enum route_access acc
 		return;
 	}
 	vault_hash(token, strlen(token), c->session.token_hash);
+	if (session_recent_find(g->sessions, c->session.token_hash, clock_now_ms(), &c->session)) {
+		decide(c, true);
+		return;
+	}
 	key_session(key, c->session.token_hash);
 	api_redis_use_json(g, r, key, SESSION_IDLE_S, got_cached, c);
 }
@@ -183,6 +196,7 @@ void session_forget(struct gateway *g, const char *token_hash)
 {
 	char key[KEY_SIZE];
 
+	session_recent_remove(g->sessions, token_hash);
 	key_session(key, token_hash);
 	api_redis_send(g, "DEL", key, NULL);
 }

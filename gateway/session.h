@@ -7,7 +7,8 @@
  * them, and they come back with their next use. What Redis says is good for SESSION_FRESH_S: then
  * PostgreSQL is asked again, so that a sign-out which Redis did not hear of holds after a minute at
  * the latest; only while PostgreSQL is away an older word is taken. A pending session is always read
- * from PostgreSQL: it becomes active in the transaction that ends its sign-in job.
+ * from PostgreSQL: it becomes active in the transaction that ends its sign-in job. In front of both is
+ * what was looked up a moment ago (session_recent.h).
  */
 #pragma once
 
