@@ -329,8 +329,9 @@ int spool_replay(const struct spool *sp, const char *worker, struct pg *pg, stru
 		if (!text_starts_with(entry->d_name, prefix))
 			continue;
 		if (len > 4 && strcmp(entry->d_name + len - 4, ".tmp") == 0)
-			continue; /* somebody died while writing it */
-		r = replay_file(&p, entry->d_name, err);
+			unlinkat(dirfd(d), entry->d_name, 0); /* somebody died while writing it */
+		else
+			r = replay_file(&p, entry->d_name, err);
 	}
 	if (d != NULL)
 		closedir(d);

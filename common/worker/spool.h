@@ -29,7 +29,7 @@ void spool_init(struct spool *sp, const struct settings *s, const struct vault *
 
 /* Keeps the successful end of w. -ENOSPC: the spool is full. */
 int spool_save(const struct spool *sp, struct work *w, struct error *err);
-/* Records all that a slot (host:queue:slot) or a worker (host:queue) has kept. Negative: PostgreSQL
- * is away, and what was not recorded stays. */
+/* Records all that a slot (host:queue:slot) or a worker (host:queue) has kept; none of them may be at
+ * work. Negative: PostgreSQL is away, and what was not recorded stays. */
 int spool_replay(const struct spool *sp, const char *worker, struct pg *pg, struct redis *redis,
 		 struct error *err);

@@ -42,6 +42,7 @@ afterEach(async () => {
 
 const spool = () => path.join(folder.path, 'spool');
 const files = () => (fs.existsSync(spool()) ? fs.readdirSync(spool()) : []);
+const kept = () => until('file', () => files().length === 1 && !files()[0].endsWith('.tmp') && files(), 30_000);
 async function startWorker(settings = {}, ready = /worker ready/) {
 	worker = await startDaemon('pensum-checker-worker', { ready, settings: {
 		'redis.address': redis.address, 'postgres.conninfo': pg.conninfo, 'secrets.key_file': keyFile, 'pool.socket': pool.socketPath,
@@ -66,7 +67,7 @@ test('finished work waits on disk, sealed; the slot records it when PostgreSQL i
 	await startWorker();
 	await redis.command('SET', `pensum:courses:${USER}`, 'stale');
 	const id = await finishWithoutPostgres();
-	const [name] = await until('file', () => files().length === 1 && files(), 30_000);
+	const [name] = await kept();
 	assert.equal(name, `checker:0:${id}.1`);
 	const bytes = fs.readFileSync(path.join(spool(), name), 'latin1');
 	assert.doesNotMatch(bytes, /Biology|courses|INSERT/);
@@ -85,7 +86,7 @@ test('finished work waits on disk, sealed; the slot records it when PostgreSQL i
 test('it outlives its worker, which records it before it gives anything back', async () => {
 	await startWorker();
 	const id = await finishWithoutPostgres();
-	await until('file', () => files().length === 1, 30_000);
+	await kept();
 	await worker.kill();
 	await startWorker({}, /waiting for it/);
 	await pg.start();
@@ -97,7 +98,7 @@ test('it outlives its worker, which records it before it gives anything back', a
 test('a crash between the record and the end of the file changes nothing', async () => {
 	await startWorker();
 	const id = await finishWithoutPostgres();
-	const [name] = await until('file', () => files().length === 1 && files(), 30_000);
+	const [name] = await kept();
 	const copy = fs.readFileSync(path.join(spool(), name));
 	await pg.start();
 	await ended(id);
@@ -107,6 +108,7 @@ test('a crash between the record and the end of the file changes nothing', async
 	fs.writeFileSync(path.join(spool(), name), copy);
 	fs.writeFileSync(path.join(spool(), `checker:0:${id}.2`), copy); // sealed under another name
 	fs.writeFileSync(path.join(spool(), 'checker:1:nonsense'), 'x');
+	fs.writeFileSync(path.join(spool(), 'checker:0:half.1.77.tmp'), 'x');
 	await startWorker();
 	await until('no file', () => files().length === 0);
 	assert.deepEqual(await row(id), ['succeeded', '1', '1']);
@@ -117,7 +119,7 @@ test('a crash between the record and the end of the file changes nothing', async
 test('work whose attempt was taken over meanwhile is dropped, and counted', async () => {
 	await startWorker();
 	const id = await finishWithoutPostgres();
-	await until('file', () => files().length === 1, 30_000);
+	await kept();
 	await worker.kill();
 	await pg.start();
 	await pg.query(`SELECT pensum.jobs_release_worker('h:checker', 'worker_lost', 'm')`);
