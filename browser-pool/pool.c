@@ -1,9 +1,9 @@
 #include "pool.h"
 
-#include <sched.h>
 #include <stdlib.h>
 
 #include "canary.h"
+#include "ahead.h"
 #include "clock.h"
 #include "idle.h"
 #include "kept.h"
@@ -18,7 +18,6 @@
 #define RETRY_MIN_MS	   1000
 #define RETRY_MAX_MS	   60000
 #define FIRST_MEAN_MS	   3000
-#define TURNOVER_MS	   1000
 #define LAST_WORDS_MS	   20 /* for answers to be written before the loop ends */
 
 static void set_timer(struct event *timer, int64_t ms)
@@ -128,7 +127,7 @@ void pool_note_started(struct pool *p)
 
 void pool_note_lease_over(struct pool *p, int64_t lasted_ms)
 {
-	p->turnover = deadline_in(TURNOVER_MS);
+	ahead_note_lease_over(p->ahead);
 	p->mean_lease_ms += (lasted_ms - p->mean_lease_ms) / 8;
 }
 
@@ -219,21 +218,9 @@ static void refuse_too_many(struct pool *p)
 			       "too many wait already");
 }
 
-/* Who comes while the processors are busy waits for them, and hardly for a page; but where leases
- * come and go, the next is never far. */
-static int64_t spare_contexts(const struct pool *p)
-{
-	unsigned leases = p->context_count[CONTEXT_LENT] + waiting_count_ready(p->waiting);
-
-	if (idle_is_asleep(p->idle))
-		return 0;
-	return leases < p->busy_leases || !deadline_is_over(p->turnover) ? POOL_WARM_CONTEXTS : 1;
-}
-
 static void make_contexts(struct pool *p)
 {
-	int64_t wanted = (int64_t)waiting_count_ready(p->waiting) + spare_contexts(p) -
-			 p->context_count[CONTEXT_MAKING] - p->context_count[CONTEXT_WARM];
+	int64_t wanted = ahead_wanted(p->ahead);
 	int64_t room = p->caps.pages - pool_context_count(p);
 
 	for (int64_t n = MIN(wanted, room); n > 0; n--) {
@@ -356,13 +343,6 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	pool_wake(p);
 }
 
-static unsigned processor_count(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
-}
-
 struct pool *pool_new(struct event_base *base, const struct settings *s, struct rundir *dir)
 {
 	struct pool *p = mem_zalloc(sizeof(*p));
@@ -378,7 +358,6 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->usage = usage_new(p);
 	p->idle = idle_new(p);
 	p->processes = processes_new();
-	p->busy_leases = 2 * processor_count();
 	p->mean_lease_ms = FIRST_MEAN_MS;
 	p->started_ms = clock_now_ms();
 	pool_caps_measure(&p->caps, p->settings);
@@ -387,6 +366,7 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 		TAILQ_INIT(&p->browsers[state]);
 	p->decide = event_new(base, -1, 0, decide, p);
 	p->start_timer = event_new(base, -1, 0, decide, p);
+	p->ahead = ahead_new(p);
 	p->look_timer = event_new(base, -1, EV_PERSIST, on_look, p);
 	set_timer(p->look_timer, POOL_LOOK_S * 1000);
 	p->stop_timer = event_new(base, -1, 0, on_stop_timer, p);
@@ -408,6 +388,7 @@ void pool_free(struct pool *p)
 	processes_free(p->processes);
 	event_free(p->decide);
 	event_free(p->start_timer);
+	ahead_free(p->ahead);
 	event_free(p->look_timer);
 	event_free(p->stop_timer);
 	free(p);

@@ -74,8 +74,7 @@ struct pool {
 	unsigned start_failures; /* in a row, counted until a new browser made a page */
 	enum pool_reason last_failure;
 	struct deadline next_start;
-	unsigned busy_leases;	  /* so many keep the processors busy */
-	struct deadline turnover; /* until then leases come and go: one has just ended */
+	struct ahead *ahead;
 	int64_t mean_lease_ms;
 
 	struct event *decide;	   /* pending: decisions are due */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 
+#include "ahead.h"
 #include "browser.h"
 #include "client.h"
 #include "clock.h"
@@ -157,6 +158,7 @@ void pool_lease_lend(struct pool_lease *l, struct context *c)
 		l->vbrowser = vbrowser_new(l);
 	pool_lease_set_state(l, POOL_LEASE_LENT);
 	set_timer(l->timer, l->request.ttl_ms);
+	ahead_note_lease_begun(l->pool->ahead);
 	l->pool->totals.leased++;
 	l->pool->totals.waited_ms += l->lent_ms - l->asked_ms;
 	l->pool->totals.sticky += l->sticky;

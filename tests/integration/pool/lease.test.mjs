@@ -214,6 +214,20 @@ test('nothing of ours is inherited by the browser', async () => {
 	assert.ok(environmentOf(pid).some((variable) => variable === `HOME=${pool.runDir}/${pool.profiles()[0]}`));
 });
 
+test('the next page is made when a lease has loaded its own, if another is ready', async (t) => {
+	const pool = await startPool({ 'pool.max_pages': 8 }, { t });
+	const gap = async () => {
+		await pool.until('two ready', (s) => s.contexts.warm === 2 && s.contexts.disposing === 0);
+		const lease = await pool.lease({});
+		const begun = performance.now();
+		await pool.until('the next page', (s) => s.contexts.making > 0 || s.contexts.warm === 2);
+		lease.close();
+		return performance.now() - begun;
+	};
+	await until('a pause', async () => await gap() > 50, 20_000);
+	await pool.stop();
+});
+
 test('two pages are kept ready, and one while the processors are busy', async (t) => {
 	const pool = await startPool({ 'pool.max_pages': 8 }, { t, wrap: ['taskset', '-c', '0'] });
 	const made = (what, fits) => pool.until(what, (s) => s.contexts.making === 0 && s.contexts.disposing === 0 && fits(s.contexts.warm));
