@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { startProcess, temporaryFolder } from './process.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const rooms = ['gateway', 'browser-pool', 'checker-worker', 'docgen-worker', ''];
+const rooms = ['gateway', 'browser-pool', 'checker-worker', 'docgen-worker', 'tests/bench/worker', ''];
 
 export const buildFolder = process.env.PENSUM_BUILD ?? path.join(here, '..', '..', 'build');
 

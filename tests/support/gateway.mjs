@@ -75,9 +75,10 @@ export const COURSES = [
 	{ id: 13, name: 'Sprachwissenschaft — अक्षर', shortname: 'LI1', url: `${SITE.url}/course/view.php?id=13`, state: 'future' },
 ];
 
-export async function startGateway({ settings = {} } = {}) {
+export async function startGateway({ settings = {}, postgres: postgresSettings = {} } = {}) {
 	const folder = temporaryFolder('pensum-g-');
-	const [redis, postgres] = await Promise.all([startRedis(), startPostgres()]);
+	const [redis, postgres] = await Promise.all([startRedis(),
+		startPostgres({ settings: postgresSettings })]);
 	const [port, adminPort] = [await freePort(), await freePort()];
 	const all = {
 		'site.name': SITE.name, 'site.url': SITE.url,

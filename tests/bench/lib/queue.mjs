@@ -1,0 +1,350 @@
+// The story of tests/bench/queue; what is measured and how stands there.
+import fs from 'node:fs';
+import path from 'node:path';
+import readline from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { newId, startGateway } from '../../support/gateway.mjs';
+import { startDaemon } from '../../support/daemon.mjs';
+import { sleep, startProcess, temporaryFolder, until } from '../../support/process.mjs';
+import { cpuMsOf } from './proc.mjs';
+import { printFigures, printTable } from './queue-report.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const STUDENTS = 3000;
+const SLOTS = 8;
+const CONNECTIONS = 32;
+const TURNS = 4, TURN_JOBS = 6000, WARM_JOBS = 600;
+const PEAK_JOBS = 10_000;
+const START_TURNS = 3, START_JOBS = 100, PAUSE_MS = 15;
+const SESSIONS = 1000;
+const SLOT_CRASHES = 5, WORKER_CRASHES = 2;
+const COURSE = 100, HANGING_COURSE = 999;
+const BULL_DB = 1; // of the same Redis server: emptied between its turns
+
+const OURS = 'pensum', BULL = 'bullmq';
+const say = (text) => process.stderr.write(`bench: ${text}\n`);
+const nowNs = () => process.hrtime.bigint();
+
+// A program that is told something by a line and answers with one.
+function startHand(command, args, what) {
+	const p = startProcess(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+	const lines = readline.createInterface({ input: p.child.stdout })[Symbol.asyncIterator]();
+	const hear = async () => {
+		const { value, done } = await lines.next();
+		if (done || value.startsWith('error')) throw new Error(`${what}: ${value ?? 'ended'}`);
+		return value;
+	};
+	return {
+		pid: p.pid,
+		hear,
+		ask(line) {
+			p.child.stdin.write(`${line}\n`);
+			return hear();
+		},
+		stop: () => p.stop('SIGKILL'),
+	};
+}
+
+// What the handlers wrote: job → its starts, [{ attempt, ns }].
+function startsIn(file) {
+	const all = new Map();
+	for (const line of fs.existsSync(file) ? fs.readFileSync(file, 'latin1').split('\n') : []) {
+		const [job, attempt, ns] = line.split(' ');
+		if (ns) all.set(job, [...(all.get(job) ?? []), { attempt: Number(attempt), ns: BigInt(ns) }]);
+	}
+	return all;
+}
+
+// ---- the two sides: submit(count), submitted(), waitFinished(), start latencies ----
+
+class Ours {
+	name = OURS;
+
+	constructor(world, folder, cookies) {
+		Object.assign(this, { world, folder, starts: path.join(folder, 'starts-ours') });
+		this.port = new URL(world.url).port;
+		this.client = startHand(process.env.BENCH_SUBMITS, [this.port, cookies], 'submits');
+	}
+
+	async startWorker(settings = {}) {
+		return startDaemon('pensum-bench-worker', { ready: /worker ready/, env: { BENCH_STARTS: this.starts },
+			settings: { ...this.world.settings, 'checker.slots': SLOTS, 'worker.host': 'a',
+				'worker.spool_dir': this.folder, ...settings } });
+	}
+
+	async open() {
+		this.worker = await this.startWorker();
+	}
+
+	async close() {
+		await this.worker?.stop();
+		this.worker = null;
+	}
+
+	roots = () => [this.world.daemons[0].pid, this.worker.pid, this.world.postgres.process.pid, this.world.redis.process.pid];
+
+	async submit(count, atOnce = CONNECTIONS, course = COURSE) {
+		const [, firstNs, lastNs, job] = (await this.client.ask(`submit ${count} ${atOnce} ${course}`)).split(' ');
+		return { firstNs: BigInt(firstNs), lastNs: BigInt(lastNs), job };
+	}
+
+	left = async () => Number((await this.world.sql`SELECT count(*) FROM pensum.jobs WHERE finished_at IS NULL`)[0][0]);
+
+	// Answers when the last of them ended, by the record's own clock.
+	async run(count) {
+		const offsetMs = Date.now() - Number(nowNs() / 1_000_000n);
+		const { firstNs, lastNs } = await this.submit(count);
+		await until('end of all jobs', async () => (await this.left()) === 0, 60_000, 100);
+		const [[ended, bad]] = await this.world.sql`SELECT extract(epoch FROM max(finished_at)) * 1000,
+			count(*) FILTER (WHERE state <> 'succeeded' OR attempt <> 1) FROM pensum.jobs`;
+		if (bad !== '0') throw new Error(`${bad} jobs did not end well at once`);
+		const firstMs = Number(firstNs / 1000n) / 1000;
+		return { seconds: (Number(ended) - offsetMs - firstMs) / 1000, addSeconds: Number(lastNs - firstNs) / 1e9 };
+	}
+
+	async startOne() {
+		const { firstNs, job } = await this.submit(1, 1);
+		await until('end of the job', async () => (await this.world.redis.command('HGET', `pensum:job:${job}`, 's')) === 'succeeded',
+			10_000, 2);
+		return { firstNs, job };
+	}
+}
+
+class Bull {
+	name = BULL;
+
+	constructor(world, folder) {
+		Object.assign(this, { world, folder, starts: path.join(folder, 'starts-bull') });
+	}
+
+	start = async (role) => {
+		const hand = startHand(process.execPath, [path.join(here, 'bull.mjs'), JSON.stringify({ role, redis: this.world.redis.socketPath,
+			db: BULL_DB, concurrency: SLOTS, starts: this.starts })], `bullmq's ${role}`);
+		await hand.hear();
+		return hand;
+	};
+
+	async openProducer() {
+		this.producer = await this.start('producer');
+	}
+
+	async open() {
+		await this.openProducer();
+		this.worker = await this.start('worker');
+	}
+
+	async close() {
+		await this.producer?.stop();
+		await this.worker?.stop();
+		this.producer = this.worker = null;
+	}
+
+	roots = () => [this.producer.pid, this.worker.pid, this.world.redis.process.pid];
+
+	submit = async (count, atOnce = CONNECTIONS) => JSON.parse(await this.producer.ask(JSON.stringify({ add: count, atOnce })));
+
+	async run(count) {
+		const { firstNs, lastNs } = await this.submit(count);
+		const { lastNs: ended } = await this.wait(count);
+		return { seconds: Number(BigInt(ended) - BigInt(firstNs)) / 1e9, addSeconds: Number(BigInt(lastNs) - BigInt(firstNs)) / 1e9 };
+	}
+
+	wait = async (count) => JSON.parse(await this.worker.ask(JSON.stringify({ wait: count })));
+
+	async startOne() {
+		const { firstNs, job } = await this.submit(1, 1);
+		await this.wait(1);
+		return { firstNs: BigInt(firstNs), job };
+	}
+}
+
+// ---- jobs a second ----
+
+async function measureTurn(side, count) {
+	const before = cpuMsOf(side.roots());
+	const turn = await side.run(count);
+	return { ...turn, jobsPerS: count / turn.seconds, addsPerS: count / turn.addSeconds, cpuMs: (cpuMsOf(side.roots()) - before) / count };
+}
+
+async function measureThroughput(sides) {
+	const results = { [OURS]: [], [BULL]: [] };
+	for (const side of sides) await side.run(WARM_JOBS);
+	for (let turn = 0; turn < TURNS; turn++) {
+		say(`${TURN_JOBS} jobs, turn ${turn + 1} of ${TURNS}`);
+		for (const side of turn % 2 ? [...sides].reverse() : sides) results[side.name].push(await measureTurn(side, TURN_JOBS));
+	}
+	return results;
+}
+
+// ---- the start of a job on an idle system ----
+
+async function measureStarts(sides) {
+	const results = { [OURS]: [], [BULL]: [] };
+	for (let turn = 0; turn < START_TURNS; turn++) {
+		say(`starts, turn ${turn + 1} of ${START_TURNS}`);
+		for (const side of turn % 2 ? [...sides].reverse() : sides) {
+			const asked = [];
+			for (let i = 0; i < START_JOBS; i++) {
+				asked.push(await side.startOne());
+				await sleep(PAUSE_MS);
+			}
+			const starts = startsIn(side.starts);
+			for (const { firstNs, job } of asked) results[side.name].push(Number(starts.get(job)[0].ns - firstNs) / 1e6);
+		}
+	}
+	return results;
+}
+
+// ---- Redis memory ----
+
+const usedBytes = async (world) => Number(/used_memory:(\d+)/.exec(await world.redis.command('INFO', 'memory'))[1]);
+
+async function watchPeak(world, work) {
+	let peak = 0, over = false;
+	const watch = (async () => {
+		while (!over) {
+			peak = Math.max(peak, await usedBytes(world));
+			await sleep(20);
+		}
+	})();
+	const result = await work();
+	over = true;
+	await watch;
+	return { result, peak };
+}
+
+async function measureSessions(world, cookies) {
+	const visit = async (target) => {
+		for (let at = 0; at < SESSIONS; at += 20)
+			await Promise.all(cookies.slice(at, at + 20).map(async (cookie, i) => {
+				const response = await fetch(world.url + target, { headers: { cookie, 'x-forwarded-for': `10.9.${at / 20}.${i}` } });
+				if (response.status !== 200) throw new Error(`${target}: ${response.status} ${await response.text()}`);
+				await response.arrayBuffer();
+			}));
+	};
+	const empty = await usedBytes(world);
+	await visit('/api/v1/session');
+	const plain = await usedBytes(world);
+	await visit('/api/v1/courses');
+	return { plain: plain - empty, withCourses: (await usedBytes(world)) - empty };
+}
+
+async function measureMemory(side, world) {
+	say(`Redis memory of ${PEAK_JOBS} jobs of ${side.name}`);
+	const before = await usedBytes(world);
+	const { result: submitted, peak: waitingPeak } = await watchPeak(world, async () => {
+		if (side.name === BULL) await side.openProducer();
+		return side.submit(PEAK_JOBS);
+	});
+	const waiting = (await usedBytes(world)) - before;
+	const { peak } = await watchPeak(world, async () => {
+		if (side.name === OURS) {
+			await side.open();
+			await until('end of all jobs', async () => (await side.left()) === 0, 90_000, 200);
+		} else {
+			side.worker = await side.start('worker');
+			await side.wait(PEAK_JOBS);
+		}
+	});
+	const finished = (await usedBytes(world)) - before;
+	await side.close();
+	return { submitted, waiting: waiting / PEAK_JOBS, finished: finished / PEAK_JOBS, peakMb: Math.max(waitingPeak, peak) / 1e6 };
+}
+
+// ---- crashes ----
+
+const slotOf = (worker, job) => until('start of the hanging job', () => {
+	const line = worker.lines.find((l) => l.includes('job started') && l.includes(job));
+	return line && Number(/pid=(\d+)/.exec(line)[1]);
+});
+
+const startedAgain = (ours, job) => until('next attempt', () => {
+	const again = startsIn(ours.starts).get(job)?.find((start) => start.attempt === 2);
+	return again?.ns;
+}, 60_000, 20);
+
+async function measureSlotCrashes(ours) {
+	const worker = await ours.startWorker({ 'log.level': 'info' });
+	const seconds = [];
+	for (let i = 0; i < SLOT_CRASHES; i++) {
+		const { job } = await ours.submit(1, 1, HANGING_COURSE);
+		const pid = await slotOf(worker, job);
+		const killed = nowNs();
+		process.kill(pid, 'SIGKILL');
+		seconds.push(Number((await startedAgain(ours, job)) - killed) / 1e9);
+		await sleep(600); // a slot that has just been started is not started again at once
+	}
+	await worker.stop();
+	return seconds;
+}
+
+async function measureWorkerCrashes(ours) {
+	const seconds = [];
+	for (let i = 0; i < WORKER_CRASHES; i++) {
+		say(`death of a worker, ${i + 1} of ${WORKER_CRASHES}`);
+		const worker = await ours.startWorker({ 'log.level': 'info', 'worker.host': `dies${i}` });
+		const { job } = await ours.submit(1, 1, HANGING_COURSE);
+		await slotOf(worker, job);
+		const other = await ours.startWorker({ 'worker.host': `lives${i}` });
+		const killed = nowNs();
+		await worker.kill();
+		seconds.push(Number((await startedAgain(ours, job)) - killed) / 1e9);
+		await other.stop();
+	}
+	return seconds;
+}
+
+// ---- the world ----
+
+const courseList = [...Array.from({ length: 9 }, (_, i) => COURSE + i), HANGING_COURSE].map((id, i) => ({ id,
+	name: id === HANGING_COURSE ? 'hang' : `Course ${i}: methods and applications`, shortname: `C${i}`,
+	url: `https://moodle.test/course/view.php?id=${id}`, state: 'inprogress' }));
+
+async function makeStudents(world) {
+	const students = Array.from({ length: STUDENTS }, () => ({ token: newId() + newId().slice(0, 19), userId: newId() + newId().slice(0, 8) }));
+	await world.postgres.script(`CREATE TEMPORARY TABLE t AS SELECT * FROM (VALUES
+		${students.map((s) => `('${s.token}', '${s.userId}')`).join(',')}) v (token, id);
+		INSERT INTO pensum.users (id, site, username, fullname) SELECT id, 'https://moodle.test', id, 'Student ' || id FROM t;
+		INSERT INTO pensum.sessions (token_hash, user_id, active, expires_at)
+		SELECT encode(sha256(convert_to(token, 'UTF8')), 'hex'), id, true, now() + interval '1 hour' FROM t;
+		INSERT INTO pensum.course_lists (user_id, courses, expires_at)
+		SELECT id, '${JSON.stringify(courseList)}', now() + interval '1 hour' FROM t;
+		ANALYZE;`);
+	return students.map((s) => `pensum_session=${s.token}`);
+}
+
+const folder = temporaryFolder('pensum-bench-');
+const world = await startGateway({ settings: { 'log.level': 'notice' },
+	postgres: { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on', shared_buffers: '128MB' } });
+let ours, bull;
+try {
+	await world.redis.command('CONFIG', 'SET', 'maxmemory', '64mb');
+	await world.redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+	const cookies = await makeStudents(world);
+	const cookieFile = path.join(folder.path, 'cookies');
+	fs.writeFileSync(cookieFile, cookies.map((cookie) => `${cookie}\n`).join(''));
+	ours = new Ours(world, folder.path, cookieFile);
+	bull = new Bull(world, folder.path);
+	const results = { slots: SLOTS, connections: CONNECTIONS };
+	results.sessions = await measureSessions(world, cookies);
+	results.memory = { [OURS]: await measureMemory(ours, world) };
+	await world.redis.command('FLUSHALL');
+	results.memory[BULL] = await measureMemory(bull, world);
+	await world.redis.command('FLUSHALL');
+	await ours.open();
+	await bull.open();
+	results.throughput = await measureThroughput([ours, bull]);
+	results.starts = await measureStarts([ours, bull]);
+	await ours.close();
+	await bull.close();
+	results.slotCrashes = await measureSlotCrashes(ours);
+	results.workerCrashes = await measureWorkerCrashes(ours);
+	printTable(results, { ours: OURS, bull: BULL });
+	printFigures(results, { ours: OURS, bull: BULL });
+} finally {
+	await ours?.client.stop();
+	await ours?.close().catch(() => {});
+	await bull?.close();
+	await world.stop();
+	folder.remove();
+}
