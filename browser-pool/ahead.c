@@ -9,7 +9,7 @@
 #include "pool.h"
 
 #define LEASES_PER_PROCESSOR 2
-#define TURNOVER_MS	     1000 /* after an end, leases come and go */
+#define TURNOVER_MS	     250 /* after an end leases come and go; a page is made in less */
 #define REFILL_PAUSE_MS	     60
 
 struct ahead {
