@@ -19,9 +19,6 @@
 
 #define MAX_OPEN_CALLS	   256		      /* of one client */
 #define MAX_BROWSER_UNSENT (32 * 1024 * 1024) /* bytes that wait for the browser */
-#define SLOW_UNSENT	   (16 * 1024 * 1024) /* bytes that wait for the client */
-#define SLOW_LOOK_S	   2
-#define MAX_EVENTS_UNSENT  (32 * 1024 * 1024) /* of these, what the client did not ask for */
 
 static void set_timer(struct event *timer, int64_t ms)
 {
@@ -48,39 +45,6 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		pool_lease_end(l, POOL_REASON_EXPIRED, "");
 }
 
-static void watch_slow(struct pool_lease *l)
-{
-	struct timeval after = { SLOW_LOOK_S, 0 };
-
-	l->written_before = client_written_bytes(l->client);
-	event_add(l->slow_timer, &after);
-}
-
-bool pool_lease_is_slow(const struct pool_lease *l)
-{
-	return client_unsent_bytes(l->client) > SLOW_UNSENT;
-}
-
-static void watch_if_slow(struct pool_lease *l)
-{
-	if (pool_lease_is_slow(l) && !event_pending(l->slow_timer, EV_TIMEOUT, NULL))
-		watch_slow(l);
-}
-
-static void on_slow_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct pool_lease *l = arg;
-
-	(void)fd;
-	(void)what;
-	if (!pool_lease_is_slow(l))
-		return;
-	if (client_written_bytes(l->client) == l->written_before)
-		pool_lease_end(l, POOL_REASON_SLOW_CONSUMER, "the client does not read");
-	else
-		watch_slow(l);
-}
-
 struct pool_lease *pool_lease_new(struct pool *p, struct client *c,
 				  const struct pool_request *request)
 {
@@ -95,7 +59,7 @@ struct pool_lease *pool_lease_new(struct pool *p, struct client *c,
 	l->request.idle_ms = bounded(request->idle_ms, p->settings->pool_keep_s);
 	l->asked_ms = clock_now_ms();
 	l->timer = event_new(p->base, -1, 0, on_timer, l);
-	l->slow_timer = event_new(p->base, -1, 0, on_slow_timer, l);
+	outflow_init(&l->outflow, l);
 	l->state = POOL_LEASE_WAITING;
 	l->tenant = tenants_get(p->tenants, request->client);
 	waiting_add(p->waiting, l);
@@ -117,7 +81,7 @@ void pool_lease_free(struct pool_lease *l)
 	if (l == NULL)
 		return;
 	event_free(l->timer);
-	event_free(l->slow_timer);
+	outflow_done(&l->outflow);
 	vbrowser_free(l->vbrowser);
 	tenant_put(l->tenant);
 	free(l);
@@ -245,44 +209,29 @@ static void end_lent(struct pool_lease *l, enum pool_reason reason, const char *
 void pool_lease_end(struct pool_lease *l, enum pool_reason reason, const char *detail)
 {
 	event_del(l->timer);
-	event_del(l->slow_timer);
+	outflow_stop(&l->outflow);
 	if (l->state == POOL_LEASE_WAITING)
 		end_waiting(l, reason, detail);
 	else if (l->state == POOL_LEASE_LENT)
 		end_lent(l, reason, detail);
 }
 
-/* A page that talks without end must not fill the browser and the pool until somebody looks: who has
- * read nearly all begins anew. */
-static bool is_flooded(struct pool_lease *l, bool is_event, size_t bytes, size_t unsent)
-{
-	if (unsent < SLOW_UNSENT / 4)
-		l->events_unsent = 0;
-	if (is_event)
-		l->events_unsent += bytes;
-	return l->events_unsent > MAX_EVENTS_UNSENT ||
-	       (unsent > SLOW_UNSENT && unsent + bytes > POOL_MAX_CDP_OUT);
-}
-
 void pool_lease_give(struct pool_lease *l, const struct cdpmsg *m, int64_t client_id,
 		     const char *session)
 {
-	size_t unsent = client_unsent_bytes(l->client);
 	struct cdp_pieces pieces;
 
 	cdpmsg_readdress(m, client_id, session, &pieces);
-	if (is_flooded(l, !m->has_id, pieces.bytes, unsent)) {
-		pool_lease_end(l, POOL_REASON_SLOW_CONSUMER, "too much waits for the client");
+	if (!outflow_admits(&l->outflow, !m->has_id, pieces.bytes))
 		return;
-	}
 	client_send_pieces(l->client, &pieces);
-	watch_if_slow(l);
+	outflow_watch(&l->outflow);
 }
 
 void pool_lease_tell(struct pool_lease *l, json_t *message)
 {
 	client_send(l->client, message);
-	watch_if_slow(l);
+	outflow_watch(&l->outflow);
 }
 
 void pool_lease_answer_error(struct pool_lease *l, const char *session, int64_t id, int code,

@@ -17,6 +17,7 @@
 
 #include "cdpmsg.h"
 #include "error.h"
+#include "outflow.h"
 #include "poolmsg.h"
 
 struct pool;
@@ -44,9 +45,7 @@ struct pool_lease {
 	unsigned id;
 	struct pool_request request; /* its times are bounded by the settings */
 	struct event *timer;	     /* the wait's, then the ttl's */
-	struct event *slow_timer;    /* while much is unsent: does the client read at all? */
-	uint64_t written_before;     /* when slow_timer was set */
-	size_t events_unsent;	     /* bytes of events since little waited for the client */
+	struct outflow outflow;	     /* what its page says */
 	int64_t asked_ms, lent_ms;
 	unsigned position; /* as the client was told last; 0 = not yet */
 	bool sticky;	   /* its page is the one that its key had before */
@@ -75,7 +74,5 @@ void pool_lease_answer_error(struct pool_lease *l, const char *session, int64_t 
 /* Its method m is not allowed. */
 void pool_lease_deny(struct pool_lease *l, const char *session, const struct cdpmsg *m,
 		     const struct error *err);
-/* Much waits for the client. */
-bool pool_lease_is_slow(const struct pool_lease *l);
 /* LENT: a message of the client for its page. */
 void pool_lease_take_message(struct pool_lease *l, const char *text, size_t len);

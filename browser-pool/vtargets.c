@@ -106,7 +106,7 @@ void vbrowser_note_changed(struct vbrowser *v, json_t *info)
 {
 	/* A page can change its title all the time: who does not read misses some. */
 	if (v->shown && is_wished(&v->discover, text_of(info, "type")) &&
-	    !pool_lease_is_slow(v->lease))
+	    !outflow_is_slow(&v->lease->outflow))
 		tell_target(v, "Target.targetInfoChanged", info);
 }
 

@@ -23,6 +23,7 @@ static const char *const reason_names[POOL_REASON_COUNT] = {
 	[POOL_REASON_PAGE_OOM] = "page_oom",
 	[POOL_REASON_SETUP_FAILED] = "setup_failed",
 	[POOL_REASON_SLOW_CONSUMER] = "slow_consumer",
+	[POOL_REASON_FLOOD] = "flood",
 	[POOL_REASON_TOO_LARGE] = "too_large",
 	[POOL_REASON_BAD_MESSAGE] = "bad_message",
 	[POOL_REASON_QUEUE_FULL] = "queue_full",
