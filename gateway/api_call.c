@@ -160,12 +160,11 @@ void api_redis_send(struct gateway *g, ...)
 		redisloop_command(g->redis, 0, argc, argv, NULL, NULL, NULL);
 }
 
-void api_redis_refill(struct gateway *g, const char *key, json_t *json, int64_t expires_at)
+void api_redis_refill(struct gateway *g, const char *key, const char *text, int64_t expires_at)
 {
-	CLEANUP_FREE char *text = json_dumps(json, JSON_COMPACT);
 	char at_ms[24];
 
-	if (text == NULL || strlen(text) > REDIS_VALUE_MAX)
+	if (strlen(text) > REDIS_VALUE_MAX)
 		return;
 	snprintf(at_ms, sizeof(at_ms), "%lld", (long long)expires_at * 1000);
 	api_redis_send(g, "SET", key, text, "NX", "PXAT", at_ms, NULL);

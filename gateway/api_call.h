@@ -37,14 +37,15 @@ void api_redis_use_json(struct gateway *g, struct request *r, const char *key, i
 			api_cached_fn *fn, void *arg);
 
 /* The value as it is; NULL: absent or empty, or Redis is away. */
-typedef void api_text_fn(struct gateway *g, struct request *r, const char *text, size_t len, void *arg);
+typedef void api_text_fn(struct gateway *g, struct request *r, const char *text, size_t len,
+			 void *arg);
 void api_redis_get_text(struct gateway *g, struct request *r, const char *key, api_text_fn *fn,
 			void *arg);
 
 /* Without waiting for the answer: api_redis_send(g, "DEL", key, NULL). */
 void api_redis_send(struct gateway *g, ...) __attribute__((sentinel));
-/* Puts json (borrowed) back for as long as PostgreSQL keeps it, unless a newer value is there. */
-void api_redis_refill(struct gateway *g, const char *key, json_t *json, int64_t expires_at);
+/* Puts it back for as long as PostgreSQL keeps it, unless a newer value is there. */
+void api_redis_refill(struct gateway *g, const char *key, const char *text, int64_t expires_at);
 
 /* The problems that several handlers know. */
 void api_reply_away(struct request *r);				    /* 503 database_away */

@@ -12,6 +12,7 @@
 
 #include "api_call.h"
 #include "api_submit.h"
+#include "buf.h"
 #include "clock.h"
 #include "keys.h"
 #include "lock.h"
@@ -30,62 +31,57 @@ static void read_from_moodle(struct gateway *g, struct request *r, const char *w
 	submit_send(g, r, s);
 }
 
-static json_t *format(const struct pgloop_result *rows)
+/* PostgreSQL has made the list's text, each course with the time of its check; it is not read here.
+ */
+static void format(const struct pgloop_result *rows, const char *source, struct buf *out)
 {
-	json_t *courses = api_json_value(rows, 0, 0), *checks = api_json_value(rows, 0, 4), *course;
-	char id[24];
-	size_t i;
-
-	json_array_foreach (courses, i, course) {
-		json_t *at;
-
-		snprintf(id, sizeof(id), "%lld",
-			 (long long)json_integer_value(json_object_get(course, "id")));
-		at = json_object_get(checks, id);
-		json_object_set_new(course, "checked_at", at ? json_incref(at) : json_null());
-	}
-	json_decref(checks);
-	return json_pack("{s:o, s:s, s:s, s:s}", "courses", courses, "read_at",
-			 pgloop_value(rows, 0, 1), "expires_at", pgloop_value(rows, 0, 2), "source",
-			 "redis");
+	buf_clear(out);
+	buf_printf(out, "{\"source\":\"%s\",\"read_at\":\"%s\",\"expires_at\":\"%s\",\"courses\":",
+		   source, pgloop_value(rows, 0, 1), pgloop_value(rows, 0, 2));
+	buf_add_str(out, pgloop_value(rows, 0, 0));
+	buf_add_char(out, '}');
 }
 
 static void got_list(struct gateway *g, struct request *r, const struct pgloop_result *rows,
 		     void *arg)
 {
+	CLEANUP(buf_done) struct buf answer = BUF_INIT;
 	char key[KEY_SIZE];
-	json_t *answer;
 
 	(void)arg;
 	if (pgloop_rows(rows) == 0) {
 		read_from_moodle(g, r, NULL);
 		return;
 	}
-	answer = format(rows);
-	key_courses(key, request_session(r)->user_id);
-	api_redis_refill(
-		g, key, answer,
-		MIN(api_int_value(rows, 0, 3), clock_wall_ms() / 1000 + KEY_COURSES_TTL_S));
-	json_object_set_new(answer, "source", json_string("postgres"));
-	reply_json(r, 200, answer);
+	if (redisloop_is_up(g->redis)) {
+		format(rows, "redis", &answer);
+		key_courses(key, request_session(r)->user_id);
+		api_redis_refill(
+			g, key, answer.data,
+			MIN(api_int_value(rows, 0, 3), clock_wall_ms() / 1000 + KEY_COURSES_TTL_S));
+	}
+	format(rows, "postgres", &answer);
+	reply_json_text(r, 200, answer.data, answer.len);
 }
 
 static void got_cached(struct gateway *g, struct request *r, const char *text, size_t len,
 		       void *arg)
 {
+	static const char sql[] =
+		"SELECT (SELECT coalesce(jsonb_agg(course || jsonb_build_object('checked_at', "
+		"pensum.iso(k.checked_at)) ORDER BY place), '[]') "
+		"FROM jsonb_array_elements(l.courses) WITH ORDINALITY c (course, place) "
+		"LEFT JOIN pensum.course_checks k ON k.user_id = $1 "
+		"AND k.course_id = (course->>'id')::bigint), "
+		"pensum.iso(l.read_at), pensum.iso(l.expires_at), pensum.epoch(l.expires_at) "
+		"FROM pensum.course_lists l WHERE l.user_id = $1 AND l.expires_at > now()";
 	const char *params[] = { request_session(r)->user_id };
 
 	(void)arg;
 	if (text != NULL)
 		reply_json_text(r, 200, text, len);
 	else
-		api_query(g, r,
-			  "SELECT courses, pensum.iso(read_at), pensum.iso(expires_at), "
-			  "pensum.epoch(expires_at), "
-			  "(SELECT jsonb_object_agg(course_id, pensum.iso(checked_at)) "
-			  "FROM pensum.course_checks WHERE user_id = $1) "
-			  "FROM pensum.course_lists WHERE user_id = $1 AND expires_at > now()",
-			  ARRAY_LEN(params), params, got_list, NULL);
+		api_query(g, r, sql, ARRAY_LEN(params), params, got_list, NULL);
 }
 
 void api_courses_get(struct gateway *g, struct request *r)

@@ -127,6 +127,7 @@ static void check_password(struct signin *s, const char *verifier)
 static void got_row(struct gateway *g, struct request *r, const struct pgloop_result *rows,
 		    void *arg)
 {
+	CLEANUP_FREE char *text = NULL;
 	struct signin *s = arg;
 	char key[KEY_SIZE];
 	json_t *json;
@@ -140,8 +141,9 @@ static void got_row(struct gateway *g, struct request *r, const struct pgloop_re
 			 pgloop_value(rows, 0, 1), "expires_at",
 			 (json_int_t)api_int_value(rows, 0, 2));
 	key_moodle(key, s->user_id);
-	api_redis_refill(g, key, json, api_int_value(rows, 0, 2));
+	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
+	api_redis_refill(g, key, text, api_int_value(rows, 0, 2));
 	check_password(s, pgloop_value(rows, 0, 1));
 }
 
