@@ -31,6 +31,13 @@ const char *const security_headers[][2] = {
 };
 const size_t security_header_count = ARRAY_LEN(security_headers);
 
+/* Of what no browser shows as a page: enough that none is made of it. */
+static const char *const data_headers[][2] = {
+	{ "X-Content-Type-Options", "nosniff" },
+	{ "Cross-Origin-Resource-Policy", "same-origin" },
+	{ "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" },
+};
+
 const char *http_reason(int status)
 {
 	static const struct {
@@ -83,11 +90,14 @@ void reply_header(struct request *r, const char *name, const char *value)
 static void add_common_headers(struct request *r)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(r->ev);
+	bool is_data = request_is_api(r);
+	const char *const(*common)[2] = is_data ? data_headers : security_headers;
+	size_t count = is_data ? ARRAY_LEN(data_headers) : security_header_count;
 
-	for (size_t i = 0; i < security_header_count; i++)
-		if (evhttp_find_header(headers, security_headers[i][0]) == NULL)
-			evhttp_add_header(headers, security_headers[i][0], security_headers[i][1]);
-	if (request_is_api(r) && evhttp_find_header(headers, "Cache-Control") == NULL)
+	for (size_t i = 0; i < count; i++)
+		if (evhttp_find_header(headers, common[i][0]) == NULL)
+			evhttp_add_header(headers, common[i][0], common[i][1]);
+	if (is_data && evhttp_find_header(headers, "Cache-Control") == NULL)
 		evhttp_add_header(headers, "Cache-Control", "no-store");
 }
 

@@ -90,6 +90,11 @@ void hub_leave(struct hub_client *c)
 	free(c);
 }
 
+const struct session *hub_client_session(const struct hub_client *c)
+{
+	return &c->session;
+}
+
 /* Sending */
 
 static void send_gone(struct hub_client *c, const char *job)

@@ -30,7 +30,7 @@ struct hub_client;
 struct hub_client_ops {
 	/* job NULL: no event. replaceable: a newer event of the same job may take its place. */
 	void (*send)(void *arg, struct live_frame *frame, const char *job, bool replaceable);
-	void (*signed_in)(void *arg, const struct session *s); /* its pending session is active */
+	void (*signed_in)(void *arg); /* its pending session is active */
 	void (*close)(void *arg, int code, const char *reason);
 };
 
@@ -50,6 +50,7 @@ void hub_session_ended(struct hub *h, const char *token_hash);
 struct hub_client *hub_join(struct hub *h, const struct session *s,
 			    const struct hub_client_ops *ops, void *arg);
 void hub_leave(struct hub_client *c);
+const struct session *hub_client_session(const struct hub_client *c);
 /* Subscribes to all of the client's jobs that have not ended (pending: to its sign-in). */
 void hub_subscribe_own(struct hub_client *c);
 /* have: the newest version that the client has, { -1, -1 } for none. -ENOSPC: too many. */

@@ -90,7 +90,7 @@ static void on_session(const struct pgloop_result *rows, const struct error *err
 	snprintf(c->session.user_id, sizeof(c->session.user_id), "%s", pgloop_value(rows, 0, 0));
 	c->session.expires_at = expires_at;
 	c->session.active = true;
-	c->ops->signed_in(c->arg, &c->session);
+	c->ops->signed_in(c->arg);
 }
 
 void question_session(struct hub_client *c)

@@ -24,11 +24,22 @@ struct live {
 	struct gateway *g;
 	struct live_ws *ws;
 	struct channel_list channels;
+	struct event *look; /* every second: whose session is over? */
 	bool stopping;
 };
 
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct live *l = arg;
+
+	(void)fd;
+	(void)what;
+	channel_close_expired(&l->channels);
+}
+
 int live_new(struct gateway *g, struct live **ret, struct error *err)
 {
+	static const struct timeval every = { 1, 0 };
 	struct live *l = mem_zalloc(sizeof(*l));
 	int r = live_ws_new(g->base, &live_channel_ops, &l->ws, err);
 
@@ -38,6 +49,8 @@ int live_new(struct gateway *g, struct live **ret, struct error *err)
 	}
 	l->g = g;
 	LIST_INIT(&l->channels);
+	l->look = event_new(g->base, -1, EV_PERSIST, on_look, l);
+	event_add(l->look, &every);
 	*ret = l;
 	return 0;
 }
@@ -68,6 +81,7 @@ void live_free(struct live *l)
 	if (l == NULL)
 		return;
 	live_ws_free(l->ws);
+	event_free(l->look);
 	free(l);
 }
 

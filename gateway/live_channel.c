@@ -13,16 +13,13 @@
 #define BAD_MAX	    10 /* messages that were not understood */
 #define RATE_PER_S  10
 #define RATE_BURST  80 /* a page that comes back subscribes to all that it shows */
-#define EXPIRY_STEP 3600000
 #define SPREAD_MS   10000 /* after a stop the channels come back within so long */
 
 struct channel {
 	LIST_ENTRY(channel) link;
 	struct gateway *g;
-	struct session session;
 	struct live_socket *socket;
-	struct hub_client *client;
-	struct event *expiry;
+	struct hub_client *client; /* knows whose it is */
 	int bad;
 	int tokens;
 	int64_t tokens_at_ms;
@@ -38,8 +35,10 @@ static void send_json(struct channel *c, json_t *json)
 
 static void say_hello(struct channel *c)
 {
-	send_json(c, json_pack("{s:s, s:s, s:b}", "type", "hello", "user", c->session.user_id,
-			       "active", c->session.active));
+	const struct session *s = hub_client_session(c->client);
+
+	send_json(c, json_pack("{s:s, s:s, s:b}", "type", "hello", "user", s->user_id, "active",
+			       s->active));
 	hub_subscribe_own(c->client);
 }
 
@@ -50,35 +49,9 @@ static void on_send(void *arg, struct live_frame *frame, const char *job, bool r
 	live_socket_send(c->socket, frame, job, replaceable);
 }
 
-static void arm_expiry(struct channel *c)
+static void on_signed_in(void *arg)
 {
-	int64_t left = c->session.expires_at * 1000 - clock_wall_ms();
-	struct timeval tv;
-
-	left = MAX(0, MIN(left, EXPIRY_STEP)); /* in steps: the wall clock may be set */
-	tv = (struct timeval){ left / 1000, left % 1000 * 1000 };
-	event_add(c->expiry, &tv);
-}
-
-static void on_expiry(evutil_socket_t fd, short what, void *arg)
-{
-	struct channel *c = arg;
-
-	(void)fd;
-	(void)what;
-	if (clock_wall_ms() >= c->session.expires_at * 1000)
-		live_socket_close(c->socket, 4401, "session expired");
-	else
-		arm_expiry(c);
-}
-
-static void on_signed_in(void *arg, const struct session *s)
-{
-	struct channel *c = arg;
-
-	c->session = *s;
-	arm_expiry(c);
-	say_hello(c);
+	say_hello(arg);
 }
 
 static void on_close(void *arg, int code, const char *reason)
@@ -99,10 +72,9 @@ struct channel *channel_new(struct gateway *g, struct channel_list *all, const s
 	struct channel *c = mem_zalloc(sizeof(*c));
 
 	c->g = g;
-	c->session = *s;
 	c->tokens = RATE_BURST;
 	c->tokens_at_ms = clock_now_ms();
-	c->expiry = evtimer_new(g->base, on_expiry, c);
+	c->client = hub_join(g->hub, s, &client_ops, c);
 	LIST_INSERT_HEAD(all, c, link);
 	return c;
 }
@@ -110,11 +82,18 @@ struct channel *channel_new(struct gateway *g, struct channel_list *all, const s
 void channel_free(struct channel *c)
 {
 	LIST_REMOVE(c, link);
-	event_free(c->expiry);
-	if (c->client != NULL)
-		hub_leave(c->client);
-	mem_wipe(&c->session, sizeof(c->session));
+	hub_leave(c->client);
 	free(c);
+}
+
+void channel_close_expired(struct channel_list *all)
+{
+	int64_t now_s = clock_wall_ms() / 1000;
+	struct channel *c;
+
+	LIST_FOREACH(c, all, link)
+		if (now_s >= hub_client_session(c->client)->expires_at)
+			live_socket_close(c->socket, 4401, "session expired");
 }
 
 void channel_close_all_spread(struct channel_list *all)
@@ -134,8 +113,6 @@ static void on_opened(void *arg, struct live_socket *s)
 	struct channel *c = arg;
 
 	c->socket = s;
-	c->client = hub_join(c->g->hub, &c->session, &client_ops, c);
-	arm_expiry(c);
 	say_hello(c);
 }
 

@@ -13,9 +13,11 @@
 struct channel;
 LIST_HEAD(channel_list, channel);
 
-/* Made before the socket is adopted; live_channel_ops' opened() joins the hub and says hello. */
+/* Made, and joins the hub, before the socket is adopted; live_channel_ops' opened() says hello. */
 struct channel *channel_new(struct gateway *g, struct channel_list *all, const struct session *s);
 void channel_free(struct channel *c); /* only while it was never opened */
+/* Those whose session is over, with 4401: to be called every second. */
+void channel_close_expired(struct channel_list *all);
 /* With 1001, and each with a moment of its own to come back. */
 void channel_close_all_spread(struct channel_list *all);
 

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <uv.h>
 
@@ -20,12 +21,15 @@
 #define PING_S		25
 #define HANGUP_S	35
 #define SEND_BUFFER	32768
+#define RX_BUFFER	128 /* of each socket, all the time; longer messages come in parts */
 #define USER_TIMEOUT_MS 20000
 #define BATCH_BYTES	16384 /* a frame of several messages is ended behind so many */
 
 _Static_assert(LIVE_FRAME_HEAD >= LWS_PRE, "room for libwebsockets' header");
 
 struct live_socket {
+	TAILQ_ENTRY(live_socket) pending_link;
+	bool pending; /* in ws->pending */
 	struct live_ws *ws;
 	struct lws *wsi;
 	void *arg;
@@ -33,7 +37,7 @@ struct live_socket {
 	int close_code; /* 0: open */
 	int peer_code;	/* what it said to end the channel; 0: nothing so far */
 	bool close_said;
-	char close_reason[64];
+	char *close_reason; /* NULL: open */
 	struct buf message; /* what has come of it so far; without memory in between */
 };
 
@@ -46,6 +50,7 @@ struct live_ws {
 	struct lws_context *context;
 	struct lws_vhost *vhost;
 	struct live_socket *adopting; /* during live_ws_adopt() */
+	TAILQ_HEAD(, live_socket) pending; /* what this turn of the loop has for them is to be sent */
 	size_t count;
 };
 
@@ -57,7 +62,7 @@ void live_socket_close(struct live_socket *s, int code, const char *reason)
 	if (s->close_code != 0)
 		return;
 	s->close_code = code;
-	snprintf(s->close_reason, sizeof(s->close_reason), "%s", reason);
+	s->close_reason = mem_strdup(reason);
 	live_queue_done(&s->queue);
 	/* Said as soon as the socket takes it, and cut off when it does not. */
 	lws_callback_on_writable(s->wsi);
@@ -102,6 +107,36 @@ static int flush(struct live_socket *s)
 	return sent;
 }
 
+static void add_pending(struct live_socket *s)
+{
+	if (s->pending)
+		return;
+	s->pending = true;
+	TAILQ_INSERT_TAIL(&s->ws->pending, s, pending_link);
+}
+
+static void remove_pending(struct live_socket *s)
+{
+	if (s->pending)
+		TAILQ_REMOVE(&s->ws->pending, s, pending_link);
+	s->pending = false;
+}
+
+/* A socket nearly always takes what there is: to ask epoll first, as libwebsockets would, costs two
+ * changes of what it waits for. It is asked when something is left. */
+static void flush_pending(struct live_ws *ws)
+{
+	struct live_socket *s;
+
+	while ((s = TAILQ_FIRST(&ws->pending)) != NULL) {
+		remove_pending(s);
+		if (s->peer_code == 0 && flush(s) < 0)
+			lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+		else if (s->queue.count > 0)
+			lws_callback_on_writable(s->wsi);
+	}
+}
+
 /* One turn of the loop may bring more than the queue holds, to a peer that reads well: so a full
  * queue is written at once, and only what the socket does not take counts against the peer. */
 void live_socket_send(struct live_socket *s, struct live_frame *frame, const char *job,
@@ -119,7 +154,7 @@ void live_socket_send(struct live_socket *s, struct live_frame *frame, const cha
 	if (pushed < 0)
 		live_socket_close(s, 4008, "reads too slowly");
 	else
-		lws_callback_on_writable(s->wsi);
+		add_pending(s);
 }
 
 /* Starts the closing handshake. Returning -1 from here would cut the socket off without a close
@@ -190,8 +225,10 @@ static void on_closed(struct live_socket *s)
 	int code = s->close_code != 0 ? s->close_code : s->peer_code;
 
 	ws->count--;
+	remove_pending(s);
 	live_queue_done(&s->queue);
 	buf_done(&s->message);
+	free(s->close_reason);
 	free(s);
 	ws->ops->closed(arg, code);
 }
@@ -227,7 +264,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 static const struct lws_protocols protocols[] = {
 	{ .name = "pensum.v1", .callback = on_event,
-	  .per_session_data_size = sizeof(struct live_socket *), .rx_buffer_size = 1024 },
+	  .per_session_data_size = sizeof(struct live_socket *), 
+	  .rx_buffer_size = RX_BUFFER },
 	{ .name = NULL },
 };
 
@@ -251,6 +289,7 @@ void live_ws_before_wait(struct live_ws *ws)
 	struct timeval tv;
 	int ms;
 
+	flush_pending(ws);
 	uv_run(&ws->loop, UV_RUN_NOWAIT); /* tells epoll what changed, runs what is ready */
 	ms = uv_backend_timeout(&ws->loop);
 	if (ms < 0) {
@@ -303,6 +342,7 @@ int live_ws_new(struct event_base *base, const struct live_ws_ops *ops, struct l
 
 	ws->base = base;
 	ws->ops = ops;
+	TAILQ_INIT(&ws->pending);
 	if (uv_loop_init(&ws->loop) < 0)
 		abort();
 	if (create_context(ws) < 0) {
