@@ -38,6 +38,7 @@ ignore_startup_parameters = extra_float_digits,options
 before(async () => {
 	const settings = {};
 	stack = await startStack({ settings });
+	await stack.gateway.stop();
 	settings['postgres.conninfo'] = await startPooler(stack.pg);
 	await stack.startGateway();
 });
