@@ -102,7 +102,7 @@ static int flush(struct live_socket *s)
 {
 	int sent = 0;
 
-	while (sent >= 0 && s->queue.count > 0 && !lws_send_pipe_choked(s->wsi))
+	while (sent >= 0 && s->queue.count > 0 && !lws_partial_buffered(s->wsi))
 		sent = s->queue.count == 1 ? write_one(s) : write_several(s);
 	return sent;
 }
