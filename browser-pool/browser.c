@@ -138,6 +138,32 @@ static void look_at_dying(struct browser *b)
 	set_timer(b, dying_ms < LOOK_SLOW_MS ? LOOK_MS : LOOK_SLOW_MS);
 }
 
+/* Why a start fails it may have said; later it says what nobody needs. */
+static void on_noise(struct bufferevent *bev, void *arg)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+	const struct browser *b = arg;
+	char *line;
+
+	while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF)) != NULL) {
+		if (b->state == BROWSER_STARTING)
+			log_warning("browser says", "browser=%u text=\"%.400s\"", b->id, line);
+		else
+			log_debug("browser says", "browser=%u text=\"%.400s\"", b->id, line);
+		free(line);
+	}
+	if (evbuffer_get_length(in) > NOISE_LINE_BYTES)
+		evbuffer_drain(in, evbuffer_get_length(in));
+}
+
+/* Its end may be seen before what it said at last. */
+static void hear_last_words(struct browser *b)
+{
+	evbuffer_read(bufferevent_get_input(b->noise), bufferevent_getfd(b->noise),
+		      NOISE_LINE_BYTES);
+	on_noise(b->noise, b);
+}
+
 static void close_pipes(struct browser *b)
 {
 	frames_free(b->pipe);
@@ -168,6 +194,8 @@ void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
 	log_notice("browser ends", "browser=%u pid=%d state=%s reason=%s detail=\"%s\"", b->id,
 		   (int)b->pid, browser_state_name(b->state), pool_reason_name(reason), why);
 	count_end(b, reason);
+	if (b->state == BROWSER_STARTING)
+		hear_last_words(b);
 	browser_set_state(b, BROWSER_DYING);
 	b->dying_ms = clock_now_ms();
 	child_kill_group(b->pid);
@@ -192,7 +220,7 @@ static bool is_in_use(const struct browser *b)
 void browser_note_context(struct browser *b)
 {
 	if (b->state == BROWSER_DRAINING && !is_in_use(b))
-		browser_kill(b, POOL_REASON_SHUTTING_DOWN, "drained");
+		browser_kill(b, POOL_REASON_RECYCLED, "no lease is left");
 }
 
 int64_t browser_drain_left_ms(const struct browser *b)
@@ -211,7 +239,7 @@ void browser_drain(struct browser *b, enum recycle_reason why)
 		return;
 	recycle_note_leaving(b, why);
 	if (b->state == BROWSER_STARTING) {
-		browser_kill(b, POOL_REASON_SHUTTING_DOWN, "not needed");
+		browser_kill(b, POOL_REASON_RECYCLED, "not needed any more");
 		return;
 	}
 	log_notice("browser drains", "browser=%u pid=%d served=%u reason=%s", b->id, (int)b->pid,
@@ -259,6 +287,7 @@ static void on_version(void *arg, json_t *result, const char *error)
 	log_info("browser ready", "browser=%u pid=%d version=%s took_ms=%lld", b->id, (int)b->pid,
 		 b->version, (long long)(clock_now_ms() - b->started_ms));
 	event_del(b->timer);
+	launch_limit_pages(b);
 	browser_set_state(b, BROWSER_READY);
 	b->health = health_start(b);
 }
@@ -310,20 +339,6 @@ static void on_ended(void *arg)
 static void on_finished(void *arg)
 {
 	(void)arg; /* its pipe is never finished, only freed */
-}
-
-static void on_noise(struct bufferevent *bev, void *arg)
-{
-	struct evbuffer *in = bufferevent_get_input(bev);
-	const struct browser *b = arg;
-	char *line;
-
-	while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF)) != NULL) {
-		log_debug("browser says", "browser=%u text=\"%.400s\"", b->id, line);
-		free(line);
-	}
-	if (evbuffer_get_length(in) > NOISE_LINE_BYTES)
-		evbuffer_drain(in, evbuffer_get_length(in));
 }
 
 static void open_pipes(struct browser *b, const struct child *child)

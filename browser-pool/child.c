@@ -87,6 +87,19 @@ static void limit_data(int64_t bytes)
 	setrlimit(RLIMIT_DATA, &limit);
 }
 
+/* The pool may be the last that the kernel kills for memory; a browser and its pages are not. */
+static void be_killed_for_memory(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	char sign = '\0';
+
+	if (fd < 0)
+		return;
+	if (read(fd, &sign, 1) == 1 && sign == '-')
+		(void)!pwrite(fd, "0", 1, 0);
+	close(fd);
+}
+
 /* In the child: nothing here may allocate or lock. One socket serves both directions; Chromium
  * reads from 3 and writes to 4. */
 static _Noreturn void become(const struct child_plan *plan, const struct ends *e, pid_t parent)
@@ -97,6 +110,7 @@ static _Noreturn void become(const struct child_plan *plan, const struct ends *e
 	daemon_die_with_parent(SIGKILL, parent);
 	reset_signals();
 	limit_data(plan->data_limit_bytes);
+	be_killed_for_memory();
 	if (dup2(e->null, 0) < 0 || dup2(e->null, 1) < 0 || dup2(e->stderr_theirs, 2) < 0 ||
 	    dup2(e->theirs, 3) < 0 || dup2(e->theirs, 4) < 0 || chdir(plan->dir) < 0)
 		_exit(CHILD_EXIT_CANNOT_EXECUTE);
@@ -129,6 +143,13 @@ int child_spawn(const struct child_plan *plan, struct child *ret, struct error *
 	e.ours = e.stderr_ours = -1;
 	ends_close(&e);
 	return 0;
+}
+
+int child_lower_data_limit(pid_t pid, int64_t bytes)
+{
+	struct rlimit limit = { (rlim_t)bytes, (rlim_t)bytes };
+
+	return prlimit(pid, RLIMIT_DATA, &limit, NULL) < 0 ? -errno : 0;
 }
 
 void child_kill_group(pid_t pid)

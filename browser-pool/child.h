@@ -31,6 +31,10 @@ struct child {
 
 int child_spawn(const struct child_plan *plan, struct child *ret, struct error *err);
 
+/* What this process, and all that it starts from now on, may have of data. It cannot be raised
+ * again. -errno when that is not possible. */
+int child_lower_data_limit(pid_t pid, int64_t bytes);
+
 /* SIGKILL to the whole group. */
 void child_kill_group(pid_t pid);
 /* Nobody of the group is left, not even unreaped. */

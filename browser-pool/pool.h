@@ -33,7 +33,7 @@
 #include "tenant.h"
 #include "waiting.h"
 
-#define POOL_LOOK_S	   2
+#define POOL_LOOK_S	   1
 #define POOL_WARM_CONTEXTS 2 /* blank pages kept ready, within caps.pages; fewer when busy */
 
 struct pool_totals {

@@ -28,6 +28,7 @@ struct process {
 	enum process_type type;
 	char state; /* as in /proc/PID/stat: R, S, D, T, Z … */
 	uint64_t start_ticks;
+	uint64_t cpu_ticks; /* so far */
 };
 
 /* Whosever it is. -errno when it is gone or the kernel does not tell. */

@@ -17,11 +17,13 @@
 #define FRESH_MS       1000 /* a measurement says why its process died */
 #define WORTH_BYTES    (96 * MIB)
 #define LARGEST_GAP_MS 1000 /* memory comes back a little after its process has gone */
+#define BROWSER_AS_MANY 2   /* pages' limits: more than that is not the browser's own */
 
 /* A page process as it was last measured. */
 struct measured {
 	pid_t pid, group;
 	int64_t bytes, at_ms;
+	uint64_t cpu_ticks, busy_ticks; /* so far, and since the look before */
 	bool killed, explained; /* it may go on dying for a while after both */
 };
 
@@ -30,7 +32,7 @@ struct watchdog {
 	struct event *timer;
 	struct measured *list;
 	size_t count, cap;
-	struct deadline next_largest;
+	struct deadline next_largest, next_busiest;
 };
 
 static int64_t limit_of(const struct watchdog *w)
@@ -84,6 +86,8 @@ static void measure(struct watchdog *w, const struct process *of, int64_t now)
 	m = get(w, of);
 	m->bytes = memory.resident_bytes - memory.shared_bytes;
 	m->at_ms = now;
+	m->busy_ticks = of->cpu_ticks - m->cpu_ticks;
+	m->cpu_ticks = of->cpu_ticks;
 }
 
 static void measure_browser(struct watchdog *w, const struct browser *b, int64_t now)
@@ -150,6 +154,45 @@ static void kill_largest_in_need(struct watchdog *w)
 	kill_page(m, "the machine has no memory left");
 }
 
+static struct measured *busiest(struct watchdog *w, pid_t group)
+{
+	struct measured *best = NULL;
+
+	for (size_t i = 0; i < w->count; i++) {
+		struct measured *m = &w->list[i];
+
+		if (m->group == group && may_die(m) &&
+		    (best == NULL || m->busy_ticks > best->busy_ticks))
+			best = m;
+	}
+	return best;
+}
+
+static bool is_overfull(const struct watchdog *w, const struct browser *b)
+{
+	struct process_memory memory;
+
+	return process_read_memory(b->pid, &memory) == 0 &&
+	       memory.resident_bytes - memory.shared_bytes > limit_of(w) * BROWSER_AS_MANY;
+}
+
+/* What pages make the browser keep for them nobody can tell apart, but making it takes time. */
+static void kill_busiest_of_overfull(struct watchdog *w)
+{
+	struct measured *m;
+	struct browser *b;
+
+	if (!deadline_is_over(w->next_busiest))
+		return;
+	TAILQ_FOREACH (b, &w->pool->browsers[BROWSER_READY], link) {
+		m = is_overfull(w, b) ? busiest(w, b->pid) : NULL;
+		if (m == NULL || m->busy_ticks == 0)
+			continue;
+		w->next_busiest = deadline_in(LARGEST_GAP_MS);
+		kill_page(m, "it was the busiest while its browser became too large");
+	}
+}
+
 static void look_again(struct watchdog *w)
 {
 	const struct measured *m = largest(w);
@@ -169,6 +212,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	measure_all(w, clock_now_ms());
 	kill_over_limit(w);
 	kill_largest_in_need(w);
+	kill_busiest_of_overfull(w);
 	look_again(w);
 }
 

@@ -114,3 +114,13 @@ test('launches that fail do not poison the pool', { concurrency: faults.length }
 		st.after(() => folder.remove());
 	})));
 });
+
+test('why a browser does not start stands in the log', async (t) => {
+	const folder = temporaryFolder('pensum-l-');
+	t.after(() => folder.remove());
+	const { pool } = await binary('echo "no usable sandbox" >&2; exit 3')(t, folder.path);
+	await pool.daemon.waitLine(/level=warning .*msg="browser says" .*text="no usable sandbox"/);
+	await pool.daemon.waitLine(/msg="browser start failed" reason=no_browser .*path=\/.*\/browser/);
+	await pool.daemon.waitLine(/msg="browser gone" .*exit="code 3"/);
+	await pool.stop();
+});

@@ -140,6 +140,8 @@ export const commandOf = (pid) => {
 	}
 };
 
+export const renderersOf = (pgrp) => groupOf(pgrp).filter((pid) => commandOf(pid).includes('--type=renderer'));
+
 // The first processes of all browsers with profiles in this folder, dying ones too.
 export const leadersOf = (runDir) =>
 	fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((name) => statOf(Number(name)))
@@ -177,6 +179,15 @@ export async function startPool(settings = {}, options = {}) {
 		return answer;
 	};
 	pool.status = () => pool.ask({ op: 'status' });
+	// Other settings from now on.
+	pool.reload = async (changed) => {
+		const args = daemon.child.spawnargs, config = args[args.indexOf('--config') + 1];
+		const others = fs.readFileSync(config, 'utf8').split('\n').filter((line) => !(line.split(' = ')[0] in changed));
+		const before = daemon.lines.length;
+		fs.writeFileSync(config, [...others, ...Object.entries(changed).map(([key, value]) => `${key} = ${value}`), ''].join('\n'));
+		process.kill(daemon.pid, 'SIGHUP');
+		await until('settings read again', () => daemon.lines.slice(before).some((line) => line.includes('settings read again')));
+	};
 	pool.profiles = () => fs.readdirSync(runDir).filter((name) => name.startsWith('browser-'));
 	pool.until = (what, fits, timeoutMs) => until(what, async () => {
 		const status = await pool.status();
