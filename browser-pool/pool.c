@@ -115,8 +115,9 @@ void pool_note_start_failed(struct pool *p, enum pool_reason reason)
 
 	p->last_failure = reason;
 	p->next_start = deadline_in(pause_ms);
-	log_warning("browser start failed", "reason=%s failures=%u pause_ms=%lld",
-		    pool_reason_name(reason), p->start_failures, (long long)pause_ms);
+	log_warning("browser start failed", "reason=%s failures=%u pause_ms=%lld path=%s",
+		    pool_reason_name(reason), p->start_failures, (long long)pause_ms,
+		    p->settings->pool_browser);
 	pool_wake(p);
 }
 
@@ -302,8 +303,12 @@ void pool_stop(struct pool *p, int64_t patience_ms)
 {
 	struct pool_lease *l;
 
-	log_notice("stopping", "leases=%llu patience_ms=%lld",
-		   (unsigned long long)p->context_count[CONTEXT_LENT], (long long)patience_ms);
+	if (patience_ms >= 0)
+		log_notice("stopping", "leases=%u patience_ms=%lld",
+			   p->context_count[CONTEXT_LENT], (long long)patience_ms);
+	else
+		log_notice("stopping when the last lease has ended", "leases=%u",
+			   p->context_count[CONTEXT_LENT]);
 	p->stopping = true;
 	while ((l = waiting_oldest(p->waiting)) != NULL)
 		pool_lease_end(l, POOL_REASON_SHUTTING_DOWN, "the pool is stopping");
