@@ -84,6 +84,8 @@ static void submitted(struct gateway *g, struct request *r, const struct pgloop_
 		return;
 	}
 	jobs = json_array();
+	if (strcmp(outcome, "repeated") == 0 && request_header(r, "Idempotency-Key") != NULL)
+		reply_header(r, "Idempotency-Replayed", "true");
 	for (size_t i = 0; i < pgloop_rows(rows); i++) {
 		json_t *job = api_json_value(rows, i, 1);
 

@@ -64,18 +64,25 @@ int redis_new(const struct settings *s, struct redis **ret, struct error *err)
 	return 0;
 }
 
-void redis_disconnect(struct redis *r)
+static void drop(struct redis *r)
 {
 	if (r->ctx != NULL)
 		redisFree(r->ctx);
 	r->ctx = NULL;
 }
 
+void redis_disconnect(struct redis *r)
+{
+	if (r->ctx != NULL)
+		r->next_try = deadline_in(0); /* it was there */
+	drop(r);
+}
+
 void redis_free(struct redis *r)
 {
 	if (r == NULL)
 		return;
-	redis_disconnect(r);
+	drop(r);
 	if (r->password != NULL)
 		mem_wipe(r->password, strlen(r->password));
 	free(r->password);
@@ -101,7 +108,7 @@ static int lost(struct redis *r, struct error *err)
 	error_set(err, e, "redis: %s", timed_out ? "no answer in time" : r->ctx->errstr);
 	if (timed_out)
 		r->next_try = deadline_in(HUNG_MS);
-	redis_disconnect(r);
+	drop(r);
 	return e;
 }
 
@@ -119,7 +126,7 @@ static int authenticate(struct redis *r, struct error *err)
 	freeReplyObject(reply);
 	if (ok)
 		return 0;
-	redis_disconnect(r);
+	drop(r);
 	return error_set(err, -EIO, "redis: the password was refused");
 }
 

@@ -24,7 +24,7 @@ struct redis_reply;
 
 int redis_new(const struct settings *s, struct redis **ret, struct error *err);
 void redis_free(struct redis *r);
-void redis_disconnect(struct redis *r);
+void redis_disconnect(struct redis *r); /* of our own will: the next use connects at once */
 /* Grows by one at each new connection: a reader then looks at its own pending entries again. */
 unsigned redis_generation(const struct redis *r);
 

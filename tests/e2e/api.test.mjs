@@ -243,6 +243,7 @@ test('an Idempotency-Key makes a request once', async () => {
 	const answers = await Promise.all(Array.from({ length: 20 }, () => maya.post('/api/v1/checks', { courses: [11] }, key)));
 	assert.deepEqual([...new Set(answers.map((a) => a.status))], [202]);
 	assert.equal(new Set(answers.map((a) => a.json.job.id)).size, 1);
+	assert.equal(answers.filter((a) => a.headers.get('idempotency-replayed') === 'true').length, 19, 'repeats say so');
 	const other = await maya.post('/api/v1/checks', { courses: [12] }, key);
 	assert.deepEqual([other.status, other.json.code], [422, 'idempotency_mismatch']);
 	const elsewhere = await maya.post('/api/v1/documents', order([301]), key);

@@ -75,10 +75,10 @@ export const COURSES = [
 	{ id: 13, name: 'Sprachwissenschaft — अक्षर', shortname: 'LI1', url: `${SITE.url}/course/view.php?id=13`, state: 'future' },
 ];
 
-export async function startGateway({ settings = {}, postgres: postgresSettings = {} } = {}) {
+// redis, postgres: options of startRedis() and startPostgres(); env: of the gateways.
+export async function startGateway({ settings = {}, redis: redisOptions, postgres: postgresOptions, env = {} } = {}) {
 	const folder = temporaryFolder('pensum-g-');
-	const [redis, postgres] = await Promise.all([startRedis(),
-		startPostgres({ settings: postgresSettings })]);
+	const [redis, postgres] = await Promise.all([startRedis(redisOptions), startPostgres(postgresOptions)]);
 	const [port, adminPort] = [await freePort(), await freePort()];
 	const all = {
 		'site.name': SITE.name, 'site.url': SITE.url,
@@ -100,7 +100,7 @@ export async function startGateway({ settings = {}, postgres: postgresSettings =
 
 	// One more gateway on the same databases (other ports), or the first one again.
 	world.start = async (more = {}) => {
-		const daemon = await startDaemon('pensum-gateway', { settings: { ...all, ...more }, ready: /ready/ });
+		const daemon = await startDaemon('pensum-gateway', { settings: { ...all, ...more }, ready: /ready/, env });
 		world.daemons.push(daemon);
 		return daemon;
 	};

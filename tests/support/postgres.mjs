@@ -31,7 +31,7 @@ const split = (text) =>
 	text.split('\u001e').filter((row) => row !== '').map((row) =>
 		row.split('\u001f').map((value) => (value === NULL_TEXT ? null : value)));
 
-export async function startPostgres({ settings = {} } = {}) {
+export async function startPostgres({ settings = {}, env = {} } = {}) {
 	const bin = binaryFolder();
 	const folder = temporaryFolder('pensum-pg-');
 	const data = path.join(folder.path, 'data');
@@ -53,7 +53,8 @@ export async function startPostgres({ settings = {} } = {}) {
 			max_connections: 60, shared_buffers: '16MB', listen_addresses: '',
 			unix_socket_directories: folder.path, ...settings };
 		pg.process = startProcess(path.join(bin, 'postgres'), ['-D', data,
-			...Object.entries(options).flatMap(([k, v]) => ['-c', `${k}=${v}`])], as);
+			...Object.entries(options).flatMap(([k, v]) => ['-c', `${k}=${v}`])],
+			{ ...as, env: { ...as.env, ...env } });
 		await until('PostgreSQL', async () => {
 			if (pg.process.ended) throw new Error(pg.process.text());
 			return (await psql('postgres', ['-c', 'SELECT 1'])).code === 0;

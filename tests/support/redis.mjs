@@ -104,14 +104,15 @@ export async function redisCommand(socketPath, ...words) {
 	}
 }
 
-export async function startRedis({ args = [] } = {}) {
+export async function startRedis({ args = [], env = {} } = {}) {
 	const folder = temporaryFolder('pensum-redis-');
 	const socketPath = path.join(folder.path, 's');
 	const redis = { folder: folder.path, socketPath, address: `unix:${socketPath}`, process: null };
 
 	redis.start = async () => {
 		redis.process = startProcess('redis-server', ['--port', '0', '--unixsocket', socketPath,
-			'--dir', folder.path, '--save', '', '--appendonly', 'no', ...args]);
+			'--dir', folder.path, '--save', '', '--appendonly', 'no', ...args],
+			{ env: { ...process.env, ...env } });
 		await until('Redis', async () => {
 			if (redis.process.ended) throw new Error(redis.process.text());
 			return redisCommand(socketPath, 'PING').then(() => true, () => false);

@@ -315,7 +315,7 @@ async function makeStudents(world) {
 
 const folder = temporaryFolder('pensum-bench-');
 const world = await startGateway({ settings: { 'log.level': 'notice' },
-	postgres: { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on', shared_buffers: '128MB' } });
+	postgres: { settings: { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on', shared_buffers: '128MB' } } });
 let ours, bull;
 try {
 	await world.redis.command('CONFIG', 'SET', 'maxmemory', '64mb');
