@@ -1,22 +1,16 @@
 #include "pgloop_conn.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mem.h"
+#include "pg_prepared.h"
 
 #define CONNECT_MS   5000
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
-#define MAX_PREPARED 256 /* more statements than the program has */
-#define NAME_SIZE    24
-
-/* SQLSTATEs of a prepared statement that did not run: no such name, the name is taken (both behind
- * a pooler), its result has other columns now (after a migration). */
-static const char *const unprepared[] = { "26000", "42P05", "0A000" };
 
 enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_READY, CONN_BUSY };
 
@@ -41,9 +35,7 @@ struct pgloop_conn {
 	bool preparing;	  /* the answer that comes is that of the preparation */
 	PGresult *result; /* its first error, or else the last one */
 
-	bool plain; /* statements are sent as they are */
-	const char *prepared[MAX_PREPARED];
-	size_t prepared_count;
+	struct pg_prepared prepared;
 };
 
 static void on_io(evutil_socket_t fd, short what, void *arg);
@@ -81,7 +73,7 @@ static void go_down(struct pgloop_conn *c)
 	c->result = NULL;
 	PQfinish(c->pg);
 	c->pg = NULL;
-	c->prepared_count = 0;
+	pg_prepared_clear(&c->prepared);
 	event_del(c->timer);
 	c->state = CONN_DOWN;
 }
@@ -202,41 +194,20 @@ static bool flush(struct pgloop_conn *c)
 	return true;
 }
 
-/* The same text has the same name wherever it was prepared: behind a pooler a name may be found
- * that another connection, or another gateway, gave. */
-static void name_statement(const char *sql, char out[NAME_SIZE])
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
-
-	for (const char *c = sql; *c != '\0'; c++)
-		hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-	snprintf(out, NAME_SIZE, "p%016llx", (unsigned long long)hash);
-}
-
-static bool is_prepared(const struct pgloop_conn *c, const char *sql)
-{
-	for (size_t i = 0; i < c->prepared_count; i++)
-		if (c->prepared[i] == sql)
-			return true;
-	return false;
-}
-
 /* What is to be sent next for the query that runs. */
 static void send_on(struct pgloop_conn *c)
 {
+	char name[PG_PREPARED_NAME];
+	enum pg_prepared_how how = pg_prepared_how(&c->prepared, c->sql, name);
 	int count = (int)c->param_count, sent;
-	char name[NAME_SIZE];
 
-	c->preparing = false;
-	name_statement(c->sql, name);
-	if (is_prepared(c, c->sql)) {
-		sent = PQsendQueryPrepared(c->pg, name, count, c->params, NULL, NULL, 0);
-	} else if (c->plain || c->prepared_count == MAX_PREPARED) {
-		sent = PQsendQueryParams(c->pg, c->sql, count, NULL, c->params, NULL, NULL, 0);
-	} else {
-		c->preparing = true;
+	c->preparing = how == PG_SEND_PREPARE;
+	if (how == PG_SEND_PREPARE)
 		sent = PQsendPrepare(c->pg, name, c->sql, count, NULL);
-	}
+	else if (how == PG_SEND_EXECUTE)
+		sent = PQsendQueryPrepared(c->pg, name, count, c->params, NULL, NULL, 0);
+	else
+		sent = PQsendQueryParams(c->pg, c->sql, count, NULL, c->params, NULL, NULL, 0);
 	if (sent == 0)
 		lose(c, -EIO, "connection lost");
 	else
@@ -283,25 +254,17 @@ static bool describe(const PGresult *res, struct error *err)
 	return false;
 }
 
-static bool is_unprepared(const PGresult *res)
-{
-	for (size_t i = 0; i < ARRAY_LEN(unprepared); i++)
-		if (strcmp(sqlstate_of(res), unprepared[i]) == 0)
-			return true;
-	return false;
-}
-
 /* True: the query goes on with another message to the server. */
 static bool goes_on(struct pgloop_conn *c, const PGresult *res, bool good)
 {
 	if (good && c->preparing) {
-		c->prepared[c->prepared_count++] = c->sql;
+		pg_prepared_add(&c->prepared, c->sql);
 		return true;
 	}
-	if (good || c->plain || !is_unprepared(res))
+	if (good || c->prepared.off || !pg_prepared_is_refusal(sqlstate_of(res)))
 		return false;
-	c->plain = true;
-	c->prepared_count = 0;
+	c->prepared.off = true;
+	pg_prepared_clear(&c->prepared);
 	return true;
 }
 

@@ -4,10 +4,7 @@
  *	DOWN -> CONNECTING -> READY <-> BUSY
  *	any -> DOWN (lost; after a pause, with back-off, it connects again)
  *
- * A statement is prepared when it first runs on a connection, and then only executed: parsing and
- * planning cost more than most of our queries do. Behind a transaction pooler that does not know of
- * prepared statements, and after a migration changed a result's columns, the server refuses before
- *it runs anything: from then on this connection sends all statements as they are, that one first.
+ * Statements are prepared as pg_prepared.h tells.
  */
 #pragma once
 
