@@ -24,7 +24,7 @@ struct live {
 	struct gateway *g;
 	struct live_ws *ws;
 	struct channel_list channels;
-	struct event *look; /* every second: whose session is over? */
+	struct event *look; /* every second: whose session is over, who reads nothing? */
 	bool stopping;
 };
 
@@ -35,6 +35,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	channel_close_expired(&l->channels);
+	live_ws_look(l->ws);
 }
 
 int live_new(struct gateway *g, struct live **ret, struct error *err)

@@ -5,24 +5,21 @@
 #include <assert.h>
 #include <errno.h>
 #include <libwebsockets.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 #include <uv.h>
 
 #include "buf.h"
+#include "clock.h"
+#include "live_pace.h"
 #include "live_queue.h"
 #include "log.h"
 
 #define CLOSE_S		5 /* until a peer that reads nothing is cut off */
 #define PING_S		25
 #define HANGUP_S	35
-#define SEND_BUFFER	32768
 #define RX_BUFFER	128 /* of each socket, all the time; longer messages come in parts */
-#define USER_TIMEOUT_MS 20000
 #define BATCH_BYTES	16384 /* a frame of several messages is ended behind so many */
 
 _Static_assert(LIVE_FRAME_HEAD >= LWS_PRE, "room for libwebsockets' header");
@@ -30,6 +27,8 @@ _Static_assert(LIVE_FRAME_HEAD >= LWS_PRE, "room for libwebsockets' header");
 struct live_socket {
 	TAILQ_ENTRY(live_socket) pending_link;
 	bool pending; /* in ws->pending */
+	LIST_ENTRY(live_socket) watched_link;
+	struct live_pace pace; /* .watched: in ws->watched */
 	struct live_ws *ws;
 	struct lws *wsi;
 	void *arg;
@@ -51,6 +50,7 @@ struct live_ws {
 	struct lws_vhost *vhost;
 	struct live_socket *adopting; /* during live_ws_adopt() */
 	TAILQ_HEAD(, live_socket) pending; /* what this turn of the loop has for them is to be sent */
+	LIST_HEAD(, live_socket) watched; /* not all that was written has arrived, at the last look */
 	size_t count;
 };
 
@@ -69,10 +69,17 @@ void live_socket_close(struct live_socket *s, int code, const char *reason)
 	lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_OK, CLOSE_S);
 }
 
+static int write_text(struct live_socket *s, unsigned char *text, size_t len)
+{
+	if (live_pace_wrote(&s->pace, len, clock_now_ms()))
+		LIST_INSERT_HEAD(&s->ws->watched, s, watched_link);
+	return lws_write(s->wsi, text, len, LWS_WRITE_TEXT);
+}
+
 static int write_one(struct live_socket *s)
 {
 	struct live_frame *frame = live_queue_take(&s->queue);
-	int sent = lws_write(s->wsi, frame->text, frame->len, LWS_WRITE_TEXT);
+	int sent = write_text(s, frame->text, frame->len);
 
 	live_frame_unref(frame);
 	return sent;
@@ -93,8 +100,8 @@ static int write_several(struct live_socket *s)
 		live_frame_unref(frame);
 	} while (s->queue.count > 0 && all.len < LIVE_FRAME_HEAD + BATCH_BYTES);
 	buf_add_char(&all, ']');
-	return lws_write(s->wsi, (unsigned char *)all.data + LIVE_FRAME_HEAD,
-			 all.len - LIVE_FRAME_HEAD, LWS_WRITE_TEXT);
+	return write_text(s, (unsigned char *)all.data + LIVE_FRAME_HEAD,
+			  all.len - LIVE_FRAME_HEAD);
 }
 
 /* <0: libwebsockets has found the connection broken. */
@@ -155,6 +162,22 @@ void live_socket_send(struct live_socket *s, struct live_frame *frame, const cha
 		live_socket_close(s, 4008, "reads too slowly");
 	else
 		add_pending(s);
+}
+
+void live_ws_look(struct live_ws *ws)
+{
+	int64_t now = clock_now_ms();
+	struct live_socket *s, *next;
+
+	for (s = LIST_FIRST(&ws->watched); s != NULL; s = next) {
+		size_t unconfirmed = live_pace_unconfirmed(lws_get_socket_fd(s->wsi));
+
+		next = LIST_NEXT(s, watched_link);
+		if (live_pace_has_stalled(&s->pace, unconfirmed, now))
+			live_socket_close(s, 4008, "reads nothing");
+		if (!s->pace.watched)
+			LIST_REMOVE(s, watched_link);
+	}
 }
 
 /* Starts the closing handshake. Returning -1 from here would cut the socket off without a close
@@ -226,6 +249,8 @@ static void on_closed(struct live_socket *s)
 
 	ws->count--;
 	remove_pending(s);
+	if (s->pace.watched)
+		LIST_REMOVE(s, watched_link);
 	live_queue_done(&s->queue);
 	buf_done(&s->message);
 	free(s->close_reason);
@@ -343,6 +368,7 @@ int live_ws_new(struct event_base *base, const struct live_ws_ops *ops, struct l
 	ws->base = base;
 	ws->ops = ops;
 	TAILQ_INIT(&ws->pending);
+	LIST_INIT(&ws->watched);
 	if (uv_loop_init(&ws->loop) < 0)
 		abort();
 	if (create_context(ws) < 0) {
@@ -383,22 +409,12 @@ void live_ws_free(struct live_ws *ws)
 	free(ws);
 }
 
-static void set_options(int fd)
-{
-	unsigned timeout = USER_TIMEOUT_MS;
-	int size = SEND_BUFFER, on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* the hidden memory */
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
 bool live_ws_adopt(struct live_ws *ws, int fd, const char *head, size_t head_len, void *arg)
 {
 	struct live_socket *s = mem_zalloc(sizeof(*s));
 	struct lws *wsi;
 
-	set_options(fd);
+	live_pace_prepare(fd);
 	s->ws = ws;
 	s->arg = arg;
 	s->message = (struct buf)BUF_INIT;

@@ -35,6 +35,9 @@ int live_ws_new(struct event_base *base, const struct live_ws_ops *ops, struct l
 		struct error *err);
 void live_ws_before_wait(struct live_ws *ws);
 void live_ws_after_wait(struct live_ws *ws);
+/* Every second: who has taken nothing for a while (live_pace.h) is ended with 4008. The code is said
+ * only if he reads again at once; he is cut off soon, and closed() tells it in any case. */
+void live_ws_look(struct live_ws *ws);
 size_t live_ws_count(const struct live_ws *ws);
 void live_ws_free(struct live_ws *ws); /* calls closed() for what is open */
 

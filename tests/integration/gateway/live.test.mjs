@@ -414,6 +414,33 @@ test('progress for one who does not read is conflated, and he is not closed', as
 	await ws.close();
 });
 
+test('who reads nothing while only progress waits is ended with 4008, too; who reads is not', async () => {
+	const closed = async () => Number(/^ws_closed_total\{code="4008"\} (\d+)/m.exec(await (await fetch(
+		`http://127.0.0.1:${stack.adminPort}/metrics`)).text())?.[1] ?? 0);
+	const session = await stack.session();
+	const jobs = [];
+	for (let i = 0; i < 20; i++) jobs.push(await stack.job(session, { state: 'running', attempt: 1, n: 1 }));
+	const reader = await stack.live(session), silent = await stack.live(session);
+	for (const ws of [reader, silent]) for (const job of jobs) await ws.next((m) => m.job === job);
+	const before = await closed();
+	silent.pause();
+	let n = 1;
+	const round = () => {
+		n++;
+		return Promise.all(jobs.map((job) => stack.publish({ job, version: [1, n], note })));
+	};
+	while (n < 150) await round(); // more than both kernels hold
+	await until('its end', async () => {
+		await round(); // its queue has room, always
+		return (await closed()) > before;
+	}, 25_000, 500);
+	assert.equal(await closed(), before + 1);
+	silent.resume();
+	assert.ok([4008, 1006].includes((await silent.closed).code));
+	for (const job of jobs) await reader.next((m) => m.job === job && m.version[1] === n);
+	await reader.close();
+});
+
 test('a page that hangs up silently is forgotten', async () => {
 	const session = await stack.session();
 	for (let i = 0; i < 10; i++) (await stack.live(session)).destroy();
