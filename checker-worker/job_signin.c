@@ -83,7 +83,8 @@ static void after(struct work *w, void *arg)
 static int sign_in(struct work *w, struct moodle *m, const char *password, struct signin *s,
 		   json_t **answer)
 {
-	json_t *args = json_pack("{s:s, s:s}", "username", s->username, "password", password);
+	json_t *args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", password,
+				 "login_path", w->settings->site_login_path);
 
 	work_progress(w, "signing in", 0, 0, "");
 	if (args == NULL)

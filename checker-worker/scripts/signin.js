@@ -1,6 +1,6 @@
 // signin.js - signs a student in to Moodle in the leased page's browser context.
 //
-// args {wwwroot, username, password}
+// args {wwwroot, username, password, login_path?}	login_path: of a site with its own sign-in page
 // ok   {user: {id, fullname}, sesskey, wwwroot, lang}	wwwroot as the site itself writes it
 // fail wrong_password account_locked account_not_confirmed must_change_password
 //	policy_agreement_needed profile_incomplete mfa_needed captcha_needed signs_in_elsewhere
@@ -11,7 +11,7 @@
 
 async function run(args) {
 	return answer(args, async () => {
-		const answered = await post(await openForm(), args);
+		const answered = await post(await openForm(args.login_path ?? LOGIN_PAGE), args);
 		expectAccountUsable(answered);
 		const light = await fetchDoc(LIGHT_PAGE);
 		await expectSuccess(light, answered);
@@ -23,6 +23,8 @@ async function run(args) {
 		};
 	});
 }
+
+const LOGIN_PAGE = '/login/index.php';
 
 const notMoodle = (message, detail) => new Failure('not_moodle', message, detail);
 const signsInElsewhere = (detail) => new Failure('signs_in_elsewhere',
@@ -37,15 +39,15 @@ async function openUnredirected(path, init = {}) {
 	return page;
 }
 
-async function openLoginPage() {
-	const page = await openUnredirected('/login/index.php');
+async function openLoginPage(path) {
+	const page = await openUnredirected(path);
 	if (page) return page;
 	// Some builds send a signed-in student on; sites with an own sign-in page keep Moodle's here.
 	if (await isAlreadySignedIn()) {
 		await signOut();
-		return openUnredirected('/login/index.php');
+		return openUnredirected(path);
 	}
-	return openUnredirected('/login/index.php?loginredirect=0');
+	return openUnredirected(`${LOGIN_PAGE}?loginredirect=0`);
 }
 
 const askWho = (sesskey) => ajax(sesskey, [{ methodname: 'core_session_time_remaining', args: {} }]);
@@ -68,15 +70,15 @@ async function signOut() {
 	if (sesskey) await request(`/login/logout.php?sesskey=${sesskey}`, { redirect: 'manual' });
 }
 
-async function openForm() {
-	let page = await openLoginPage();
+async function openForm(path) {
+	let page = await openLoginPage(path);
 	if (page?.doc.querySelector('form[action*="/login/logout.php"]')) {
 		await signOut();
-		page = await openLoginPage();
+		page = await openLoginPage(path);
 	}
 	if (!page) throw signsInElsewhere('the login page leads elsewhere');
-	expectMoodle(page);
-	const form = page.doc.querySelector('form#login');
+	const form = path === LOGIN_PAGE ? page.doc.querySelector('form#login') : findForm(page.doc);
+	if (path === LOGIN_PAGE || !form) expectMoodle(page);
 	if (page.doc.querySelector('.login-maintenance')) {
 		throw new Failure('maintenance', 'Moodle is down for maintenance.', 'login page');
 	}
@@ -85,6 +87,12 @@ async function openForm() {
 		throw new Failure('captcha_needed', 'Moodle asks for a captcha at sign-in.', 'login page');
 	}
 	return { page, form };
+}
+
+// A sign-in page of the site's own, which need not look like Moodle: what asks for a name and a password.
+function findForm(doc) {
+	return doc.querySelector('form#login') ?? [...doc.forms].find((form) => form.id !== 'guestlogin'
+		&& form.querySelector('input[name=username]') && form.querySelector('input[name=password]')) ?? null;
 }
 
 function expectMoodle(page) {
@@ -110,7 +118,7 @@ function fieldsOf(form, args) {
 }
 
 async function post({ page, form }, args) {
-	const action = new URL(form.getAttribute('action') || '/login/index.php', page.url).href;
+	const action = new URL(form.getAttribute('action') || page.url, page.url).href;
 	if (sitePath(action) === null) throw signsInElsewhere('the login form leads elsewhere');
 	return openUnredirected(action, { method: 'POST', body: fieldsOf(form, args) });
 }
@@ -131,7 +139,10 @@ function expectAccountUsable(answered) {
 async function expectSuccess(light, answered) {
 	expectAnswer(light);
 	expectNoGate(light);
-	if (light.path === null) throw signsInElsewhere('sent to another site after the sign-in');
+	if (light.path === null) {
+		throw new Failure('signs_in_elsewhere', 'Moodle sends the sign-in on to another site, or round in circles.',
+			'after the sign-in');
+	}
 	if (light.signedIn) return;
 	if (answered && !answered.doc.querySelector('form#login')) {
 		throw new Failure('account_not_confirmed', 'This Moodle account is not confirmed yet.', 'answered in place');

@@ -25,6 +25,8 @@ struct settings {
 
 	char *site_name;
 	char *site_url;
+	char *site_login_path;
+	char *site_user_agent_suffix;
 
 	char *redis_address; /* unix:/path or host:port */
 	char *redis_password_file;

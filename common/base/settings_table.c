@@ -29,6 +29,11 @@ const struct setting settings_table[] = {
 	TEXT("site.name", site_name, "Moodle", "The Moodle site's name, as the page shows it."),
 	URL("site.url", site_url, "",
 	    "The Moodle site's address (its wwwroot), e.g. https://moodle.example.edu."),
+	TEXT("site.login_path", site_login_path, "/login/index.php",
+	     "Path below site.url of the page with the sign-in form, where the site has its own."),
+	TEXT("site.user_agent_suffix", site_user_agent_suffix, "Pensum/%v",
+	     "Stands behind the browser's own User-Agent, so that the site knows who asks; %v is our "
+	     "version. Empty: nothing."),
 
 	TEXT("redis.address", redis_address, "unix:/run/redis/redis-server.sock",
 	     "Redis: unix:/path, or address:port with a literal address."),

@@ -12,6 +12,7 @@
 #include "mem.h"
 #include "page.h"
 #include "script_moodle.h"
+#include "site.h"
 
 #define REDIS_MS      1000
 #define GOTO_MS	      30000
@@ -48,6 +49,9 @@ static int fail_by_errno(struct work *w, int e, const struct error *err, const s
 		return work_fail(w, "browser_lost", NULL);
 	case -EHOSTUNREACH:
 		return work_fail(w, "site_down", NULL);
+	case -EXDEV:
+		return work_fail(w, "not_moodle",
+				 "The configured address leads to another site, where Pensum does not go.");
 	case -ETIMEDOUT:
 		return work_fail(w, "timeout", NULL);
 	default:
@@ -106,7 +110,7 @@ static int go_there(struct work *w, struct moodle *m, struct error *err)
 	if (is_there(w, m))
 		return 0;
 	work_progress(w, "opening Moodle", 0, 0, "");
-	return page_goto(m->lease, url, within(w, GOTO_MS), err);
+	return site_goto(m->lease, url, within(w, GOTO_MS), err);
 }
 
 /* cookies: the saved session's; NULL: signed out, in a page of its own. */
@@ -124,6 +128,8 @@ static int open_page(struct work *w, enum pool_class cls, json_t *cookies, struc
 	e = begin_lease(w, cls, cookies ? key : NULL, &m->lease, &err);
 	if (e == 0)
 		e = page_prepare(m->lease, within(w, CALL_MS), &err);
+	if (e == 0)
+		e = site_sign_requests(w, m->lease, within(w, CALL_MS), &err);
 	if (e == 0 && cookies != NULL)
 		e = page_set_cookies(m->lease, cookies, within(w, CALL_MS), &err);
 	if (e == 0)

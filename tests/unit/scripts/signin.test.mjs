@@ -195,3 +195,90 @@ test('a page larger than the cap is refused', async () => {
 		assert.match(result.detail, /more than/);
 	});
 });
+
+test('a form that posts to another host is a clear failure, and nothing is posted', async () => {
+	const elsewhere = [];
+	const posts = [];
+	const other = (path, { method }) => {
+		elsewhere.push(`${method} ${path}`);
+		return loginPage('');
+	};
+	await fakeSite(other, async (address) => {
+		const target = address.replace('127.0.0.1', 'localhost');
+		const pages = (path, { method }) => {
+			if (method === 'POST') posts.push(path);
+			return path === '/login/index.php' ? loginPage(`<form id="login" action="${target}/login/index.php"></form>`) : null;
+		};
+		await fakeSite(pages, async (wwwroot) => {
+			assert.equal((await signIn({ wwwroot, username: 'maya' })).code, 'signs_in_elsewhere');
+		});
+	});
+	assert.deepEqual(elsewhere, []);
+	assert.deepEqual(posts, []);
+});
+
+test('a POST that is redirected to another host takes neither password nor cookies there', async () => {
+	const elsewhere = [];
+	const other = (path, { method, headers }) => {
+		elsewhere.push(`${method} ${path} ${headers.cookie ?? ''}`);
+		return loginPage('');
+	};
+	await fakeSite(other, async (address) => {
+		const target = address.replace('127.0.0.1', 'localhost');
+		const pages = (path, { method }) => {
+			if (method === 'POST' || path === '/user/preferences.php') return [307, { Location: `${target}/take` }, ''];
+			return path === '/login/index.php' ? loginPage(form('')) : null;
+		};
+		await fakeSite(pages, async (wwwroot) => {
+			assert.equal((await signIn({ wwwroot, username: 'maya' })).code, 'signs_in_elsewhere');
+		});
+	});
+	assert.deepEqual(elsewhere, []);
+});
+
+test('a site that redirects without end is a clear failure', async () => {
+	const pages = (path, { method }) => {
+		if (path === '/login/index.php' && method === 'GET') return loginPage(form(''));
+		return path.startsWith('/lib/') ? null : [303, { Location: '/user/preferences.php' }, ''];
+	};
+	await fakeSite(pages, async (wwwroot) => {
+		const result = await signIn({ wwwroot, username: 'maya' });
+		assert.equal(result.code, 'signs_in_elsewhere');
+		assert.match(result.message, /circles/);
+	});
+});
+
+test('a page that begins and never finishes ends at the time limit', async () => {
+	const server = http.createServer((request, response) => {
+		response.writeHead(200, { 'Content-Type': 'text/html' });
+		if (!request.url.startsWith('/login/')) return response.end('<html></html>');
+		const drip = setInterval(() => response.write('<p>'), 50);
+		return response.on('close', () => clearInterval(drip));
+	});
+	await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+	try {
+		const wwwroot = `http://127.0.0.1:${server.address().port}`;
+		assert.equal((await signIn({ wwwroot, username: 'maya', timeout_ms: 500 })).code, 'site_down');
+	} finally {
+		server.closeAllConnections();
+		await new Promise((resolve) => server.close(resolve));
+	}
+});
+
+test('a site with a sign-in page of its own is signed in to there', async () => {
+	const posted = [];
+	const inside = [200, {}, `<html><head><script>M.cfg = {"wwwroot":"","sesskey":"abc","userId":7};</script></head>
+		<body><a href="/login/logout.php?sesskey=abc">out</a><h1>Maya</h1></body></html>`];
+	const pages = (path, { method }) => {
+		if (path === '/campus/sign-in') return [200, {}, '<form action="/login/index.php"><input name="username"><input name="password" type="password"></form>'];
+		if (method === 'POST') posted.push(path);
+		if (path === '/login/index.php') return [303, { Location: method === 'POST' ? '/my/' : '/campus/sign-in' }, ''];
+		return path === '/user/preferences.php' ? inside : null;
+	};
+	await fakeSite(pages, async (wwwroot) => {
+		const result = await signIn({ wwwroot, username: 'maya', login_path: '/campus/sign-in' });
+		assert.equal(result.ok, true, JSON.stringify(result));
+		assert.equal(result.user.id, 7);
+	});
+	assert.deepEqual(posted, ['/login/index.php']);
+});
