@@ -1,6 +1,7 @@
 #include "admission.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api_call.h"
@@ -12,7 +13,6 @@
 #define KNOWN_MS     10000 /* older numbers are none */
 #define QUERY_MS     2000
 #define RATE_S	     30.0
-#define WAIT_MAX_S   600
 #define WAIT_DARK_S  30 /* nothing drains: nobody knows */
 
 static struct {
@@ -31,11 +31,18 @@ static struct {
 	double rate; /* leases that began, a second */
 } pool;
 
+int admission_spread_s(int wait_s)
+{
+	return wait_s + (int)(random() % (wait_s / 4 + 1));
+}
+
 int admission_wait_s(double surplus, double rate)
 {
 	double wait = rate > 0 ? surplus / rate : WAIT_DARK_S;
 
-	return wait >= WAIT_MAX_S ? WAIT_MAX_S : (int)wait + 1;
+	return wait >= ADMISSION_WAIT_MAX_S ? ADMISSION_WAIT_MAX_S
+					    : MIN(ADMISSION_WAIT_MAX_S,
+						  admission_spread_s((int)wait + 1));
 }
 
 static bool is_known(int64_t known_ms, int64_t now)

@@ -21,5 +21,10 @@
 /* True: 503 queue_full or pool_busy has been sent. */
 bool admission_refuses(struct gateway *g, struct request *r, enum job_queue queue, size_t jobs);
 
-/* Seconds until surplus is gone at so many a second; 1 to 600, and 30 while nothing drains. */
+#define ADMISSION_WAIT_MAX_S 600
+
+/* Up to a quarter more: what is told to many at one moment shall not bring all of them back at one. */
+int admission_spread_s(int wait_s);
+/* Seconds until surplus is gone at so many a second, spread; 1 to 600. While nothing drains nobody
+ * knows: then it is some half a minute, after which to ask again. */
 int admission_wait_s(double surplus, double rate);

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "admission.h"
+#include "http_internal.h"
 #include "log.h"
 #include "mem.h"
 
@@ -24,7 +26,11 @@ struct call {
 
 void api_reply_away(struct request *r)
 {
-	reply_header(r, "Retry-After", "5");
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%d",
+		 admission_spread_s(pgloop_retry_ms(r->g->pg) / 1000 + 1));
+	reply_header(r, "Retry-After", seconds);
 	reply_problem(r, 503, "database_away",
 		      "The database cannot be reached. Nothing was changed; try again soon.");
 }

@@ -12,7 +12,7 @@
 #include "mem.h"
 #include "ring.h"
 
-#define TOO_MANY_WAIT_MS 10000
+#define ROOM_DARK_S 30 /* nobody knows when a job of the student ends */
 
 struct submission *submit_new(struct request *r, enum job_kind kind, const char *what)
 {
@@ -66,6 +66,33 @@ static void reply_accepted(struct request *r, const struct submission *s, json_t
 	json_decref(jobs);
 }
 
+static void got_room(struct gateway *g, struct request *r, const struct pgloop_result *rows,
+		     void *arg)
+{
+	int64_t wait_s = api_int_value(rows, 0, 0);
+
+	(void)g;
+	(void)arg;
+	api_reply_later(r, "too_many_jobs",
+			wait_s > 0 ? MIN(wait_s, ADMISSION_WAIT_MAX_S) * 1000
+				   : admission_spread_s(ROOM_DARK_S) * 1000,
+			"Too much of yours is waiting already. Let some of it finish.");
+}
+
+/* The student is told when so much of it will have ended that this fits. */
+static void reply_too_many(struct gateway *g, struct request *r, const struct submission *s)
+{
+	const char *params[] = { s->user_id, s->kind == JOB_SIGNIN ? "true" : "false",
+				 input_number(r, (int64_t)json_array_size(s->jobs)),
+				 input_number(r, g->settings->jobs_per_user),
+				 input_number(r, g->settings->jobs_per_user_running) };
+
+	api_query(g, r,
+		  "SELECT ceil(pensum.room_in_s($1, $2::boolean, $3::integer, $4::integer, "
+		  "$5::integer))::bigint",
+		  ARRAY_LEN(params), params, got_room, NULL);
+}
+
 static void submitted(struct gateway *g, struct request *r, const struct pgloop_result *rows,
 		      void *arg)
 {
@@ -74,8 +101,7 @@ static void submitted(struct gateway *g, struct request *r, const struct pgloop_
 	json_t *jobs;
 
 	if (strcmp(outcome, "too_many") == 0) {
-		api_reply_later(r, "too_many_jobs", TOO_MANY_WAIT_MS,
-				"Too much of yours is waiting already. Let some of it finish.");
+		reply_too_many(g, r, s);
 		return;
 	}
 	if (strcmp(outcome, "mismatch") == 0) {

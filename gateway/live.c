@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <event2/http.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "admission.h"
 #include "buf.h"
 #include "clock.h"
 #include "detach.h"
@@ -19,6 +21,9 @@
 
 #define KEY_LEN		 24 /* 16 bytes as base64 */
 #define SUB_PROTOCOL	 "pensum.v1"
+#define FULL_S		 30 /* so far back it is looked how places become free */
+#define STOPPING_S	 8  /* then another gateway is here, or this one again */
+#define TAB_S		 30 /* nobody knows when a tab is closed */
 
 struct live {
 	struct gateway *g;
@@ -26,6 +31,9 @@ struct live {
 	struct channel_list channels;
 	struct event *look; /* every second: whose session is over, who reads nothing? */
 	bool stopping;
+	int second; /* of the two rings */
+	uint64_t closed[FULL_S]; /* ever, at each of the last seconds */
+	unsigned refused[FULL_S]; /* for want of a place, in each of them */
 };
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
@@ -34,6 +42,9 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	l->second = (l->second + 1) % FULL_S;
+	l->closed[l->second] = traffic_closed_total(l->g->traffic);
+	l->refused[l->second] = 0;
 	channel_close_expired(&l->channels);
 	live_ws_look(l->ws);
 }
@@ -133,6 +144,29 @@ static bool handshake_is_good(struct request *r)
 	return false;
 }
 
+/* All who were refused lately want the places that become free. */
+static int full_wait_s(struct live *l)
+{
+	uint64_t before = l->closed[(l->second + 1) % FULL_S];
+	double surplus = 0;
+
+	l->refused[l->second]++;
+	for (int i = 0; i < FULL_S; i++)
+		surplus += l->refused[i];
+	return admission_wait_s(surplus,
+				(double)(traffic_closed_total(l->g->traffic) - before) / FULL_S);
+}
+
+static void refuse_for(struct request *r, int wait_s, int status, const char *code,
+		       const char *detail)
+{
+	char seconds[16];
+
+	snprintf(seconds, sizeof(seconds), "%d", wait_s);
+	reply_header(r, "Retry-After", seconds);
+	reply_problem(r, status, code, "%s", detail);
+}
+
 static bool may_open(struct gateway *g, struct request *r)
 {
 	const struct session *s = request_session(r);
@@ -141,12 +175,14 @@ static bool may_open(struct gateway *g, struct request *r)
 	if (!request_origin_is_allowed(r)) {
 		reply_problem(r, 403, "bad_origin", "Requests from other sites are refused.");
 	} else if (g->live->stopping || live_count(g->live) >= max) {
-		reply_header(r, "Retry-After", "5");
-		reply_problem(r, 503, "live_full", "All live channels are taken; ask again soon.");
+		refuse_for(r,
+			   g->live->stopping ? admission_spread_s(STOPPING_S)
+					     : full_wait_s(g->live),
+			   503, "live_full", "All live channels are taken; ask again soon.");
 	} else if (hub_client_count(g->hub, s->user_id) >=
 		   (size_t)g->settings->gateway_user_live) {
-		reply_header(r, "Retry-After", "30");
-		reply_problem(r, 429, "too_many_channels", "Close another tab of this page first.");
+		refuse_for(r, TAB_S, 429, "too_many_channels",
+			   "Close another tab of this page first.");
 	} else {
 		return true;
 	}

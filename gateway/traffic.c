@@ -83,6 +83,15 @@ void traffic_channel_closed(struct traffic *t, int code)
 	t->closed[i].count++;
 }
 
+uint64_t traffic_closed_total(const struct traffic *t)
+{
+	uint64_t total = 0;
+
+	for (size_t i = 0; i < CODES_MAX; i++)
+		total += t->closed[i].count;
+	return total;
+}
+
 void traffic_conflated(struct traffic *t)
 {
 	t->conflated++;

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "clock.h"
 #include "mem.h"
 #include "pg.h"
 #include "pgloop_conn.h"
 
-#define QUEUE_MAX 4096
+#define QUEUE_MAX    4096
+#define RETRY_MAX_MS 30000
 
 struct query {
 	TAILQ_ENTRY(query) link; /* in the pool's queue, while conn is NULL */
@@ -31,6 +33,7 @@ struct pgloop {
 	struct event *pump;
 	bool closed;
 	char reason[256];
+	int64_t away_since_ms; /* since when no connection has stood; 0: one does, at the last look */
 	size_t waiting_count;
 	TAILQ_HEAD(, query) waiting;
 	size_t conn_count;
@@ -112,7 +115,10 @@ static void pump_soon(struct pgloop *p)
 
 static void on_ready(void *arg)
 {
-	pump_soon(arg);
+	struct pgloop *p = arg;
+
+	p->away_since_ms = 0;
+	pump_soon(p);
 }
 
 static void on_done(void *arg, void *query, PGresult *res, const struct error *err)
@@ -126,6 +132,8 @@ static void on_lost(void *arg, const char *reason)
 	struct pgloop *p = arg;
 
 	snprintf(p->reason, sizeof(p->reason), "%s", reason);
+	if (p->away_since_ms == 0 && !pgloop_is_up(p))
+		p->away_since_ms = clock_now_ms();
 }
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
@@ -185,6 +193,7 @@ int pgloop_new(struct event_base *base, const struct settings *s, int connection
 	p->base = base;
 	p->conninfo = conninfo;
 	p->conn_count = count;
+	p->away_since_ms = clock_now_ms();
 	TAILQ_INIT(&p->waiting);
 	p->pump = event_new(base, -1, 0, on_pump, p);
 	for (size_t i = 0; i < count; i++)
@@ -199,6 +208,17 @@ bool pgloop_is_up(const struct pgloop *p)
 		if (pgloop_conn_is_up(p->conns[i]))
 			return true;
 	return false;
+}
+
+int pgloop_retry_ms(const struct pgloop *p)
+{
+	int64_t now = clock_now_ms(), pause = RETRY_MAX_MS;
+
+	if (pgloop_is_up(p))
+		return 0;
+	for (size_t i = 0; i < p->conn_count; i++)
+		pause = MIN(pause, pgloop_conn_pause_ms(p->conns[i]));
+	return (int)MAX(pause, MIN((now - p->away_since_ms) / 2, RETRY_MAX_MS));
 }
 
 const char *pgloop_reason(const struct pgloop *p)

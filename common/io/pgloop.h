@@ -31,6 +31,9 @@ int pgloop_new(struct event_base *base, const struct settings *s, int connection
 void pgloop_close(struct pgloop *p);
 void pgloop_free(struct pgloop *p); /* not from a callback of its own */
 bool pgloop_is_up(const struct pgloop *p); /* any connection stands */
+/* When to come back while none stands: not before the next try to connect, and what has been away for
+ * long is believed to stay so for half as long again, at most half a minute. */
+int pgloop_retry_ms(const struct pgloop *p);
 const char *pgloop_reason(const struct pgloop *p); /* why one went down last, for the log */
 
 /* Keeps sql's pointer (a literal) and copies the params. timeout_ms covers waiting and running.

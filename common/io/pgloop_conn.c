@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "mem.h"
 #include "pg_prepared.h"
 
@@ -26,6 +27,7 @@ struct pgloop_conn {
 	short io_events;
 	struct event *timer; /* DOWN: time to connect; CONNECTING: too late */
 	int pause_ms;
+	int64_t try_at_ms; /* DOWN: when the timer fires */
 
 	bool running; /* BUSY, and done() not yet called for what follows */
 	const char *sql;
@@ -105,6 +107,7 @@ static void lose(struct pgloop_conn *c, int code, const char *why)
 	snprintf(reason, sizeof(reason), "%s: %.*s", why, (int)strcspn(said, "\n"), said);
 	go_down(c);
 	set_timer(c->timer, c->pause_ms / 2 + jitter);
+	c->try_at_ms = clock_now_ms() + c->pause_ms / 2 + jitter;
 	c->pause_ms = MIN(c->pause_ms * 2, PAUSE_MAX_MS);
 	c->ops->lost(c->arg, reason);
 	fail_query(c, code, why);
@@ -373,6 +376,11 @@ void pgloop_conn_free(struct pgloop_conn *c)
 bool pgloop_conn_is_ready(const struct pgloop_conn *c)
 {
 	return c->state == CONN_READY;
+}
+
+int64_t pgloop_conn_pause_ms(const struct pgloop_conn *c)
+{
+	return c->state == CONN_DOWN ? MAX(0, c->try_at_ms - clock_now_ms()) : 0;
 }
 
 bool pgloop_conn_is_up(const struct pgloop_conn *c)

@@ -12,6 +12,7 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "error.h"
 
@@ -35,6 +36,9 @@ void pgloop_conn_close(struct pgloop_conn *c);
 
 bool pgloop_conn_is_ready(const struct pgloop_conn *c);
 bool pgloop_conn_is_up(const struct pgloop_conn *c); /* READY or BUSY */
+
+/* Until it tries to connect again; 0: it does so now, or is up. */
+int64_t pgloop_conn_pause_ms(const struct pgloop_conn *c);
 
 /* READY -> BUSY. sql is a literal: its address names the prepared statement. params are borrowed
  * until done(). */

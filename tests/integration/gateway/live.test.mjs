@@ -316,6 +316,31 @@ test('ten channels a user, and no more', async () => {
 	await Promise.all([...all.slice(1), again].map((ws) => ws.close()));
 });
 
+test('when all channels are taken, Retry-After says how soon one becomes free', async () => {
+	const small = await startStack({ settings: { 'gateway.max_live': 8 } });
+	try {
+		const session = await small.session();
+		let all = await Promise.all(Array.from({ length: 8 }, () => small.live(session)));
+		const wait = async () => {
+			const error = await small.live(session).then((ws) => ws.destroy(), (e) => e);
+			assert.deepEqual([error?.status, error?.code], [503, 'live_full']);
+			return Number(error.headers['retry-after']);
+		};
+		const dark = await wait();
+		assert.ok(dark >= 30 && dark < 40, `${dark}: none has been closed`);
+		for (let i = 0; i < 3; i++) { // 24 closed in half a minute, three refused
+			await Promise.all(all.map((ws) => ws.close()));
+			all = await until('room', () => Promise.all(Array.from({ length: 8 }, () => small.live(session))).catch(() => null));
+		}
+		await wait();
+		const known = await wait();
+		assert.ok(known >= 3 && known <= 6, `${known}: 3 / (24 / 30 s)`);
+		await Promise.all(all.map((ws) => ws.close()));
+	} finally {
+		await small.stop();
+	}
+});
+
 test('64 jobs a channel, and no more', async () => {
 	const session = await stack.session();
 	const ws = await stack.live(session);
