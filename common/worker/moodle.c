@@ -17,7 +17,9 @@
 #define REDIS_MS      1000
 #define GOTO_MS	      30000
 #define CALL_MS	      10000
-#define POOL_BACK_MS  200 /* between two tries while browser-pool is away */
+#define RECORD_MS      10000 /* patience with a database that is away */
+#define RECORD_BACK_MS 200
+#define POOL_BACK_MS   200 /* between two tries while browser-pool is away */
 #define MAX_LEASE_MS  30000 /* patience in the pool's queue */
 
 /*
@@ -230,18 +232,36 @@ static char *load_from_redis(struct work *w)
 	return copy;
 }
 
-static char *load_from_postgres(struct work *w)
+static int ask_postgres(struct work *w, char **ret, struct error *err)
 {
 	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
 	const char *params[] = { w->user_id };
+	int e = pg_exec(w->pg,
+			"SELECT sealed FROM pensum.moodle_sessions "
+			"WHERE user_id = $1 AND expires_at > now()",
+			1, params, &r, err);
 
-	if (pg_exec(w->pg,
-		    "SELECT sealed FROM pensum.moodle_sessions "
-		    "WHERE user_id = $1 AND expires_at > now()",
-		    1, params, &r, NULL) < 0 ||
-	    pg_rows(r) == 0)
-		return NULL;
-	return mem_strdup(pg_value(r, 0, 0));
+	if (e == 0 && pg_rows(r) > 0)
+		*ret = mem_strdup(pg_value(r, 0, 0));
+	return e;
+}
+
+/* That the database is away for a moment does not mean that the student has to sign in again. */
+static int load_from_postgres(struct work *w, char **ret)
+{
+	struct deadline patience = within(w, RECORD_MS);
+	struct error err;
+
+	while (ask_postgres(w, ret, &err) < 0) {
+		if (deadline_is_over(patience)) {
+			log_warning("saved Moodle session not read", "err=\"%s\"", err.text);
+			return work_fail(w, "database_lost", NULL);
+		}
+		if (work_tick(w) != 0)
+			return work_fail(w, "cancelled", NULL);
+		clock_sleep_ms(RECORD_BACK_MS);
+	}
+	return 0;
 }
 
 int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m)
@@ -250,8 +270,8 @@ int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m)
 	int e;
 
 	m->sealed = load_from_redis(w);
-	if (m->sealed == NULL)
-		m->sealed = load_from_postgres(w);
+	if (m->sealed == NULL && load_from_postgres(w, &m->sealed) < 0)
+		return -1;
 	if (m->sealed != NULL)
 		cookies = unseal_cookies(w, m->sealed);
 	if (cookies == NULL)
