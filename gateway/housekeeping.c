@@ -30,7 +30,15 @@ struct duty {
 	struct event *timer;
 };
 
-enum duty_kind { DUTY_WATCH, DUTY_RELEASE, DUTY_SIGNINS, DUTY_PURGE, DUTY_AUDIT, DUTY_COUNT };
+enum duty_kind {
+	DUTY_WATCH,
+	DUTY_CLOCK,
+	DUTY_RELEASE,
+	DUTY_SIGNINS,
+	DUTY_PURGE,
+	DUTY_AUDIT,
+	DUTY_COUNT
+};
 
 struct housekeeping {
 	struct gateway *g;
@@ -137,8 +145,7 @@ static void release(struct duty *d, json_t *names)
 	const char *params[] = { text, "worker_lost", failure_find("worker_lost")->message };
 
 	log_warning("workers are silent", "names=%s", text);
-	if (duty_query(d,
-		       "SELECT * FROM pensum.workers_release($1::jsonb, $2, $3)",
+	if (duty_query(d, "SELECT * FROM pensum.workers_release($1::jsonb, $2, $3)",
 		       ARRAY_LEN(params), params, released))
 		d->h->silent = json_incref(names);
 }
@@ -161,8 +168,8 @@ static void looked(const struct pgloop_result *rows, const struct error *err, vo
 	json_decref(silent);
 }
 
-/* Whoever runs a job without a row (it was deleted, or its worker died before it was made) is one that
- * never beats. */
+/* Whoever runs a job without a row (it was deleted, or its worker died before it was made) is one
+ * that never beats. */
 static void run_watch(struct duty *d)
 {
 	duty_query(d,
@@ -172,6 +179,23 @@ static void run_watch(struct duty *d)
 		   "AND NOT EXISTS (SELECT FROM pensum.workers w "
 		   "WHERE starts_with(j.worker, w.name || ':')) ORDER BY 1 LIMIT 1000",
 		   0, NULL, looked);
+}
+
+/* ---- the record's clock ---- */
+
+static void clock_watched(const struct pgloop_result *rows, const struct error *err, void *arg)
+{
+	struct duty *d = arg;
+
+	if (duty_answered(d, rows, err) && pgloop_rows(rows) > 0)
+		log_warning("PostgreSQL's clock was put back", "by=\"%s\"",
+			    pgloop_value(rows, 0, 0));
+}
+
+static void run_clock(struct duty *d)
+{
+	duty_query(d, "SELECT back FROM pensum.clock_watch() back WHERE back IS NOT NULL", 0, NULL,
+		   clock_watched);
 }
 
 /* ---- what has expired ---- */
@@ -219,8 +243,7 @@ static void run_purge(struct duty *d)
 {
 	const char *params[] = { PURGE_PAUSE_S };
 
-	duty_query(d,
-		   "SELECT true FROM pensum.duty_begin('cleanup', $1::bigint) mine WHERE mine",
+	duty_query(d, "SELECT true FROM pensum.duty_begin('cleanup', $1::bigint) mine WHERE mine",
 		   ARRAY_LEN(params), params, purge_begun);
 }
 
@@ -254,6 +277,7 @@ struct housekeeping *housekeeping_start(struct gateway *g)
 {
 	static const struct duty table[DUTY_COUNT] = {
 		[DUTY_WATCH] = { .name = "watch", .run_fn = run_watch, .every_ms = WATCH_EVERY_MS },
+		[DUTY_CLOCK] = { .name = "clock", .run_fn = run_clock, .every_ms = WATCH_EVERY_MS },
 		[DUTY_RELEASE] = { .name = "release" }, /* when the watch says so */
 		[DUTY_SIGNINS] = { .name = "signins",
 				   .run_fn = run_signins,

@@ -14,7 +14,7 @@ const list = (ids) => `('${ids.join("','")}')`;
 
 // One row a promised job: how it ended, and how often anything was committed for it.
 const rowsOf = async (world, ids) => (await world.postgres.query(`
-	SELECT j.id, j.state, j.attempt, e.version_attempt, e.version_n,
+	SELECT j.id, j.state, j.attempt, e.version_attempt, e.version_n, j.failure_code,
 		(SELECT count(*) FROM drill.log l WHERE l.job = j.id AND split_part(l.what, '>', 2) IN ${ENDED}),
 		(SELECT count(*) FROM drill.log l WHERE l.job = j.id AND split_part(l.what, '>', 1) IN ${ENDED}),
 		(SELECT count(*) FROM drill.log l JOIN drill.log r ON r.xid = l.xid AND r.what = 'result'
@@ -22,7 +22,7 @@ const rowsOf = async (world, ids) => (await world.postgres.query(`
 		(SELECT count(*) FROM pensum.audit a WHERE a.job_id = j.id AND a.what = 'submitted'),
 		(SELECT string_agg(a.what, ' ' ORDER BY a.n) FROM pensum.audit a WHERE a.job_id = j.id AND a.what IN ${ENDED})
 	FROM pensum.jobs j JOIN pensum.job_events e USING (id) WHERE j.id IN ${list(ids)}`)).map(
-	([id, state, attempt, k, n, ends, left, results, submitted, audited]) => ({ id, state, attempt: Number(attempt),
+	([id, state, attempt, k, n, code, ends, left, results, submitted, audited]) => ({ id, state, code, attempt: Number(attempt),
 		version: [Number(k), Number(n)], ends: Number(ends), left: Number(left), results: Number(results),
 		submitted: Number(submitted), audited }));
 
