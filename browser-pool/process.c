@@ -53,8 +53,8 @@ static ssize_t read_of(pid_t pid, const char *name, char *text, size_t size)
 	return len;
 }
 
-/* pid (name, which may hold anything) state parent group … the 14th and 15th are the CPU time, the
- * 22nd is the start. */
+/* pid (name, which may hold anything) state parent group … the 14th and 15th are the CPU time,
+ * the 22nd is the start. */
 bool process_read_stat(int fd, struct process *ret)
 {
 	char text[STAT_BYTES], *rest;
@@ -64,11 +64,10 @@ bool process_read_stat(int fd, struct process *ret)
 	if (read_text(fd, text, sizeof(text)) < 0)
 		return false;
 	rest = strrchr(text, ')');
-	if (rest == NULL ||
-	    sscanf(rest,
-		   ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-		   " %*d %*d %*d %*d %*d %*d %" SCNu64,
-		   &ret->state, &group, &user, &system, &ret->start_ticks) != 5)
+	if (rest == NULL || sscanf(rest,
+				   ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
+				   " %" SCNu64 " %*d %*d %*d %*d %*d %*d %" SCNu64,
+				   &ret->state, &group, &user, &system, &ret->start_ticks) != 5)
 		return false;
 	ret->cpu_ticks = user + system;
 	ret->group = group;

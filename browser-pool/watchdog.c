@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "browser.h"
 #include "clock.h"
@@ -10,20 +11,26 @@
 #include "memory.h"
 #include "pool.h"
 #include "processes.h"
+#include "timer.h"
 
-#define MIB	       (INT64_C(1) << 20)
-#define LOOK_MS	       250
-#define LOOK_FAST_MS   50
-#define FRESH_MS       1000 /* a measurement says why its process died */
-#define WORTH_BYTES    (96 * MIB)
-#define LARGEST_GAP_MS 1000 /* memory comes back a little after its process has gone */
-#define BROWSER_AS_MANY 2   /* pages' limits: more than that is not the browser's own */
+#define MIB		(INT64_C(1) << 20)
+#define LOOK_MS		250
+#define LOOK_FAST_MS	50
+#define FRESH_MS	1000  /* a measurement says why its process died */
+#define KILLED_MS	10000 /* a browser that is busy tells late of it */
+#define WORTH_BYTES	(96 * MIB)
+#define LARGEST_GAP_MS	1000 /* memory comes back a little after its process has gone */
+#define BUSY_PERCENT	25   /* less is not the work of one that fills a browser */
+#define BUSIEST_GAP_MS	3000 /* what the dead one left in its browser takes longer */
+#define BROWSER_AS_MANY 2    /* pages' limits, or this, is not all the browser's own: */
+#define MAX_BROWSER	(384 * MIB)
 
 /* A page process as it was last measured. */
 struct measured {
 	pid_t pid, group;
 	int64_t bytes, at_ms;
-	uint64_t cpu_ticks, busy_ticks; /* so far, and since the look before */
+	uint64_t cpu_ticks;	/* so far */
+	int64_t busy_percent;	/* of a processor, since the look before */
 	bool killed, explained; /* it may go on dying for a while after both */
 };
 
@@ -71,7 +78,7 @@ static void forget(struct watchdog *w, struct measured *m)
 static void forget_old(struct watchdog *w, int64_t now)
 {
 	for (size_t i = w->count; i-- > 0;)
-		if (now - w->list[i].at_ms > FRESH_MS)
+		if (now - w->list[i].at_ms > (w->list[i].killed ? KILLED_MS : FRESH_MS))
 			forget(w, &w->list[i]);
 }
 
@@ -85,9 +92,11 @@ static void measure(struct watchdog *w, const struct process *of, int64_t now)
 		return;
 	m = get(w, of);
 	m->bytes = memory.resident_bytes - memory.shared_bytes;
-	m->at_ms = now;
-	m->busy_ticks = of->cpu_ticks - m->cpu_ticks;
+	if (m->at_ms > 0 && now > m->at_ms)
+		m->busy_percent = (int64_t)(of->cpu_ticks - m->cpu_ticks) * 100 * 1000 /
+				  sysconf(_SC_CLK_TCK) / (now - m->at_ms);
 	m->cpu_ticks = of->cpu_ticks;
+	m->at_ms = now;
 }
 
 static void measure_browser(struct watchdog *w, const struct browser *b, int64_t now)
@@ -162,7 +171,7 @@ static struct measured *busiest(struct watchdog *w, pid_t group)
 		struct measured *m = &w->list[i];
 
 		if (m->group == group && may_die(m) &&
-		    (best == NULL || m->busy_ticks > best->busy_ticks))
+		    (best == NULL || m->busy_percent > best->busy_percent))
 			best = m;
 	}
 	return best;
@@ -170,10 +179,11 @@ static struct measured *busiest(struct watchdog *w, pid_t group)
 
 static bool is_overfull(const struct watchdog *w, const struct browser *b)
 {
+	int64_t limit = MIN(limit_of(w) * BROWSER_AS_MANY, MAX_BROWSER);
 	struct process_memory memory;
 
 	return process_read_memory(b->pid, &memory) == 0 &&
-	       memory.resident_bytes - memory.shared_bytes > limit_of(w) * BROWSER_AS_MANY;
+	       memory.resident_bytes - memory.shared_bytes > limit;
 }
 
 /* What pages make the browser keep for them nobody can tell apart, but making it takes time. */
@@ -186,9 +196,9 @@ static void kill_busiest_of_overfull(struct watchdog *w)
 		return;
 	TAILQ_FOREACH (b, &w->pool->browsers[BROWSER_READY], link) {
 		m = is_overfull(w, b) ? busiest(w, b->pid) : NULL;
-		if (m == NULL || m->busy_ticks == 0)
+		if (m == NULL || m->busy_percent < BUSY_PERCENT)
 			continue;
-		w->next_busiest = deadline_in(LARGEST_GAP_MS);
+		w->next_busiest = deadline_in(BUSIEST_GAP_MS);
 		kill_page(m, "it was the busiest while its browser became too large");
 	}
 }
@@ -197,10 +207,9 @@ static void look_again(struct watchdog *w)
 {
 	const struct measured *m = largest(w);
 	bool fast = m != NULL && m->bytes > limit_of(w) / 4;
-	struct timeval pause = { 0, (fast ? LOOK_FAST_MS : LOOK_MS) * 1000 };
 
 	if (pool_context_count(w->pool) > 0 && !event_pending(w->timer, EV_TIMEOUT, NULL))
-		event_add(w->timer, &pause);
+		timer_set(w->timer, fast ? LOOK_FAST_MS : LOOK_MS);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -8,9 +8,9 @@
  * And when the machine has less than half of the memory that it should always have (memory.h), the
  * largest page process is killed, unless that would not help.
  *
- * What a page makes its browser keep for it (blobs) is in the browser's first process, and not to be
- * told from others' there: when that process has twice what a page may have, the page process that
- * worked most since the last look is killed, one a second.
+ * What a page makes its browser keep for it (blobs), or do (workers to start), is in the browser's
+ * first process, and not to be told from others' there: when that process has twice what a page may
+ * have, or 384 MiB, the page process that worked most since the last look is killed.
  *
  * Chromium tells whose page a dead process was, but not why it died. The last measurement does.
  */
