@@ -7,6 +7,7 @@
 #include "idle.h"
 #include "mem.h"
 #include "pool.h"
+#include "timer.h"
 
 #define LEASES_PER_PROCESSOR 2
 #define TURNOVER_MS	     250 /* after an end leases come and go; a page is made in less */
@@ -87,10 +88,9 @@ int64_t ahead_wanted(struct ahead *a)
 	int64_t wanted = (int64_t)waiting_count_ready(p->waiting) + spare(a) -
 			 p->context_count[CONTEXT_MAKING] - p->context_count[CONTEXT_WARM];
 	int64_t pause_ms = deadline_left_ms(a->refill);
-	struct timeval after = { pause_ms / 1000, pause_ms % 1000 * 1000 };
 
 	if (wanted <= 0 || !is_too_early(a))
 		return wanted;
-	event_add(a->timer, &after);
+	timer_set(a->timer, pause_ms);
 	return 0;
 }

@@ -1,7 +1,5 @@
 #include "browser.h"
 
-#include <event2/buffer.h>
-#include <event2/bufferevent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,14 +12,15 @@
 #include "launch.h"
 #include "log.h"
 #include "mem.h"
+#include "noise.h"
 #include "pool.h"
 #include "remains.h"
 #include "router.h"
+#include "timer.h"
 
-#define START_LIMIT_MS	 20000
-#define LOOK_MS		 20   /* at a dying group */
-#define LOOK_SLOW_MS	 1000 /* at one that does not die */
-#define NOISE_LINE_BYTES 4096
+#define START_LIMIT_MS 20000
+#define LOOK_MS	       20   /* at a dying group */
+#define LOOK_SLOW_MS   1000 /* at one that does not die */
 
 static const char *const state_names[BROWSER_STATE_COUNT] = { "starting", "ready", "draining",
 							      "dying" };
@@ -37,13 +36,6 @@ static void browser_set_state(struct browser *b, enum browser_state state)
 	b->state = state;
 	TAILQ_INSERT_TAIL(&b->pool->browsers[state], b, link);
 	pool_wake(b->pool);
-}
-
-static void set_timer(struct browser *b, int64_t ms)
-{
-	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
-
-	event_add(b->timer, &after);
 }
 
 /* Calls */
@@ -72,6 +64,18 @@ void browser_call(struct browser *b, const char *session, const char *method, js
 	struct call call = { .fn = fn, .arg = arg };
 
 	browser_call_as(b, &call, session, method, params);
+}
+
+static void on_told(void *arg, json_t *result, const char *error)
+{
+	(void)arg;
+	(void)result;
+	(void)error;
+}
+
+void browser_tell(struct browser *b, const char *session, const char *method, json_t *params)
+{
+	browser_call(b, session, method, params, on_told, NULL);
 }
 
 static void fail_calls(struct browser *b)
@@ -135,41 +139,14 @@ static void look_at_dying(struct browser *b)
 		log_warning("browser does not die", "browser=%u pid=%d dying_ms=%lld", b->id,
 			    (int)b->pid, (long long)dying_ms);
 	}
-	set_timer(b, dying_ms < LOOK_SLOW_MS ? LOOK_MS : LOOK_SLOW_MS);
-}
-
-/* Why a start fails it may have said; later it says what nobody needs. */
-static void on_noise(struct bufferevent *bev, void *arg)
-{
-	struct evbuffer *in = bufferevent_get_input(bev);
-	const struct browser *b = arg;
-	char *line;
-
-	while ((line = evbuffer_readln(in, NULL, EVBUFFER_EOL_LF)) != NULL) {
-		if (b->state == BROWSER_STARTING)
-			log_warning("browser says", "browser=%u text=\"%.400s\"", b->id, line);
-		else
-			log_debug("browser says", "browser=%u text=\"%.400s\"", b->id, line);
-		free(line);
-	}
-	if (evbuffer_get_length(in) > NOISE_LINE_BYTES)
-		evbuffer_drain(in, evbuffer_get_length(in));
-}
-
-/* Its end may be seen before what it said at last. */
-static void hear_last_words(struct browser *b)
-{
-	evbuffer_read(bufferevent_get_input(b->noise), bufferevent_getfd(b->noise),
-		      NOISE_LINE_BYTES);
-	on_noise(b->noise, b);
+	timer_set(b->timer, dying_ms < LOOK_SLOW_MS ? LOOK_MS : LOOK_SLOW_MS);
 }
 
 static void close_pipes(struct browser *b)
 {
 	frames_free(b->pipe);
 	b->pipe = NULL;
-	if (b->noise != NULL)
-		bufferevent_free(b->noise);
+	noise_stop(b->noise);
 	b->noise = NULL;
 }
 
@@ -194,8 +171,6 @@ void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
 	log_notice("browser ends", "browser=%u pid=%d state=%s reason=%s detail=\"%s\"", b->id,
 		   (int)b->pid, browser_state_name(b->state), pool_reason_name(reason), why);
 	count_end(b, reason);
-	if (b->state == BROWSER_STARTING)
-		hear_last_words(b);
 	browser_set_state(b, BROWSER_DYING);
 	b->dying_ms = clock_now_ms();
 	child_kill_group(b->pid);
@@ -208,7 +183,7 @@ void browser_kill(struct browser *b, enum pool_reason reason, const char *why)
 	b->health = NULL;
 	if (!b->made_context && reason == POOL_REASON_BROWSER_GONE)
 		pool_note_start_failed(b->pool, POOL_REASON_NO_BROWSER);
-	set_timer(b, LOOK_MS);
+	timer_set(b->timer, LOOK_MS);
 }
 
 static bool is_in_use(const struct browser *b)
@@ -246,7 +221,7 @@ void browser_drain(struct browser *b, enum recycle_reason why)
 		   b->served, recycle_reason_name(b->recycle.due));
 	browser_set_state(b, BROWSER_DRAINING);
 	b->draining_ms = clock_now_ms();
-	set_timer(b, browser_drain_left_ms(b));
+	timer_set(b->timer, browser_drain_left_ms(b));
 	for (size_t i = 0; i < ARRAY_LEN(unlent); i++)
 		while ((c = TAILQ_FIRST(&b->contexts[unlent[i]])) != NULL &&
 		       b->state == BROWSER_DRAINING)
@@ -351,9 +326,7 @@ static void open_pipes(struct browser *b, const struct child *child)
 				      .arg = b };
 
 	b->pipe = frames_new(b->pool->base, child->socket_fd, limits, &owner);
-	b->noise = bufferevent_socket_new(b->pool->base, child->stderr_fd, BEV_OPT_CLOSE_ON_FREE);
-	bufferevent_setcb(b->noise, on_noise, NULL, NULL, b);
-	bufferevent_enable(b->noise, EV_READ);
+	b->noise = noise_start(b, child->stderr_fd);
 }
 
 int browser_start(struct pool *p, struct error *err)
@@ -385,7 +358,7 @@ int browser_start(struct pool *p, struct error *err)
 	TAILQ_INSERT_TAIL(&p->browsers[BROWSER_STARTING], b, link);
 	processes_add_group(p->processes, b->pid);
 	open_pipes(b, &child);
-	set_timer(b, START_LIMIT_MS);
+	timer_set(b->timer, START_LIMIT_MS);
 	/* An empty filter lets everything through, tabs too, of which a client may want to know. */
 	browser_call(b, NULL, "Target.setDiscoverTargets",
 		     json_pack("{sb s[{}]}", "discover", 1, "filter"), on_discovering, b);

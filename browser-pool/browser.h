@@ -1,13 +1,14 @@
 /*
  * browser.h - one Chromium process: start, health, recycling, end.
  *
- *	STARTING --answered--> READY --drain--> DRAINING --no page in use, or late--> DYING --> freed
- *	    |                    |                  |                                ^
- *	    +--------------------+------------------+--------- died or hung ---------+
+ *	STARTING --answered--> READY --drain--> DRAINING --no page in use, late--> DYING --> freed
+ *	    |                    |                  |                             ^
+ *	    +--------------------+------------------+------- died or hung --------+
  *
  * STARTING: executed, has not answered yet (bounded). READY: contexts may be made. DRAINING: its
- * leases run to their end, or for pool.drain_s. DYING: its group got SIGKILL; it counts as a browser until every process
- * of the group is gone and its profile is removed, so that caps hold for dying ones too.
+ * leases run to their end, or for pool.drain_s. DYING: its group got SIGKILL; it counts as a
+ * browser until every process of the group is gone and its profile is removed, so that caps hold
+ * for dying ones too.
  */
 #pragma once
 
@@ -30,7 +31,7 @@ struct pool;
 struct frames;
 struct health;
 struct remains;
-struct bufferevent;
+struct noise;
 
 enum browser_state {
 	BROWSER_STARTING,
@@ -50,13 +51,13 @@ struct browser {
 	char version[64]; /* "HeadlessChrome/156…", "" before READY */
 	char exit[32];	  /* how its first process ended, "" before it did */
 
-	struct frames *pipe;	   /* NULL once DYING */
-	struct bufferevent *noise; /* its stderr */
+	struct frames *pipe; /* NULL once DYING */
+	struct noise *noise; /* its stderr; likewise */
 	struct calls *calls;
 	struct context_list contexts[CONTEXT_STATE_COUNT];
 	unsigned context_count; /* all states */
 
-	struct event *timer;   /* deadline of its start or drain, or the next look at a dying group */
+	struct event *timer; /* deadline of its start or drain, or the next look at a dying group */
 	struct health *health; /* from READY to DYING */
 	struct remains *remains;
 
@@ -89,6 +90,8 @@ void browser_note_context(struct browser *b);
 /* One call of the pool's own; params is taken. fn comes exactly once, from the loop. */
 void browser_call(struct browser *b, const char *session, const char *method, json_t *params,
 		  call_fn *fn, void *arg);
+/* One whose answer nobody needs. */
+void browser_tell(struct browser *b, const char *session, const char *method, json_t *params);
 /* The same with any call: a client's, or the pool's own for a client. */
 void browser_call_as(struct browser *b, const struct call *call, const char *session,
 		     const char *method, json_t *params);

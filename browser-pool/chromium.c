@@ -80,8 +80,7 @@ static char **make_argv(const struct settings *s, int64_t heap_mb, const char *p
 		add(&w, mem_strdup(flags[i]));
 	add(&w, mem_printf("--user-data-dir=%s", profile));
 	/* The watchdog is to end a page that wants more, before V8 tries hard to find some. */
-	add(&w, mem_printf("--js-flags=--max-old-space-size=%lld",
-			   (long long)heap_mb));
+	add(&w, mem_printf("--js-flags=--max-old-space-size=%lld", (long long)heap_mb));
 	if (s->pool_sandbox == POOL_SANDBOX_OFF)
 		add(&w, mem_strdup("--no-sandbox"));
 	if (shm_is_small())

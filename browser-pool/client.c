@@ -10,9 +10,10 @@
 #include "mem.h"
 #include "pool.h"
 #include "status.h"
+#include "timer.h"
 
-#define ASKING_LIMIT_S	  10 /* for the first message */
-#define FINISHING_LIMIT_S 3  /* for reading our last words */
+#define ASKING_LIMIT_MS	   10000 /* for the first message */
+#define FINISHING_LIMIT_MS 3000	 /* for reading our last words */
 
 enum client_state { CLIENT_ASKING, CLIENT_HOLDING, CLIENT_FINISHING, CLIENT_GONE };
 
@@ -27,13 +28,6 @@ struct client {
 	client_gone_fn *gone;
 	void *gone_arg;
 };
-
-static void set_timer(struct client *c, int seconds)
-{
-	struct timeval after = { seconds, 0 };
-
-	event_add(c->timer, &after);
-}
 
 static void free_now(void *arg)
 {
@@ -82,7 +76,7 @@ void client_finish(struct client *c)
 	if (c->state >= CLIENT_FINISHING)
 		return;
 	c->state = CLIENT_FINISHING;
-	set_timer(c, FINISHING_LIMIT_S);
+	timer_set(c->timer, FINISHING_LIMIT_MS);
 	frames_finish(c->frames);
 }
 
@@ -301,6 +295,6 @@ struct client *client_new(struct pool *p, int fd, const struct ucred *peer, clie
 	c->gone_arg = arg;
 	c->timer = event_new(p->base, -1, 0, on_timer, c);
 	c->frames = frames_new(p->base, fd, limits, &owner);
-	set_timer(c, ASKING_LIMIT_S);
+	timer_set(c->timer, ASKING_LIMIT_MS);
 	return c;
 }

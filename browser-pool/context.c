@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "pool.h"
 #include "remains.h"
+#include "timer.h"
 
 #define MAKING_LIMIT_S	  10
 #define KEEPING_LIMIT_MS  1000
@@ -33,13 +34,6 @@ void context_set_state(struct context *c, enum context_state state)
 	TAILQ_INSERT_TAIL(&b->contexts[state], c, link);
 	b->pool->context_count[state]++;
 	pool_wake(b->pool);
-}
-
-static void set_timer(struct context *c, int64_t ms)
-{
-	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
-
-	event_add(c->timer, &after);
 }
 
 static void free_now(void *arg)
@@ -109,7 +103,7 @@ static struct context *make(struct browser *b)
 	TAILQ_INSERT_TAIL(&b->contexts[CONTEXT_MAKING], c, link);
 	b->pool->context_count[CONTEXT_MAKING]++;
 	b->context_count++;
-	set_timer(c, MAKING_LIMIT_S * 1000);
+	timer_set(c->timer, MAKING_LIMIT_S * 1000);
 	making_begin(c);
 	return c;
 }
@@ -124,22 +118,14 @@ void context_make_canary(struct browser *b)
 	make(b)->is_canary = true;
 }
 
-static void on_window_set(void *arg, json_t *result, const char *error)
-{
-	(void)arg; /* if it fails, the page goes on as it is */
-	(void)result;
-	(void)error;
-}
-
 static void set_hidden(struct context *c, bool hidden)
 {
 	if (c->hidden == hidden || c->window == 0)
 		return;
 	c->hidden = hidden;
-	browser_call(c->browser, NULL, "Browser.setWindowBounds",
+	browser_tell(c->browser, NULL, "Browser.setWindowBounds",
 		     json_pack("{sI s{ss}}", "windowId", (json_int_t)c->window, "bounds",
-			       "windowState", hidden ? "minimized" : "normal"),
-		     on_window_set, NULL);
+			       "windowState", hidden ? "minimized" : "normal"));
 }
 
 void context_lend(struct context *c, struct pool_lease *l)
@@ -181,7 +167,7 @@ static void on_still_alive(void *arg, json_t *result, const char *error)
 		return;
 	}
 	context_set_state(c, CONTEXT_KEPT);
-	set_timer(c, MAX(c->idle_ms - (clock_now_ms() - c->kept_ms), 0));
+	timer_set(c->timer, MAX(c->idle_ms - (clock_now_ms() - c->kept_ms), 0));
 }
 
 static void on_new_session(void *arg, json_t *result, const char *error)
@@ -198,13 +184,6 @@ static void on_new_session(void *arg, json_t *result, const char *error)
 			     json_pack("{ss}", "expression", "1"), on_still_alive, c);
 }
 
-static void on_old_session_gone(void *arg, json_t *result, const char *error)
-{
-	(void)arg; /* the new one's answer says how the page is */
-	(void)result;
-	(void)error;
-}
-
 void context_keep(struct context *c, const char *key, int64_t idle_ms)
 {
 	struct browser *b = c->browser;
@@ -214,9 +193,9 @@ void context_keep(struct context *c, const char *key, int64_t idle_ms)
 	c->kept_ms = clock_now_ms();
 	snprintf(c->key, sizeof(c->key), "%s", key);
 	context_set_state(c, CONTEXT_KEEPING);
-	set_timer(c, KEEPING_LIMIT_MS);
-	browser_call(b, c->browser_session, "Target.detachFromTarget",
-		     json_pack("{ss}", "sessionId", c->page_session), on_old_session_gone, NULL);
+	timer_set(c->timer, KEEPING_LIMIT_MS);
+	browser_tell(b, c->browser_session, "Target.detachFromTarget",
+		     json_pack("{ss}", "sessionId", c->page_session));
 	browser_call(b, c->browser_session, "Target.attachToTarget",
 		     json_pack("{sssb}", "targetId", c->target, "flatten", 1), on_new_session, c);
 	browser_note_context(b);
@@ -253,7 +232,7 @@ void context_dispose(struct context *c)
 	c->begun_ms = clock_now_ms();
 	if (b->state == BROWSER_DYING)
 		return;
-	set_timer(c, DISPOSING_LIMIT_S * 1000);
+	timer_set(c->timer, DISPOSING_LIMIT_S * 1000);
 	browser_call(b, NULL, "Target.detachFromTarget",
 		     json_pack("{ss}", "sessionId", c->browser_session), on_detached, c);
 	browser_note_context(b);
@@ -282,13 +261,6 @@ void context_note_destroyed(struct context *c, struct target *t)
 	over_if_complete(c);
 }
 
-static void on_crashed_closed(void *arg, json_t *result, const char *error)
-{
-	(void)arg;
-	(void)result;
-	(void)error;
-}
-
 void context_note_crashed(struct context *c, const struct target *t, const char *status)
 {
 	bool fatal = strcmp(t->id, c->target) == 0 || c->out_of_memory;
@@ -299,8 +271,8 @@ void context_note_crashed(struct context *c, const struct target *t, const char 
 			       c->out_of_memory ? POOL_REASON_PAGE_OOM : POOL_REASON_PAGE_CRASHED,
 			       status);
 	else if (!fatal)
-		browser_call(c->browser, NULL, "Target.closeTarget",
-			     json_pack("{ss}", "targetId", t->id), on_crashed_closed, NULL);
+		browser_tell(c->browser, NULL, "Target.closeTarget",
+			     json_pack("{ss}", "targetId", t->id));
 	else if (c->state == CONTEXT_MAKING)
 		making_fail(c, status);
 	else if (c->state != CONTEXT_DISPOSING)

@@ -14,7 +14,7 @@
  *
  * A lease with a key that ends cleanly leaves its page, document and cookies and all, for the next
  * lease with this key. KEEPING takes the page's session away and attaches a new one, so that
- *nothing is enabled, emulated or blocked any more, and asks the page whether it is alive.
+ * nothing is enabled, emulated or blocked any more, and asks the page whether it is alive.
  *
  * It is made through a browser session of its own (Target.attachToBrowserTarget), and the context
  * is disposed with that session: one message ends everything, whatever the page does. It counts
@@ -103,7 +103,7 @@ void context_free(struct context *c);
 void context_note_destroyed(struct context *c, struct target *t);
 void context_note_crashed(struct context *c, const struct target *t, const char *status);
 
-/* For making.c: the only one that moves a context; a name that Chromium gave, into CDP_NAME_SIZE. */
+/* For making.c: the only one that moves a context; a name from Chromium, into CDP_NAME_SIZE. */
 void context_set_state(struct context *c, enum context_state state);
 bool context_take_name(json_t *result, const char *member, char *ret);
 

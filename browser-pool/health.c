@@ -55,8 +55,8 @@ static void watch_network(struct health *h, pid_t pid)
 	h->network_fd = pidfd_open(pid, 0); /* close-on-exec by itself */
 	if (h->network_fd < 0)
 		return;
-	h->network_end = event_new(h->browser->pool->base, h->network_fd, EV_READ,
-				   on_network_end, h);
+	h->network_end =
+		event_new(h->browser->pool->base, h->network_fd, EV_READ, on_network_end, h);
 	event_add(h->network_end, NULL);
 	log_debug("network process found", "browser=%u pid=%d", h->browser->id, (int)pid);
 }

@@ -45,8 +45,7 @@ bool kept_wants(struct pool *p, const struct context *c, const struct pool_reque
 	const unsigned *count = p->context_count;
 
 	if (request->key[0] == '\0' || request->idle_ms == 0 || p->stopping ||
-	    c->browser->state != BROWSER_READY ||
-	    find_key(p, CONTEXT_KEPT, request->key) != NULL ||
+	    c->browser->state != BROWSER_READY || find_key(p, CONTEXT_KEPT, request->key) != NULL ||
 	    find_key(p, CONTEXT_KEEPING, request->key) != NULL)
 		return false;
 	while (count[CONTEXT_KEEPING] + count[CONTEXT_KEPT] >= max_kept(p))
@@ -81,9 +80,8 @@ void kept_lend(struct pool *p)
 void kept_make_room(struct pool *p)
 {
 	const unsigned *count = p->context_count;
-	int64_t coming = p->caps.pages - pool_context_count(p) +
-			 count[CONTEXT_MAKING] + count[CONTEXT_WARM] + count[CONTEXT_KEEPING] +
-			 count[CONTEXT_DISPOSING];
+	int64_t coming = p->caps.pages - pool_context_count(p) + count[CONTEXT_MAKING] +
+			 count[CONTEXT_WARM] + count[CONTEXT_KEEPING] + count[CONTEXT_DISPOSING];
 
 	for (int64_t n = (int64_t)waiting_count_ready(p->waiting) - coming; n > 0; n--)
 		if (!kept_drop_oldest(p))

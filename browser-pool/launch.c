@@ -32,7 +32,8 @@ int launch_chromium(struct pool *p, const char *profile, struct child *ret, stru
 	r = child_spawn(&plan, ret, err);
 	chromium_plan_done(&words);
 	if (r < 0)
-		rundir_remove_profile(profile, &note_err); /* if that fails too, the next pool does */
+		rundir_remove_profile(profile,
+				      &note_err); /* if that fails too, the next pool does */
 	if (r == 0 && orphans_note_leader(profile, ret->pid, &note_err) < 0)
 		log_warning("browser not noted for a later pool", "pid=%d reason=\"%s\"",
 			    (int)ret->pid, note_err.text);

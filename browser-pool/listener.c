@@ -14,7 +14,7 @@
 #include "pool.h"
 
 #define BACKLOG	      1024 /* connections that the kernel keeps until we look */
-#define SPARE_CLIENTS 64 /* beside those that hold a page or wait for one */
+#define SPARE_CLIENTS 64   /* beside those that hold a page or wait for one */
 #define MAX_GROUPS    64
 
 struct seat {

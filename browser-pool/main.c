@@ -74,7 +74,7 @@ static struct browser *find_browser(struct pool *p, pid_t pid)
 	struct browser *b;
 
 	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
-		TAILQ_FOREACH(b, &p->browsers[state], link)
+		TAILQ_FOREACH (b, &p->browsers[state], link)
 			if (b->pid == pid)
 				return b;
 	return NULL;
@@ -160,8 +160,8 @@ static int app_open(struct app *a, struct error *err)
 static void app_run(struct app *a)
 {
 	daemon_notify("READY=1");
-	log_notice("lending pages", "version=%s socket=%s pages=%lld browsers=%lld",
-		   pensum_version, a->settings.pool_socket, (long long)a->pool->caps.pages,
+	log_notice("lending pages", "version=%s socket=%s pages=%lld browsers=%lld", pensum_version,
+		   a->settings.pool_socket, (long long)a->pool->caps.pages,
 		   (long long)a->pool->caps.browsers);
 	event_base_dispatch(a->base);
 	log_notice("stopped", "leased=%llu", (unsigned long long)a->pool->totals.leased);

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
+#include "timer.h"
 
 #define MIB	      (INT64_C(1) << 20)
 #define LOOK_MS	      250
@@ -96,10 +97,8 @@ static int64_t reserved(const struct pool *p)
 
 static void look_again(struct memory *m)
 {
-	struct timeval pause = { 0, LOOK_MS * 1000 };
-
 	if (!event_pending(m->timer, EV_TIMEOUT, NULL))
-		event_add(m->timer, &pause);
+		timer_set(m->timer, LOOK_MS);
 }
 
 /* Nothing of ours grows: then it is all there for the next one. */

@@ -12,6 +12,8 @@
  *	bp_pss_bytes{proc="browser|renderer|gpu|network|zygote|utility|other|daemon"} (usage.h)
  *	bp_mem_available_bytes, bp_mem_short (0 or 1; memory.h)
  *	bp_cdp_denied_total{method="…|other"}
+ *	bp_orphans_reaped_total			of a killed pool, found and ended at the start
+ *	bp_page_processes_killed_total		that outlived their page (remains.h)
  */
 #pragma once
 

@@ -4,10 +4,11 @@
 #include "clock.h"
 #include "mem.h"
 #include "pool.h"
+#include "timer.h"
 
 #define MIB		  (1024 * 1024)
 #define SLOW_BYTES	  (16 * MIB) /* that wait for the client */
-#define SLOW_LOOK_S	  2
+#define SLOW_LOOK_MS	  2000
 #define LITTLE_BYTES	  (4 * MIB)
 #define MAX_EVENTS_UNREAD (32 * MIB)
 #define MAX_EVENTS_OVER	  (32 * MIB)
@@ -19,12 +20,10 @@ static size_t unread_bytes(const struct outflow *o)
 	return client_unsent_bytes(o->lease->client);
 }
 
-static void set_timer(struct outflow *o)
+static void look_later(struct outflow *o)
 {
-	struct timeval after = { SLOW_LOOK_S, 0 };
-
 	o->written_before = client_written_bytes(o->lease->client);
-	event_add(o->timer, &after);
+	timer_set(o->timer, SLOW_LOOK_MS);
 }
 
 bool outflow_is_slow(const struct outflow *o)
@@ -35,7 +34,7 @@ bool outflow_is_slow(const struct outflow *o)
 void outflow_watch(struct outflow *o)
 {
 	if (outflow_is_slow(o) && !event_pending(o->timer, EV_TIMEOUT, NULL))
-		set_timer(o);
+		look_later(o);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -49,7 +48,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (client_written_bytes(o->lease->client) == o->written_before)
 		pool_lease_end(o->lease, POOL_REASON_SLOW_CONSUMER, "the client does not read");
 	else
-		set_timer(o);
+		look_later(o);
 }
 
 /* A single message may be larger than all that is allowed: what came before it counts. */

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "mem.h"
 #include "recycle.h"
+#include "timer.h"
 #include "usage.h"
 #include "watchdog.h"
 
@@ -20,13 +21,6 @@
 #define FIRST_MEAN_MS	   3000
 #define LAST_WORDS_MS	   20 /* for answers to be written before the loop ends */
 
-static void set_timer(struct event *timer, int64_t ms)
-{
-	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
-
-	event_add(timer, &after);
-}
-
 void pool_wake(struct pool *p)
 {
 	event_active(p->decide, 0, 0);
@@ -36,7 +30,7 @@ static struct browser *emptiest_browser(struct pool *p)
 {
 	struct browser *b, *best = NULL;
 
-	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
+	TAILQ_FOREACH (b, &p->browsers[BROWSER_READY], link)
 		if (best == NULL || b->context_count < best->context_count)
 			best = b;
 	return best;
@@ -48,7 +42,7 @@ static int64_t count_ready(const struct pool *p)
 	struct browser *b;
 	int64_t n = 0;
 
-	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
+	TAILQ_FOREACH (b, &p->browsers[BROWSER_READY], link)
 		n += !b->recycle.leaving;
 	return n;
 }
@@ -69,7 +63,7 @@ unsigned pool_browser_count(const struct pool *p)
 	unsigned n = 0;
 
 	for (int state = 0; state < BROWSER_STATE_COUNT; state++)
-		TAILQ_FOREACH(b, &p->browsers[state], link)
+		TAILQ_FOREACH (b, &p->browsers[state], link)
 			n++;
 	return n;
 }
@@ -85,8 +79,7 @@ unsigned pool_context_count(const struct pool *p)
 
 int64_t pool_retry_after_ms(const struct pool *p)
 {
-	int64_t ms = p->mean_lease_ms * (waiting_count(p->waiting) + 1) /
-		     p->caps.pages;
+	int64_t ms = p->mean_lease_ms * (waiting_count(p->waiting) + 1) / p->caps.pages;
 
 	return MAX(RETRY_MIN_MS, MIN(ms, RETRY_MAX_MS));
 }
@@ -142,7 +135,7 @@ void pool_start_browser(struct pool *p)
 	    !TAILQ_EMPTY(&p->browsers[BROWSER_STARTING]))
 		return;
 	if (!deadline_is_over(p->next_start)) {
-		set_timer(p->start_timer, deadline_left_ms(p->next_start));
+		timer_set(p->start_timer, deadline_left_ms(p->next_start));
 		return;
 	}
 	if (!memory_admits(p->memory, MEMORY_BROWSER))
@@ -167,7 +160,7 @@ struct context *pool_warm_context(const struct pool *p)
 {
 	const struct browser *b;
 
-	TAILQ_FOREACH(b, &p->browsers[BROWSER_READY], link)
+	TAILQ_FOREACH (b, &p->browsers[BROWSER_READY], link)
 		if (!TAILQ_EMPTY(&b->contexts[CONTEXT_WARM]))
 			return TAILQ_FIRST(&b->contexts[CONTEXT_WARM]);
 	return NULL;
@@ -176,8 +169,7 @@ struct context *pool_warm_context(const struct pool *p)
 /* The limit may have been lowered. */
 static void drop_surplus_contexts(struct pool *p)
 {
-	while (pool_context_count(p) - p->context_count[CONTEXT_DISPOSING] >
-	       p->caps.pages) {
+	while (pool_context_count(p) - p->context_count[CONTEXT_DISPOSING] > p->caps.pages) {
 		struct context *c = pool_warm_context(p);
 
 		if (c != NULL)
@@ -304,8 +296,8 @@ void pool_stop(struct pool *p, int64_t patience_ms)
 	struct pool_lease *l;
 
 	if (patience_ms >= 0)
-		log_notice("stopping", "leases=%u patience_ms=%lld",
-			   p->context_count[CONTEXT_LENT], (long long)patience_ms);
+		log_notice("stopping", "leases=%u patience_ms=%lld", p->context_count[CONTEXT_LENT],
+			   (long long)patience_ms);
 	else
 		log_notice("stopping when the last lease has ended", "leases=%u",
 			   p->context_count[CONTEXT_LENT]);
@@ -313,7 +305,7 @@ void pool_stop(struct pool *p, int64_t patience_ms)
 	while ((l = waiting_oldest(p->waiting)) != NULL)
 		pool_lease_end(l, POOL_REASON_SHUTTING_DOWN, "the pool is stopping");
 	if (patience_ms >= 0)
-		set_timer(p->stop_timer, patience_ms);
+		timer_set(p->stop_timer, patience_ms);
 	pool_wake(p);
 }
 
@@ -373,7 +365,7 @@ struct pool *pool_new(struct event_base *base, const struct settings *s, struct 
 	p->start_timer = event_new(base, -1, 0, decide, p);
 	p->ahead = ahead_new(p);
 	p->look_timer = event_new(base, -1, EV_PERSIST, on_look, p);
-	set_timer(p->look_timer, POOL_LOOK_S * 1000);
+	timer_set(p->look_timer, POOL_LOOK_S * 1000);
 	p->stop_timer = event_new(base, -1, 0, on_stop_timer, p);
 	pool_wake(p);
 	return p;

@@ -15,17 +15,11 @@
 #include "pool.h"
 #include "tenant.h"
 #include "text.h"
+#include "timer.h"
 #include "vbrowser.h"
 
 #define MAX_OPEN_CALLS	   256		      /* of one client */
 #define MAX_BROWSER_UNSENT (32 * 1024 * 1024) /* bytes that wait for the browser */
-
-static void set_timer(struct event *timer, int64_t ms)
-{
-	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
-
-	event_add(timer, &after);
-}
 
 /* The client's wish within the pool's bounds; 0 means as much as there is. */
 static int64_t bounded(int64_t wish_ms, int64_t limit_s)
@@ -72,7 +66,7 @@ void pool_lease_begin(struct pool_lease *l)
 		pool_lease_end(l, POOL_REASON_SHUTTING_DOWN, "the pool is stopping");
 		return;
 	}
-	set_timer(l->timer, l->request.wait_ms);
+	timer_set(l->timer, l->request.wait_ms);
 	pool_wake(l->pool);
 }
 
@@ -121,7 +115,7 @@ void pool_lease_lend(struct pool_lease *l, struct context *c)
 	if (l->request.mode == POOL_MODE_BROWSER)
 		l->vbrowser = vbrowser_new(l);
 	pool_lease_set_state(l, POOL_LEASE_LENT);
-	set_timer(l->timer, l->request.ttl_ms);
+	timer_set(l->timer, l->request.ttl_ms);
 	ahead_note_lease_begun(l->pool->ahead);
 	l->pool->totals.leased++;
 	l->pool->totals.waited_ms += l->lent_ms - l->asked_ms;
@@ -164,8 +158,7 @@ static bool is_clean_end(const struct pool_lease *l, enum pool_reason reason)
 /* Chromium never answers a call whose page or process died: whoever waits for it hears it here. */
 static void answer_open_calls(struct pool_lease *l, struct context *c, enum pool_reason reason)
 {
-	CLEANUP_FREE char *text =
-		mem_printf("pool: the lease ended: %s", pool_reason_name(reason));
+	CLEANUP_FREE char *text = mem_printf("pool: the lease ended: %s", pool_reason_name(reason));
 	struct call call;
 
 	while (calls_take_owner(c->browser->calls, c, &call)) {

@@ -25,7 +25,8 @@
  *	zygote	    one of its zygotes died (zygotes.h)
  *	canary	    a fault: no page can be made
  *	stuck	    a fault: a page could not be disposed in time
- *	surplus	    pool.max_browsers was lowered: nobody succeeds it, and it counts until it is gone
+ *	surplus	    pool.max_browsers was lowered: nobody succeeds it, and it counts as long as it is
+ *		    there
  *	idle	    nobody needs it (idle.h): likewise
  */
 #pragma once

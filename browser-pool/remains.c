@@ -12,6 +12,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
+#include "timer.h"
 
 #define PATIENCE_MS 250 /* with a process that ends; it takes 5 to 30 */
 
@@ -192,7 +193,6 @@ static void look_for_new(struct remains *r, json_t *result)
 
 static void on_answer(void *arg, json_t *result, const char *error)
 {
-	static const struct timeval patience = { 0, PATIENCE_MS * 1000 };
 	struct remains *r = arg;
 
 	if (r->browser->state == BROWSER_DYING)
@@ -206,7 +206,7 @@ static void on_answer(void *arg, json_t *result, const char *error)
 		look_for_new(r, result);
 	}
 	if (!TAILQ_EMPTY(&r->list) && !event_pending(r->timer, EV_TIMEOUT, NULL))
-		event_add(r->timer, &patience);
+		timer_set(r->timer, PATIENCE_MS);
 	free_contexts(r);
 	if (r->is_wanted)
 		ask(r);

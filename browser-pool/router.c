@@ -74,13 +74,6 @@ static void on_crashed(struct browser *b, json_t *params)
 		browser_drain(b, RECYCLE_CANARY);
 }
 
-static void on_surplus_closed(void *arg, json_t *result, const char *error)
-{
-	(void)arg;
-	(void)result;
-	(void)error;
-}
-
 static unsigned max_pages(const struct context *c)
 {
 	return c->state == CONTEXT_LENT ? CONTEXT_MAX_PAGES : 1;
@@ -98,8 +91,8 @@ static void on_created(struct browser *b, json_t *params)
 		return;
 	if (!targets_add(c, id, type) || (is_page && c->page_count > max_pages(c))) {
 		if (is_page && strcmp(id, c->target) != 0)
-			browser_call(b, NULL, "Target.closeTarget",
-				     json_pack("{ss}", "targetId", id), on_surplus_closed, NULL);
+			browser_tell(b, NULL, "Target.closeTarget",
+				     json_pack("{ss}", "targetId", id));
 		return;
 	}
 	if (c->state == CONTEXT_LENT && c->lease->vbrowser != NULL)

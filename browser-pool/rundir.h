@@ -2,8 +2,9 @@
  * rundir.h - the folder of browser profiles: one pool at a time, nothing left over.
  *
  * A profile folder lives as long as its browser. What a killed pool left behind is removed when the
- * next one opens the folder, and what still runs of it is killed; a lock file says whose it is. Only folders that this module names are
- * ever removed, so that a wrong pool.run_dir costs nobody their files.
+ * next one opens the folder, and what still runs of it is killed; a lock file says whose it is.
+ * Only folders that this module names are ever removed, so that a wrong pool.run_dir costs nobody
+ * their files.
  */
 #pragma once
 

@@ -76,13 +76,6 @@ static void tell(const struct session *s, const char *method, json_t *params)
 						     params, "sessionId", session_client_name(s)));
 }
 
-static void on_surplus_detached(void *arg, json_t *result, const char *error)
-{
-	(void)arg;
-	(void)result;
-	(void)error;
-}
-
 /* The browser's own name is not for clients. */
 static bool is_browser_target(json_t *params)
 {
@@ -104,8 +97,8 @@ static void take_attached(struct session *s, json_t *params)
 	if (real == NULL || strlen(real) >= CDP_NAME_SIZE || strpbrk(real, "\"\\") != NULL)
 		return;
 	if (c->session_count == MAX_CHILDREN) {
-		browser_call(c->browser, s->real, "Target.detachFromTarget",
-			     json_pack("{ss}", "sessionId", real), on_surplus_detached, NULL);
+		browser_tell(c->browser, s->real, "Target.detachFromTarget",
+			     json_pack("{ss}", "sessionId", real));
 		return;
 	}
 	child = mem_zalloc(sizeof(*child));

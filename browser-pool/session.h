@@ -4,7 +4,8 @@
  *	the root	what the client reaches without a sessionId: the leased page, or in browser
  *			mode the context's browser session, which vbrowser.h stands in front of
  *	s1, s2, …	its children and theirs: iframes, workers, pages, tabs; in browser mode
- *			also further ways into the browser, like the root (Target.attachToBrowserTarget)
+ *			also further ways into the browser, like the root
+ *			(Target.attachToBrowserTarget)
  *
  * Chromium's names never leave: a client could not use them (a name is looked up in its own
  * context only), and does not learn how many there are beside its own. Children come when the

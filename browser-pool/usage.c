@@ -8,6 +8,7 @@
 #include "idle.h"
 #include "mem.h"
 #include "pool.h"
+#include "timer.h"
 
 #define ROUND_MS 10000
 #define PAUSE_MS 20   /* between two processes of a round */
@@ -85,13 +86,6 @@ static bool take_one(struct usage *u)
 	return true;
 }
 
-static void set_timer(struct usage *u, int64_t ms)
-{
-	struct timeval after = { ms / 1000, ms % 1000 * 1000 };
-
-	event_add(u->timer, &after);
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct usage *u = arg;
@@ -101,7 +95,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	if (u->count == 0)
 		begin_round(u);
 	if (take_one(u))
-		set_timer(u, PAUSE_MS);
+		timer_set(u->timer, PAUSE_MS);
 	else
 		usage_wake(u);
 }
@@ -109,7 +103,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 void usage_wake(struct usage *u)
 {
 	if (idle_is_needed(u->pool) && !event_pending(u->timer, EV_TIMEOUT, NULL))
-		set_timer(u, ROUND_MS);
+		timer_set(u->timer, ROUND_MS);
 }
 
 struct usage_bytes usage_get(struct usage *u)

@@ -3,10 +3,11 @@
  *
  * A client library (puppeteer.connect, chromium.connectOverCDP) speaks to a whole browser: it lists
  * contexts and targets, makes pages, attaches to them. Behind a lease there is one context of a
- * browser that many share, so its browser-level messages (those without a sessionId, or on a session
- * from Target.attachToBrowserTarget) are answered here: from what the lease has, or by a call on Chromium with everything foreign taken out of its
- * parameters and its answer. What names a target or context that is not the lease's own is refused
- * as unknown, whether it exists or not; a method that is not in the table is not allowed.
+ * browser that many share, so its browser-level messages (those without a sessionId, or on a
+ * session from Target.attachToBrowserTarget) are answered here: from what the lease has, or by a
+ * call on Chromium with everything foreign taken out of its parameters and its answer. What names a
+ * target or context that is not the lease's own is refused as unknown, whether it exists or not; a
+ * method that is not in the table is not allowed.
  *
  *	context		one: Target.createBrowserContext gives it once, and until then it stands in
  *			for the default context

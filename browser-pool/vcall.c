@@ -68,14 +68,7 @@ void vcall_answer_after_all(const struct vcall *call)
 	vcall_go(call, call->v->context->browser_session, "Browser.getVersion", NULL, on_done);
 }
 
-static void on_ignored(void *arg, json_t *result, const char *error)
-{
-	(void)arg;
-	(void)result;
-	(void)error;
-}
-
 void vcall_ignored(struct vbrowser *v, const char *session, const char *method, json_t *params)
 {
-	browser_call(v->context->browser, session, method, params, on_ignored, NULL);
+	browser_tell(v->context->browser, session, method, params);
 }
