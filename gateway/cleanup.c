@@ -7,6 +7,7 @@
 
 #include "api_call.h"
 #include "buf.h"
+#include "consumers.h"
 #include "lock.h"
 #include "log.h"
 #include "mem.h"
@@ -32,6 +33,7 @@ enum gone {
 	GONE_ORPHAN_FILES,
 	GONE_IDLE_SESSIONS,
 	GONE_IDLE_CACHES,
+	GONE_CONSUMERS,
 	GONE_COUNT
 };
 #define PURGED_COUNT GONE_FILES
@@ -42,7 +44,7 @@ static const char *const names[GONE_COUNT] = {
 	[GONE_DOCUMENTS] = "documents",	      [GONE_JOBS] = "jobs",
 	[GONE_WORKERS] = "workers",	      [GONE_FILES] = "files",
 	[GONE_ORPHAN_FILES] = "orphan_files", [GONE_IDLE_SESSIONS] = "idle_sessions",
-	[GONE_IDLE_CACHES] = "idle_caches",
+	[GONE_IDLE_CACHES] = "idle_caches",   [GONE_CONSUMERS] = "consumers",
 };
 
 struct cleanup {
@@ -86,6 +88,15 @@ static const char idle_script[] =
 	"if string.sub(key, 1, 15) == 'pensum:session:' then sessions = sessions + gone "
 	"else caches = caches + gone end end end return {sessions, caches}";
 
+static void consumers_gone(int64_t gone, void *arg)
+{
+	struct cleanup *c = arg;
+
+	c->gone[GONE_CONSUMERS] = MAX(0, gone);
+	c->is_complete = c->is_complete && gone >= 0;
+	cleanup_end(c);
+}
+
 static void scan(struct cleanup *c);
 
 static void scan_fails(struct cleanup *c)
@@ -105,7 +116,7 @@ static void idle_gone(const struct redis_reply *reply, void *arg)
 	c->gone[GONE_IDLE_SESSIONS] += redis_integer(redis_at(reply, 0));
 	c->gone[GONE_IDLE_CACHES] += redis_integer(redis_at(reply, 1));
 	if (strcmp(c->cursor, "0") == 0)
-		cleanup_end(c);
+		consumers_clean(c->g, c->idle_s, consumers_gone, c);
 	else
 		scan(c);
 }

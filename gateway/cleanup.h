@@ -6,7 +6,7 @@
  *	object store	the files of the documents that went; then files that no document refers to
  *			and that are older than an hour
  *	Redis		sessions and caches that nobody has used for so long: PostgreSQL keeps them,
- *and they come back with their next use
+ *and they come back with their next use; names of slots that are gone (consumers.h)
  *
  * One at a time, here and among gateways (lock.h).
  */

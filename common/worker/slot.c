@@ -8,6 +8,7 @@
 #include "claim.h"
 #include "daemon.h"
 #include "end.h"
+#include "entry.h"
 #include "keys.h"
 #include "log.h"
 #include "mem.h"
@@ -22,6 +23,7 @@
 #define END_TRY_MS 30000     /* … and the last try may take this */
 #define CHECK_MS   30000     /* between two looks whether the record agrees that we are idle */
 #define GONE_MS	   "7200000" /* an entry held longer than any job runs: its slot is gone */
+#define GONE_LOOK_MS 600000
 
 struct slot {
 	const struct slot_config *config;
@@ -32,14 +34,8 @@ struct slot {
 	char streams[JOB_PRIORITY_COUNT][KEY_SIZE];
 	unsigned own_pending_of; /* redis_generation() whose pending entries were looked at */
 	struct deadline next_check; /* of what the record says that we run */
+	struct deadline next_gone;  /* look at what slots that are gone hold */
 	bool unrung; /* the record had work for us that nobody rang for: look there first */
-};
-
-struct entry {
-	char stream[KEY_SIZE];
-	char id[64]; /* of the stream entry */
-	char job[ID_LEN + 1];
-	char attempt[16];
 };
 
 static void make_groups(struct slot *s)
@@ -62,40 +58,6 @@ static void take_abandoned(struct slot *s)
 	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
 		redis_call(s->redis, COMMAND_MS, NULL, NULL, "XAUTOCLAIM", s->streams[i], KEY_GROUP,
 			   s->config->name, GONE_MS, "0-0", "COUNT", "100", "JUSTID", NULL);
-}
-
-static const char *field_of(const struct redis_reply *fields, const char *name)
-{
-	for (size_t i = 0; i + 1 < redis_count(fields); i += 2) {
-		const char *key = redis_text(redis_at(fields, i), NULL);
-
-		if (key != NULL && strcmp(key, name) == 0)
-			return redis_text(redis_at(fields, i + 1), NULL);
-	}
-	return NULL;
-}
-
-/* Out of [[stream, [[entry id, [j, id, a, attempt]]]]]: the entry at (stream, 0). A ghost or a
- * malformed entry has an empty job. */
-static bool read_entry(const struct redis_reply *stream, struct entry *out)
-{
-	const struct redis_reply *first = redis_at(redis_at(stream, 1), 0);
-	const char *name = redis_text(redis_at(stream, 0), NULL);
-	const char *id = redis_text(redis_at(first, 0), NULL);
-	const char *job = field_of(redis_at(first, 1), "j");
-	const char *attempt = field_of(redis_at(first, 1), "a");
-
-	if (name == NULL || id == NULL || strlen(id) >= sizeof(out->id))
-		return false;
-	memset(out, 0, sizeof(*out));
-	snprintf(out->stream, sizeof(out->stream), "%s", name);
-	snprintf(out->id, sizeof(out->id), "%s", id);
-	if (job != NULL && attempt != NULL && id_is_valid(job) && strlen(attempt) <= 9 &&
-	    strspn(attempt, "0123456789") == strlen(attempt) && attempt[0] != '\0') {
-		snprintf(out->job, sizeof(out->job), "%s", job);
-		snprintf(out->attempt, sizeof(out->attempt), "%s", attempt);
-	}
-	return true;
 }
 
 /* One entry a stream at most, of the streams first … first + count - 1; answers how many. from is ">"
@@ -124,7 +86,7 @@ static int read_streams(struct slot *s, const char *from, int first, int count, 
 	if (e < 0)
 		return e;
 	for (size_t i = 0; i < redis_count(reply) && found < count; i++)
-		found += read_entry(redis_at(reply, i), &out[found]);
+		found += entry_read(redis_at(reply, i), &out[found]);
 	return found;
 }
 
@@ -258,7 +220,8 @@ static int serve_entries(struct slot *s, const struct entry *entries, int count,
 	return 0;
 }
 
-/* After each new connection: what an earlier life or a lost answer left with our name on it. */
+/* After each new connection, and now and then: what an earlier life, a lost answer or a slot that is
+ * gone left. */
 static int serve_own_pending(struct slot *s, struct error *err)
 {
 	struct entry entries[JOB_PRIORITY_COUNT];
@@ -289,7 +252,7 @@ static int read_next(struct slot *s, bool block, struct entry entries[JOB_PRIORI
 	return read_streams(s, ">", 0, JOB_PRIORITY_COUNT, true, entries, err);
 }
 
-/* No bell: ask the record itself. */
+/* No bell. */
 static int serve_record(struct slot *s, struct error *err)
 {
 	struct work w;
@@ -348,6 +311,10 @@ static int check_idle(struct slot *s, struct error *err)
 		return e;
 	count_some(&s->config->counts->reclaimed[COUNT_RECLAIMED_ANSWER_LOST], e);
 	s->next_check = deadline_in(CHECK_MS);
+	if (deadline_is_over(s->next_gone)) {
+		s->next_gone = deadline_in(GONE_LOOK_MS);
+		s->own_pending_of = 0;
+	}
 	return 0;
 }
 

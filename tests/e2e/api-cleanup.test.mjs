@@ -35,8 +35,9 @@ const cleanUp = async (body = {}) => {
 	assert.equal(answer.status, 200, answer.text);
 	return answer.json;
 };
+const moment = () => sleep(1100); // a gateway asks nobody about a session that it has just seen
 const nothing = { sessions: 0, moodle_sessions: 0, course_lists: 0, results: 0, documents: 0, jobs: 0, workers: 0, files: 0,
-	orphan_files: 0, idle_sessions: 0, idle_caches: 0, complete: true };
+	orphan_files: 0, idle_sessions: 0, idle_caches: 0, consumers: 0, complete: true };
 
 test('what has expired goes, nothing else does, and the answer says how much', async () => {
 	const sealed = await insertJob({ kind: 'signin', priority: 'high', secret: 'sealed', created_at: "now() - interval '11 minutes'" });
@@ -171,6 +172,7 @@ test('a session that nobody uses leaves Redis, stays in PostgreSQL, and comes ba
 	const ttl = await world.redis.command('TTL', key(idle));
 	assert.ok(ttl > 1700 && ttl <= 1800, `${ttl}`);
 	await world.redis.command('EXPIRE', key(idle), 100);
+	await moment();
 	await idle.get('/api/v1/session');
 	assert.ok(await world.redis.command('TTL', key(idle)) > 1700, 'each use gives it half an hour');
 	const before = (await operator.get('/admin/redis')).json;
@@ -182,6 +184,7 @@ test('a session that nobody uses leaves Redis, stays in PostgreSQL, and comes ba
 	assert.equal(await world.redis.command('EXISTS', key(idle)), 0);
 	assert.deepEqual((await operator.get('/admin/redis')).json.active_sessions, 0);
 	assert.deepEqual(await world.sql`SELECT active FROM pensum.sessions WHERE token_hash = ${sha256(idle.token)}`, [['t']]);
+	await moment();
 	assert.equal((await idle.get('/api/v1/session')).status, 200);
 	assert.equal(await world.redis.command('EXISTS', key(idle)), 1);
 	assert.equal((await idle.get('/api/v1/courses')).json.source, 'postgres');
@@ -199,6 +202,7 @@ test('a sign-out that Redis did not hear of holds after a minute, and without Po
 	await world.sql`DELETE FROM pensum.sessions WHERE token_hash = ${sha256(student.token)}`;
 	assert.equal((await student.get('/api/v1/session')).status, 200, 'for a minute');
 	await age(61);
+	await moment();
 	assert.equal((await student.get('/api/v1/session')).status, 401);
 	assert.equal(await world.redis.command('EXISTS', key), 0);
 
@@ -211,6 +215,7 @@ test('a sign-out that Redis did not hear of holds after a minute, and without Po
 	await world.postgres.kill();
 	for (const shift of [0, -61, 3600]) {
 		await world.redis.command('SET', otherKey, JSON.stringify({ ...value, checked_at: value.checked_at + shift }), 'EX', 600);
+		await moment();
 		const answer = await other.get('/api/v1/courses');
 		assert.equal(answer.status, 200);
 		assert.deepEqual([answer.json.source, answer.json.courses.length, answer.json.courses[0].checked_at], ['redis', 3, null]);
@@ -307,4 +312,30 @@ test('every key ends by itself but the streams', async () => {
 	const fixed = /^pensum:(events|jobs:(checker|docgen):(high|normal|low))$/;
 	assert.deepEqual(lasting.filter((key) => !fixed.test(key)), []);
 	assert.ok(kinds.has('pensum:session') && kinds.has('pensum:job'), [...kinds].join());
+});
+
+test('names of slots that are gone leave the streams\' groups, unless they hold an entry', async () => {
+	const stream = 'pensum:jobs:checker:normal';
+	const redis = (...words) => world.redis.command(...words.map(String));
+	const names = async () => (await redis('XINFO', 'CONSUMERS', stream, 'workers'))
+		.map((fields) => fields[fields.indexOf('name') + 1]).sort();
+	await redis('DEL', stream);
+	await redis('XGROUP', 'CREATE', stream, 'workers', '0', 'MKSTREAM');
+	await world.sql`INSERT INTO pensum.workers (name, boot, slots) VALUES ('here:checker', 'x', 2)`;
+	for (const name of ['here:checker:0', 'here:checker:1', 'here:checker:2', 'holder:checker:0'])
+		await redis('XGROUP', 'CREATECONSUMER', stream, 'workers', name);
+	const entry = await redis('XADD', stream, '*', 'j', newId(), 'a', 0);
+	await redis('XREADGROUP', 'GROUP', 'workers', 'holder:checker:0', 'STREAMS', stream, '>');
+	for (let restart = 0; restart < 100; restart++) {
+		await redis('XGROUP', 'CREATECONSUMER', stream, 'workers', `pod-${restart}:checker:0`);
+		if (restart % 10 === 9) await cleanUp({ inactivity_minutes: 0 });
+	}
+	assert.deepEqual(await names(), ['here:checker:0', 'here:checker:1', 'holder:checker:0']);
+	await redis('XGROUP', 'CREATECONSUMER', stream, 'workers', 'new:checker:0');
+	assert.equal((await cleanUp({ inactivity_minutes: 1 })).consumers, 0, 'not idle for long enough');
+	await redis('XDEL', stream, entry);
+	await redis('XACK', stream, 'workers', entry);
+	await cleanUp({ inactivity_minutes: 0 });
+	assert.deepEqual(await names(), ['here:checker:0', 'here:checker:1']);
+	await world.sql`DELETE FROM pensum.workers WHERE name = 'here:checker'`;
 });
