@@ -13,6 +13,7 @@
 #include "api_handlers.h"
 
 #include <event2/buffer.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +42,8 @@ static const struct {
 	{ "jobs_parked", "gauge", NULL, "Jobs that wait for their student to sign in again." },
 	{ "jobs_running", "gauge", NULL, "Jobs that a worker has claimed." },
 	{ "hint_lag_seconds", "gauge", NULL,
-	  "Age of the oldest job that is due and that nobody has rung for; 0: none." },
+	  "How late the bell is: for the longest that a job whose turn it is has not been rung for, "
+	  "or has not been taken although slots are free; 0: not. A long queue is not late." },
 };
 
 static const struct {
@@ -211,11 +213,15 @@ static void got_workers(const struct pgloop_result *rows, const struct error *er
 static void ask_postgres(struct scrape *s)
 {
 	struct pgloop *pg = s->g->pg;
+	char per_user[24];
+	const char *params[] = { per_user };
 
 	if (!pgloop_is_up(pg))
 		return;
-	if (pgloop_query(pg, ASK_MS, "SELECT name, label, value FROM pensum.metrics()", 0, NULL,
-			 got_jobs, s, NULL) == 0)
+	snprintf(per_user, sizeof(per_user), "%lld",
+		 (long long)s->g->settings->jobs_per_user_running);
+	if (pgloop_query(pg, ASK_MS, "SELECT name, label, value FROM pensum.metrics($1::integer)",
+			 ARRAY_LEN(params), params, got_jobs, s, NULL) == 0)
 		s->waiting++;
 	if (pgloop_query(pg, ASK_MS,
 			 "SELECT name, slots, greatest(extract(epoch FROM now() - seen_at), 0), "

@@ -95,6 +95,31 @@ test('jobs are counted by what the record says, through the ends that are added 
 	assert.equal(rolled, '1', 'the one that ended long ago is added up; the newest are not yet');
 });
 
+test('the bell is late when nobody rings for whose turn it is, or nobody comes; a long queue is not late', async () => {
+	await stack.pg.query('DELETE FROM pensum.jobs');
+	const lag = async () => Number((await stack.pg.query('SELECT pensum.hint_lag(4)'))[0][0]);
+	const add = (count, columns, values) => stack.pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, run_at, ${columns})
+		SELECT md5(random()::text || i)::char(24), 'check', 'checker', 'normal', 'user ' || i, '{}', now() - interval '5 min', ${values}
+		FROM generate_series(1, ${count}) i`);
+	await stack.pg.query(`UPDATE pensum.workers SET seen_at = now(), slots = 4 WHERE name = 'h:checker'`);
+	await add(4, 'state, attempt, worker, started_at', `'running', 1, 'h:checker:' || i, now()`);
+	await add(64, 'rung_at', 'now()');
+	await add(500, 'rung_at', 'NULL');
+	assert.equal(await lag(), 0, 'all slots are busy and the window is full');
+	await stack.pg.query(`DELETE FROM pensum.jobs WHERE state = 'running' AND worker = 'h:checker:1'`);
+	assert.ok(await lag() >= 299, 'a slot is free and does not come');
+	await add(1, 'state, attempt, started_at, finished_at', `'succeeded', 1, now(), now() - interval '20 s'`);
+	assert.ok(await lag() >= 19 && await lag() < 299, `${await lag()}: since the slot became free`);
+	await stack.pg.query(`UPDATE pensum.jobs SET finished_at = now() WHERE state = 'succeeded'`);
+	assert.ok(await lag() < 10);
+	// Nobody is there at all: that is told elsewhere, and is no lag of the bell.
+	await stack.pg.query(`DELETE FROM pensum.jobs WHERE state <> 'queued'; DELETE FROM pensum.jobs WHERE rung_at IS NULL;
+		UPDATE pensum.workers SET seen_at = now() - interval '1 hour' WHERE name = 'h:checker'`);
+	assert.equal(await lag(), 0);
+	await stack.pg.query(`UPDATE pensum.workers SET seen_at = now() WHERE name = 'h:checker'`);
+	await stack.pg.query('DELETE FROM pensum.jobs');
+});
+
 test('what is purged stays counted; a dead letter that begins again ends twice and was submitted once', async () => {
 	await stack.pg.query('DELETE FROM pensum.jobs');
 	await stack.pg.query(`DELETE FROM pensum.totals; UPDATE pensum.totals_until SET until = '-infinity'`);
