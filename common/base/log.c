@@ -59,6 +59,31 @@ static void make_printable(char *line, size_t len)
 			line[i] = ' ';
 }
 
+/* ' name=' or the end comes behind a value. */
+static bool ends_value(const char *rest)
+{
+	size_t name = rest[0] == ' ' ? strspn(rest + 1, "abcdefghijklmnopqrstuvwxyz_") : 0;
+
+	return rest[0] == '\0' || (name > 0 && rest[1 + name] == '=');
+}
+
+/* A sentence with quotes of its own is one value all the same. */
+static void mend_quotes(char *line)
+{
+	bool inside = false;
+
+	for (char *c = line; *c != '\0'; c++) {
+		if (*c != '"')
+			continue;
+		if (!inside)
+			inside = c > line && c[-1] == '=';
+		else if (ends_value(c + 1))
+			inside = false;
+		else
+			*c = '\'';
+	}
+}
+
 static int start_line(char *line, size_t size, enum log_level level)
 {
 	struct timespec now;
@@ -100,6 +125,8 @@ void log_write(enum log_level level, const char *msg, const char *fmt, ...)
 	if (used > sizeof(line) - 2)
 		used = sizeof(line) - 2;
 	make_printable(line, used);
+	line[used] = '\0';
+	mend_quotes(line);
 	line[used++] = '\n';
 	/* One write, so that lines of several processes do not mix. Nothing to do if it fails. */
 	(void)!write(STDERR_FILENO, line, used);

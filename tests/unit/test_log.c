@@ -57,6 +57,23 @@ static void a_line_in_a_file_has_the_time(void **state)
 	assert_string_equal(line + strlen("time=2026-11-22T04:49:27.646Z "), rest);
 }
 
+static void a_value_with_quotes_is_one_value(void **state)
+{
+	static const char wanted[] =
+		"reason=\"a = 'x': no 'y'\" path=/p detail=\"\" text=\"'\"\n";
+	char line[512];
+	ssize_t n;
+
+	(void)state;
+	log_open("test", LOG_LEVEL_INFO);
+	log_info("odd", "reason=\"%s\" path=/p detail=\"%s\" text=\"%s\"", "a = \"x\": no \"y\"", "",
+		 "\"");
+	n = read(reading, line, sizeof(line) - 1);
+	assert_true(n > (ssize_t)strlen(wanted));
+	line[n] = '\0';
+	assert_string_equal(line + n - strlen(wanted), wanted);
+}
+
 static void a_line_in_the_journal_has_the_priority(void **state)
 {
 	const char *line;
@@ -83,6 +100,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_line_in_a_file_has_the_time, catch_stderr,
+						give_stderr_back),
+		cmocka_unit_test_setup_teardown(a_value_with_quotes_is_one_value, catch_stderr,
 						give_stderr_back),
 		cmocka_unit_test_setup_teardown(a_line_in_the_journal_has_the_priority,
 						catch_stderr, give_stderr_back),
