@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
-import { startPool } from './pool.mjs';
+import { judge, startPool } from './pool.mjs';
 
 const MIB = 1024 * 1024;
 const MAX_OUT = 64 * MIB; // of one message (POOL_MAX_CDP_OUT), and of what waits for a client
@@ -17,7 +17,7 @@ let pool, browserPid;
 const rssOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
 const p99 = (times) => times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)];
 // A small call takes as long as ever, or no longer than anybody notices.
-const isPrompt = (times, usual) => p99(times) < Math.max(50, 10 * usual);
+const judgeCalls = (t, times, usual) => judge(t, p99(times) < Math.max(50, 10 * usual), `p99 ${p99(times)} ms, usually ${usual} ms`);
 const mib = (bytes) => Math.round(bytes / MIB);
 
 before(async () => {
@@ -28,7 +28,8 @@ before(async () => {
 after(() => pool.stop());
 
 // The most that each has grown until stop().
-function watchMemory(t) {
+async function watchMemory(t) {
+	browserPid = (await pool.status()).browsers.find((b) => b.leases > 0).pid; // the bystander's
 	const pids = { daemon: pool.daemon.pid, browser: browserPid };
 	const start = {}, grown = { daemon: 0, browser: 0 };
 	for (const [name, pid] of Object.entries(pids)) start[name] = rssOf(pid);
@@ -88,7 +89,7 @@ test('a client that hardly reads is let go, and costs nobody else anything', asy
 	const small = await pool.lease({ ttl_ms: 120_000 });
 	t.after(() => small.close());
 	const usual = p99(await timeCalls(small, (done) => done < 200));
-	const memory = watchMemory(t);
+	const memory = await watchMemory(t);
 	const flood = await startFlood(t);
 	let over = false;
 	const ending = until('end of the flood', floodIsOver, 60_000, 50).then(() => (over = true));
@@ -96,10 +97,10 @@ test('a client that hardly reads is let go, and costs nobody else anything', asy
 	await ending;
 	const grown = memory.stop();
 	t.diagnostic(`${during.length} calls, p99 ${p99(during).toFixed(1)} ms (usually ${usual.toFixed(1)}), daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
-	assert.ok(during.length >= MIN_CALLS, `only ${during.length} calls`);
-	assert.ok(isPrompt(during, usual), `${p99(during)} ms`);
+	judge(t, during.length >= MIN_CALLS, `only ${during.length} calls`);
+	judgeCalls(t, during, usual);
 	assert.ok(grown.daemon < 2 * MAX_EVENTS + SLACK, `daemon +${mib(grown.daemon)} MiB`);
-	assert.ok(grown.browser < 3 * SLACK, `browser +${mib(grown.browser)} MiB`);
+	judge(t, grown.browser < 3 * SLACK, `browser +${mib(grown.browser)} MiB`);
 	flood.readAll();
 	assert.equal(await flood.ended, 'slow_consumer');
 	assert.match(pool.daemon.text(), /reason=slow_consumer detail="too much waits for the client"/);
@@ -112,15 +113,15 @@ test('large answers to one client do not keep another from its small ones', asyn
 	const small = await pool.lease({ ttl_ms: 120_000 });
 	t.after(() => small.close());
 	const usual = p99(await timeCalls(small, (done) => done < 200));
-	const memory = watchMemory(t);
+	const memory = await watchMemory(t);
 	const flood = await startFlood(t);
 	const pull = await startPull(t);
 	const during = await timeCalls(small, () => pull.answers < 3 && !pull.over);
 	const answers = pull.answers;
 	const grown = memory.stop();
 	t.diagnostic(`${during.length} calls, p99 ${p99(during).toFixed(1)} ms (usually ${usual.toFixed(1)}), ${answers} answers, daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
-	assert.ok(during.length >= MIN_CALLS, `only ${during.length} calls`);
-	assert.ok(isPrompt(during, usual), `${p99(during)} ms`);
+	judge(t, during.length >= MIN_CALLS, `only ${during.length} calls`);
+	judgeCalls(t, during, usual);
 	assert.ok(answers >= 3, `only ${answers} answers, ${pull.lease.reason}`);
 	assert.ok(grown.daemon < 2 * MAX_OUT + SLACK, `daemon +${mib(grown.daemon)} MiB`);
 	pull.lease.close();
@@ -140,8 +141,8 @@ for (const [name, code] of Object.entries(floods))
 	test(`a page that logs as fast as it can ends alone: ${name}`, async (t) => {
 		const small = await pool.lease({ ttl_ms: 120_000 });
 		t.after(() => small.close());
-		const before = (await pool.status()).totals.ended.flood ?? 0;
-		const memory = watchMemory(t);
+		const countOf = ({ ended }) => (ended.flood ?? 0) + (ended.page_oom ?? 0), before = countOf((await pool.status()).totals);
+		const memory = await watchMemory(t);
 		const flood = await pool.lease({ ttl_ms: 120_000 });
 		t.after(() => flood.close());
 		await flood.call('Runtime.enable');
@@ -150,11 +151,11 @@ for (const [name, code] of Object.entries(floods))
 		const during = await timeCalls(small, () => !flood.socket.destroyed);
 		const grown = memory.stop();
 		t.diagnostic(`${during.length} calls, slowest ${Math.max(...during).toFixed(0)} ms, daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
-		assert.ok(grown.browser < 8 * SLACK, `browser +${mib(grown.browser)} MiB`);
+		judge(t, grown.browser < 8 * SLACK, `browser +${mib(grown.browser)} MiB`);
 		assert.ok(grown.daemon < MAX_EVENTS + SLACK, `daemon +${mib(grown.daemon)} MiB`);
 		const { totals, browsers } = await pool.until('its page gone', (s) => s.leases.length === 1 && s.contexts.disposing === 0);
-		assert.equal(totals.ended.flood, before + 1);
-		assert.deepEqual(browsers.map((b) => b.pid), [browserPid], 'the browser lives');
+		assert.equal(countOf(totals), before + 1); // where the browser cannot keep up, the watchdog is first
+		assert.ok(browsers.some((b) => b.pid === browserPid), 'the browser lives');
 		assert.equal(await small.evaluate('1 + 1'), 2);
 	});
 
