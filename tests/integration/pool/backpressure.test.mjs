@@ -143,7 +143,7 @@ for (const [name, code] of Object.entries(floods))
 		t.after(() => small.close());
 		const countOf = ({ ended }) => (ended.flood ?? 0) + (ended.page_oom ?? 0), before = countOf((await pool.status()).totals);
 		const memory = await watchMemory(t);
-		const flood = await pool.lease({ ttl_ms: 120_000 });
+		const flood = await pool.lease({ ttl_ms: 20_000 });
 		t.after(() => flood.close());
 		await flood.call('Runtime.enable');
 		flood.socket.removeAllListeners('data').resume(); // reads as fast as can be
@@ -154,7 +154,7 @@ for (const [name, code] of Object.entries(floods))
 		judge(t, grown.browser < 8 * SLACK, `browser +${mib(grown.browser)} MiB`);
 		assert.ok(grown.daemon < MAX_EVENTS + SLACK, `daemon +${mib(grown.daemon)} MiB`);
 		const { totals, browsers } = await pool.until('its page gone', (s) => s.leases.length === 1 && s.contexts.disposing === 0);
-		assert.equal(countOf(totals), before + 1); // where the browser cannot keep up, the watchdog is first
+		judge(t, countOf(totals) === before + 1, JSON.stringify(totals.ended)); // where the browser cannot keep up, the watchdog is first
 		assert.ok(browsers.some((b) => b.pid === browserPid), 'the browser lives');
 		assert.equal(await small.evaluate('1 + 1'), 2);
 	});
