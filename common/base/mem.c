@@ -5,11 +5,20 @@
 #include <stdint.h>
 #include <stdio.h>
 
+static void (*failure_fn)(void);
+
+void mem_on_failure(void (*fn)(void))
+{
+	failure_fn = fn;
+}
+
 static void *must(void *ptr)
 {
 	if (ptr == NULL) {
 		static const char text[] = "<0>level=emerg msg=\"out of memory\"\n";
 		fwrite(text, 1, sizeof(text) - 1, stderr);
+		if (failure_fn != NULL)
+			failure_fn();
 		abort();
 	}
 	return ptr;
@@ -23,6 +32,11 @@ void *mem_zalloc(size_t size)
 void *mem_zalloc_array(size_t count, size_t size)
 {
 	return must(calloc(count ? count : 1, size ? size : 1));
+}
+
+void *mem_malloc(size_t size)
+{
+	return must(malloc(size ? size : 1));
 }
 
 void *mem_realloc(void *ptr, size_t size)

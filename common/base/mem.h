@@ -12,9 +12,13 @@
 void *mem_zalloc(size_t size);			      /* zeroed; free with free() */
 void *mem_zalloc_array(size_t count, size_t size);    /* aborts on overflow too */
 void *mem_realloc(void *ptr, size_t size);
+void *mem_malloc(size_t size); /* malloc() for a library that would not expect the end, either */
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Called before the abort; may end the process in its own way. */
+void mem_on_failure(void (*fn)(void));
 
 /* Overwrites a secret; not optimised away. */
 void mem_wipe(void *ptr, size_t len);

@@ -69,6 +69,7 @@ struct settings {
 	char *worker_host;
 	char *worker_spool_dir;
 	int64_t worker_spool_max_mb;
+	int64_t worker_slot_memory_mb;
 	int64_t checker_slots;
 	int64_t checker_time_limit_s;
 	int64_t docgen_slots;

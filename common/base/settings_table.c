@@ -117,6 +117,9 @@ const struct setting settings_table[] = {
 	     "away."),
 	INT("worker.spool_max_mb", worker_spool_max_mb, "64", 1, 4096,
 	    "It may hold this much, MiB; what is more waits in memory for two minutes."),
+	INT("worker.slot_memory_mb", worker_slot_memory_mb, "512", 0, 65536,
+	    "Memory of its own that one slot may take, MiB; a job that needs more costs its attempt. "
+	    "0: no limit."),
 	INT("checker.slots", checker_slots, "2", 1, 64,
 	    "Jobs that pensum-checker-worker runs at one time, one process each."),
 	INT("checker.time_limit_s", checker_time_limit_s, "120", 5, 3600,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "claim.h"
@@ -343,11 +344,32 @@ static void serve(struct slot *s)
 	}
 }
 
+static void end_for_memory(void)
+{
+	_exit(SLOT_EXIT_MEMORY);
+}
+
+/* What runs away ends this slot, not the machine. AddressSanitizer needs more than anybody has. */
+static void bound_memory(const struct settings *s)
+{
+	rlim_t bytes = (rlim_t)s->worker_slot_memory_mb * 1024 * 1024;
+	struct rlimit limit = { .rlim_cur = bytes, .rlim_max = bytes };
+
+	mem_on_failure(end_for_memory);
+#ifndef __SANITIZE_ADDRESS__
+	if (bytes > 0 && setrlimit(RLIMIT_DATA, &limit) < 0)
+		log_warning("memory is not limited", "err=\"%s\"", strerror(errno));
+#else
+	(void)limit;
+#endif
+}
+
 int slot_main(const struct slot_config *config)
 {
 	struct slot s = { .config = config };
 	struct error err;
 
+	bound_memory(config->settings);
 	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
 		key_job_stream(s.streams[i], config->queue, (enum job_priority)i);
 	if (vault_open(config->settings, &s.vault, &err) < 0 ||

@@ -9,6 +9,10 @@
  *
  * Work that is done while PostgreSQL is away is spooled (spool.h) after a few seconds.
  *
+ * A failure or a retry is not work: while PostgreSQL is away it waits in memory for two minutes. Then
+ * the slot gives up on telling it and goes on; the record still says that the attempt runs, so it is
+ * given back as lost when PostgreSQL is back, and the job is tried again.
+ *
  * A claim or an end may be recorded although its answer was lost. So a slot that is idle asks the
  * record now and then, and at once after such a loss, what it runs, and gives that back.
  */
@@ -38,6 +42,8 @@ struct slot_config {
 	struct slot_watch *watch;
 	struct counts *counts; /* shared as well */
 };
+
+#define SLOT_EXIT_MEMORY 97 /* it ran out of memory (worker.slot_memory_mb) */
 
 /* Runs in its own process; returns its exit code. */
 int slot_main(const struct slot_config *config);

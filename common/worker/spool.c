@@ -216,14 +216,16 @@ static int was_recorded(struct replay *p, struct error *err)
 	return 1;
 }
 
-/* What Redis remembers of the student may be older than what was recorded just now. */
+/* What Redis remembers of the student may be older than what was recorded just now; an answer that a
+ * gateway is making of it is not to be kept behind this, either. */
 static void tell(struct replay *p)
 {
 	char courses[KEY_SIZE], moodle[KEY_SIZE];
 
 	key_courses(courses, p->user);
 	key_moodle(moodle, p->user);
-	redis_call(p->redis, REDIS_MS, NULL, NULL, "DEL", courses, moodle, NULL);
+	redis_call(p->redis, REDIS_MS, NULL, NULL, "SET", courses, "", "EX", KEY_CHANGED_S, NULL);
+	redis_call(p->redis, REDIS_MS, NULL, NULL, "DEL", moodle, NULL);
 	claim_publish(p->redis, &p->ev);
 }
 

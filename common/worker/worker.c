@@ -157,6 +157,9 @@ static void reap(struct parent *p)
 			snprintf(c->fate, sizeof(c->fate),
 				 "The worker was stopped by signal %d (%s).", WTERMSIG(status),
 				 strsignal(WTERMSIG(status)));
+		else if (WEXITSTATUS(status) == SLOT_EXIT_MEMORY)
+			snprintf(c->fate, sizeof(c->fate),
+				 "The worker was stopped: this took more memory than it may.");
 		else
 			snprintf(c->fate, sizeof(c->fate), "The worker ended with exit code %d.",
 				 WEXITSTATUS(status));
@@ -356,7 +359,7 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 	log_open(wp->program.name + strlen("pensum-"), (enum log_level)s.log_level);
 	daemon_prepare();
 	daemon_catch_stop();
-	json_set_alloc_funcs(malloc, mem_wipe_free);
+	json_set_alloc_funcs(mem_malloc, mem_wipe_free);
 	name_host(&p);
 	if (check_files(wp, &s, &err) < 0 || vault_open(&s, &p.vault, &err) < 0 ||
 	    pg_new(&s, p.name, &p.pg, &err) < 0 ||

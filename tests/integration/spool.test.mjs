@@ -65,7 +65,7 @@ const counters = async () => JSON.parse((await pg.query('SELECT counters FROM pe
 
 test('finished work waits on disk, sealed; the slot records it when PostgreSQL is back', async () => {
 	await startWorker();
-	await redis.command('SET', `pensum:courses:${USER}`, 'stale');
+	for (const kind of ['courses', 'moodle']) await redis.command('SET', `pensum:${kind}:${USER}`, 'stale');
 	const id = await finishWithoutPostgres();
 	const [name] = await kept();
 	assert.equal(name, `checker:0:${id}.1`);
@@ -78,7 +78,13 @@ test('finished work waits on disk, sealed; the slot records it when PostgreSQL i
 	assert.equal((await pg.query('SELECT * FROM pensum.course_lists')).length, 1);
 	await until('no file', () => files().length === 0);
 	await until('event', async () => await redis.command('HGET', `pensum:job:${id}`, 's') === 'succeeded');
-	assert.equal(await redis.command('EXISTS', `pensum:courses:${USER}`), 0, 'what Redis knew from before is forgotten');
+	// What Redis knew from before is forgotten, and what is being read now is not kept.
+	assert.equal(await redis.command('GET', `pensum:courses:${USER}`), '');
+	assert.ok(await redis.command('TTL', `pensum:courses:${USER}`) <= 10);
+	assert.equal(await redis.command('EXISTS', `pensum:moodle:${USER}`), 0);
+	const events = (await redis.command('XRANGE', 'pensum:events', '-', '+')).map(([, fields]) => fields)
+		.filter((fields) => fields[fields.indexOf('j') + 1] === id && fields[fields.indexOf('s') + 1] === 'succeeded');
+	assert.equal(events.length, 1, 'and everybody is told once');
 	await until('counters', async () => (await counters()).jobs_replayed_total === 1);
 	assert.equal((await counters()).jobs_spooled_total, 1);
 });
@@ -130,6 +136,21 @@ test('work whose attempt was taken over meanwhile is dropped, and counted', asyn
 	assert.deepEqual(await row(id), ['running', '2', null]);
 	assert.deepEqual(await pg.query('SELECT * FROM pensum.course_lists'), []);
 	await until('counters', async () => (await counters()).job_zombie_rejected_total?.replay === 1);
+});
+
+const slow = process.env.PENSUM_SLOW === '1';
+test('a failure that could not be told for two minutes is given back as lost, and the job is tried again', { skip: !slow }, async () => {
+	await startWorker();
+	const answer = pool.answer;
+	pool.answer = async () => ({ ok: false, code: 'site_down' });
+	const id = await finishWithoutPostgres();
+	await worker.waitLine(/job's end not recorded"/, 150_000);
+	assert.deepEqual(files(), [], 'only finished work waits on disk');
+	pool.answer = answer;
+	await pg.start();
+	await until('second attempt to succeed', async () => (await row(id))[0] === 'succeeded', 30_000);
+	assert.deepEqual((await row(id)).slice(0, 2), ['succeeded', '2']);
+	assert.deepEqual((await pg.query(`SELECT what, attempt, reason FROM pensum.audit WHERE job_id = '${id}' AND reason IS NOT NULL`)).map((r) => r[2]), ['worker_lost']);
 });
 
 test('a spool that is full, or cannot be written, leaves the work in memory', async () => {

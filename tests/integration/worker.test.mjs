@@ -45,8 +45,8 @@ afterEach(async () => {
 	await until('quiet pool', () => pool.running === 0 && pool.open() === 0);
 });
 
-async function startWorker(settings = {}) {
-	worker = await startDaemon('pensum-checker-worker', { ready: /worker ready/, settings: {
+async function startWorker(settings = {}, env = {}) {
+	worker = await startDaemon('pensum-checker-worker', { ready: /worker ready/, env, settings: {
 		'redis.address': redis.address, 'postgres.conninfo': proxy.conninfo, 'secrets.key_file': keyFile,
 		'pool.socket': pool.socketPath, 'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1,
 		'jobs.retry_base_ms': 10, 'worker.spool_dir': path.join(redis.folder, 'spool'), ...settings } });
@@ -359,6 +359,23 @@ test('a slot that dies gives its job back at once, and holds no connection of it
 	assert.equal((await becomes(id, 'succeeded')).attempt, 2);
 	await sleep(1000);
 	assert.deepEqual(shared(), []);
+});
+
+test('a job that needs more memory than a slot may have is quarantined with that reason, and the next one runs', async () => {
+	// AddressSanitizer's own limit stands for ours, which it could not live under.
+	await startWorker({ 'worker.slot_memory_mb': 32 },
+		{ ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1:max_allocation_size_mb=8' });
+	await saveSession();
+	pool.answer = async () => ({ ...ANSWER, courses: [{ id: 1, name: 'x'.repeat(40_000_000) }] });
+	const id = await submit('courses');
+	const end = await becomes(id, 'dead', 30_000);
+	assert.deepEqual([end.attempt, end.code], [3, 'worker_lost']);
+	const [[message]] = await pg.query(`SELECT failure_message FROM pensum.jobs WHERE id = '${id}'`);
+	assert.match(message, /more memory than it may/);
+	pool.answer = async () => ANSWER;
+	await becomes(await submit('courses'), 'succeeded', 30_000);
+	assert.equal(worker.lines.filter((line) => /slot died.*more memory/.test(line)).length, 3);
+	await worker.kill(); // a stop would take the sanitizer's word on that memory for a complaint
 });
 
 test('after a sign-in the password is in no memory of its slot', async () => {
