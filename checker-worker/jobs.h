@@ -8,3 +8,4 @@
 int job_signin(struct work *w);	 /* input {"username"}, secret: the sealed password */
 int job_courses(struct work *w); /* input {} */
 int job_check(struct work *w);	 /* input {"courses":[{"id","name"}]} */
+int job_signout(struct work *w); /* input {}, secret: whose session (gateway/farewell.h) */

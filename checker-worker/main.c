@@ -11,6 +11,7 @@ static const struct work_kind kinds[] = {
 	{ JOB_SIGNIN, job_signin },
 	{ JOB_COURSES, job_courses },
 	{ JOB_CHECK, job_check },
+	{ JOB_SIGNOUT, job_signout },
 };
 
 int main(int argc, char **argv)

@@ -13,6 +13,7 @@ route_fn api_site;	      /* api_health.c */
 route_fn api_session_create;  /* api_signin.c */
 route_fn api_session_get;     /* api_session.c */
 route_fn api_session_delete;  /* api_session.c */
+route_fn api_account_delete;  /* api_account.c */
 route_fn api_courses_get;     /* api_courses.c */
 route_fn api_courses_refresh; /* api_courses.c */
 route_fn api_checks_create;   /* api_checks.c */

@@ -2,7 +2,10 @@
 #include "api_handlers.h"
 
 #include "api_call.h"
+#include "farewell.h"
+#include "feeder.h"
 #include "hub.h"
+#include "keys.h"
 #include "mem.h"
 #include "session.h"
 
@@ -37,22 +40,44 @@ void api_session_get(struct gateway *g, struct request *r)
 static void signed_out(struct gateway *g, struct request *r, const struct pgloop_result *rows,
 		       void *arg)
 {
-	(void)rows;
-	(void)arg;
+	const char *user_id = arg; /* whose Moodle session ends, too; NULL: nobody's */
+	char key[KEY_SIZE];
+
+	if (user_id != NULL && pgloop_rows(rows) > 0 && pgloop_value(rows, 0, 0)[0] == 't') {
+		key_moodle(key, user_id);
+		api_redis_send(g, "DEL", key, NULL);
+		feeder_kick(g->feeder);
+	}
 	session_forget(g, request_session(r)->token_hash);
 	hub_session_ended(g->hub, request_session(r)->token_hash);
 	session_send_cookie(g, r, NULL);
 	reply_empty(r, 204);
 }
 
-/* A sign-in that still runs is cancelled with it: nobody could see how it ends. */
+static void got_last(struct gateway *g, struct request *r, const struct pgloop_result *rows,
+		     void *arg)
+{
+	CLEANUP(farewell_done) struct farewell f = FAREWELL_INIT;
+	const struct session *s = request_session(r);
+	const char *sealed = pgloop_rows(rows) > 0 ? pgloop_value(rows, 0, 1) : NULL;
+	const char *params[] = { s->token_hash, sealed, NULL, NULL, NULL };
+
+	(void)arg;
+	if (sealed != NULL) {
+		farewell_seal(g, s->user_id, sealed, &f);
+		params[2] = f.job_id;
+		params[3] = f.as;
+		params[4] = f.secret.data;
+	}
+	api_query(g, r, "SELECT pensum.session_end($1, $2, $3, $4, $5)", ARRAY_LEN(params), params,
+		  signed_out, sealed ? (void *)s->user_id : NULL);
+}
+
+/* The last browser's sign-out is Moodle's as well (deploy/sql/020_leaving.sql). */
 void api_session_delete(struct gateway *g, struct request *r)
 {
 	const char *params[] = { request_session(r)->token_hash };
 
-	api_query(g, r,
-		  "WITH gone AS (DELETE FROM pensum.sessions WHERE token_hash = $1 "
-		  "RETURNING user_id, signin_job, active) "
-		  "SELECT pensum.job_cancel(signin_job, user_id) FROM gone WHERE NOT active",
-		  ARRAY_LEN(params), params, signed_out, NULL);
+	api_query(g, r, "SELECT user_id, sealed FROM pensum.session_last($1)", ARRAY_LEN(params),
+		  params, got_last, NULL);
 }

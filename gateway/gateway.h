@@ -19,6 +19,7 @@ struct live;
 struct http_server;
 struct session_recent;
 struct traffic;
+struct forgetting;
 
 struct gateway {
 	const struct settings *settings;
@@ -37,5 +38,6 @@ struct gateway {
 	struct http_server *server;		/* http_server.h */
 	struct http_server *admin_server;
 	struct traffic *traffic; /* traffic.h: what is counted here */
+	struct forgetting *forgetting; /* farewell.h: what goes in a moment */
 	int64_t started_ms; /* monotonic */
 };

@@ -17,6 +17,7 @@
 #include "daemon.h"
 #include "gateway.h"
 #include "hasher.h"
+#include "farewell.h"
 #include "feeder.h"
 #include "housekeeping.h"
 #include "http_server.h"
@@ -245,6 +246,7 @@ static void tear_down(struct run *run)
 	struct gateway *g = &run->g;
 
 	housekeeping_stop(run->housekeeping);
+	farewell_stop(g);
 	feeder_stop(g->feeder);
 	g->feeder = NULL;
 	close_all(g);

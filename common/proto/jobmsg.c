@@ -8,7 +8,8 @@
 #include "mem.h"
 #include "text.h"
 
-static const char *const kind_names[JOB_KIND_COUNT] = { "signin", "courses", "check", "document" };
+static const char *const kind_names[JOB_KIND_COUNT] = { "signin", "courses", "check",
+							   "document", "signout" };
 static const char *const queue_names[JOB_QUEUE_COUNT] = { "checker", "docgen" };
 static const char *const priority_names[JOB_PRIORITY_COUNT] = { "high", "normal", "low" };
 static const char *const state_names[JOB_STATE_COUNT] = {
@@ -25,6 +26,7 @@ static const struct {
 	[JOB_COURSES] = { JOB_QUEUE_CHECKER, JOB_HIGH },
 	[JOB_CHECK] = { JOB_QUEUE_CHECKER, JOB_NORMAL },
 	[JOB_DOCUMENT] = { JOB_QUEUE_DOCGEN, JOB_NORMAL },
+	[JOB_SIGNOUT] = { JOB_QUEUE_CHECKER, JOB_LOW },
 };
 
 bool id_is_valid(const char *id)

@@ -25,7 +25,7 @@
 
 bool id_is_valid(const char *id);
 
-enum job_kind { JOB_SIGNIN, JOB_COURSES, JOB_CHECK, JOB_DOCUMENT, JOB_KIND_COUNT };
+enum job_kind { JOB_SIGNIN, JOB_COURSES, JOB_CHECK, JOB_DOCUMENT, JOB_SIGNOUT, JOB_KIND_COUNT };
 enum job_queue { JOB_QUEUE_CHECKER, JOB_QUEUE_DOCGEN, JOB_QUEUE_COUNT };
 enum job_priority { JOB_HIGH, JOB_NORMAL, JOB_LOW, JOB_PRIORITY_COUNT };
 enum job_state {

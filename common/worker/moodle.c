@@ -115,19 +115,20 @@ static int go_there(struct work *w, struct moodle *m, struct error *err)
 	return site_goto(m->lease, url, within(w, GOTO_MS), err);
 }
 
-/* cookies: the saved session's; NULL: signed out, in a page of its own. */
-static int open_page(struct work *w, enum pool_class cls, json_t *cookies, struct moodle *m)
+/* user_id: whose page is kept, before and after; NULL: nobody's. cookies: of the saved session. */
+static int open_page(struct work *w, enum pool_class cls, const char *user_id, json_t *cookies,
+		     struct moodle *m)
 {
 	char key[POOL_KEY_SIZE];
 	struct error err;
 	int e;
 
-	snprintf(key, sizeof(key), "moodle:%s", w->user_id);
+	snprintf(key, sizeof(key), "moodle:%s", user_id ? user_id : "");
 	work_progress(w, "waiting for a browser", 0, 0, "");
 	m->wwwroot = mem_strdup(w->settings->site_url);
 	for (size_t len = strlen(m->wwwroot); len > 0 && m->wwwroot[len - 1] == '/'; len--)
 		m->wwwroot[len - 1] = '\0';
-	e = begin_lease(w, cls, cookies ? key : NULL, &m->lease, &err);
+	e = begin_lease(w, cls, user_id ? key : NULL, &m->lease, &err);
 	if (e == 0)
 		e = page_prepare(m->lease, within(w, CALL_MS), &err);
 	if (e == 0)
@@ -141,7 +142,7 @@ static int open_page(struct work *w, enum pool_class cls, json_t *cookies, struc
 
 int moodle_open(struct work *w, enum pool_class cls, struct moodle *m)
 {
-	return open_page(w, cls, NULL, m);
+	return open_page(w, cls, NULL, NULL, m);
 }
 
 void moodle_close(struct moodle *m)
@@ -187,19 +188,19 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 
 /* ---- the saved session ---- */
 
-static void seal_context(const struct work *w, char out[64])
+static void seal_context(const char *user_id, char out[64])
 {
-	snprintf(out, 64, "moodle %s", w->user_id);
+	snprintf(out, 64, "moodle %s", user_id);
 }
 
-static json_t *unseal_cookies(struct work *w, const char *sealed)
+static json_t *unseal_cookies(struct work *w, const char *user_id, const char *sealed)
 {
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT;
 	char context[64];
 	struct error err;
 	json_t *cookies;
 
-	seal_context(w, context);
+	seal_context(user_id, context);
 	if (vault_unseal(w->vault, context, sealed, &text, &err) < 0) {
 		log_warning("saved Moodle session unusable", "err=\"%s\"", err.text);
 		return NULL;
@@ -273,12 +274,34 @@ int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m)
 	if (m->sealed == NULL && load_from_postgres(w, &m->sealed) < 0)
 		return -1;
 	if (m->sealed != NULL)
-		cookies = unseal_cookies(w, m->sealed);
+		cookies = unseal_cookies(w, w->user_id, m->sealed);
 	if (cookies == NULL)
 		return moodle_fail(w, m, "session_dead", NULL);
-	e = open_page(w, cls, cookies, m);
+	e = open_page(w, cls, w->user_id, cookies, m);
 	json_decref(cookies);
 	return e;
+}
+
+int moodle_open_saved(struct work *w, const char *user_id, const char *sealed, struct moodle *m)
+{
+	json_t *cookies = sealed ? unseal_cookies(w, user_id, sealed) : NULL;
+	int e;
+
+	if (cookies == NULL)
+		cookies = json_array(); /* what a kept page has goes */
+	e = open_page(w, POOL_CHECK, user_id, cookies, m);
+	json_decref(cookies);
+	return e;
+}
+
+/* The pool keeps no page with a call that is open (poolmsg.h). */
+void moodle_discard(struct moodle *m)
+{
+	if (m->lease != NULL)
+		lease_post(m->lease, "Runtime.evaluate",
+			   json_pack("{ss sb}", "expression", "new Promise(() => {})",
+				     "awaitPromise", 1),
+			   NULL);
 }
 
 static void forget_session(struct work *w, const char *sealed)
@@ -323,7 +346,7 @@ int moodle_session_make(struct work *w, struct moodle *m, const char *password,
 		return fail_by_errno(w, e, &err, m->lease);
 	text = json_dumps(cookies, JSON_COMPACT);
 	json_decref(cookies);
-	seal_context(w, context);
+	seal_context(w->user_id, context);
 	ms->sealed = (struct buf)BUF_INIT;
 	vault_seal(w->vault, context, text, strlen(text), &ms->sealed);
 	mem_wipe(text, strlen(text));

@@ -29,7 +29,11 @@ struct moodle {
 int moodle_open(struct work *w, enum pool_class cls, struct moodle *m);
 /* … or with the student's saved session; without one fails "session_dead". */
 int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m);
+/* … or with this one (as it was kept; NULL: signed out) in the page that is kept for the student. */
+int moodle_open_saved(struct work *w, const char *user_id, const char *sealed, struct moodle *m);
 void moodle_close(struct moodle *m); /* for CLEANUP() too */
+/* The page is kept for nobody, whatever was said when it was opened. Then moodle_close(). */
+void moodle_discard(struct moodle *m);
 
 /* Calls run(args) of a script: declarations that follow the prelude's in one scope (contract in
  * scripts/moodle.js). args are taken; wwwroot is added. *ret is the answer, yours. An answer with

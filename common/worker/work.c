@@ -119,16 +119,21 @@ int work_tick(void *work)
 	return w->lost || w->cancelled || (w->stopping && deadline_is_over(w->stop_at));
 }
 
-int work_open_secret(struct work *w, struct buf *out)
+int work_open_secret_as(struct work *w, const char *what, struct buf *out)
 {
 	char context[64];
 	struct error err;
 
 	if (w->secret == NULL)
 		return work_fail(w, "bad_input", "The password is no longer here: sign in again.");
-	snprintf(context, sizeof(context), "password %s", w->id);
+	snprintf(context, sizeof(context), "%s %s", what, w->id);
 	if (vault_unseal(w->vault, context, w->secret, out, &err) < 0)
 		return work_fail(w, "bad_input",
 				 "The password could not be opened: sign in again.");
 	return 0;
+}
+
+int work_open_secret(struct work *w, struct buf *out)
+{
+	return work_open_secret_as(w, "password", out);
 }

@@ -96,3 +96,5 @@ int work_tick(void *work);
 
 /* The sealed password opened; end it with buf_wipe(). */
 int work_open_secret(struct work *w, struct buf *out);
+/* What was sealed under "<what> <job id>". */
+int work_open_secret_as(struct work *w, const char *what, struct buf *out);
