@@ -72,10 +72,11 @@ async function step(who, seconds) {
 
 for (const who of CLOCKS) {
 	test(`the clock of ${who} is put on by an hour, back by two, and right again`, async () => {
-		for (const [seconds, name] of [[3600, '+1 h'], [-3600, '−1 h'], [0, 'right again']]) {
+		for (const [seconds, name] of [[3600, '+1 h'], [-3600, '−1 h'], ...(long ? [[0, 'right again']] : [])]) {
 			const { verdict, took } = await step(who, seconds);
 			report(`P11 clock of ${who} ${name}`, verdict, took, 'to the last end');
 		}
+		setClock(who, 0);
 	});
 }
 

@@ -16,7 +16,7 @@ before(async () => {
 after(() => world?.stop());
 
 test('a gateway that is killed at random instants keeps each promise once', async () => {
-	const kills = long ? 200 : 8;
+	const kills = long ? 200 : 6;
 	const crowd = new Crowd(world), watchers = watchAll(world);
 	let going = true, slowest = 0;
 	const asking = crowd.submit(1e6, { going: () => going, gapMs: 40 });

@@ -70,7 +70,8 @@ test('a worker that is killed and comes back gives its jobs back at once', async
 	report('P3 kill -9 worker, restarted', verdict, Date.now() - at, 'to the last end');
 });
 
-test('hosts that are dead or frozen are noticed within 20 s; one that wakes changes nothing', async () => {
+// In the short form the death of a host is hosts.test.mjs.
+test('hosts that are dead or frozen are noticed within 20 s; one that wakes changes nothing', { skip: !long && 'long form' }, async () => {
 	const crowd = new Crowd(world);
 	watchers = watchAll(world);
 	await world.startWorker('a');
