@@ -115,7 +115,7 @@ test('consumers do not grow in number, however often a worker starts', async () 
 });
 
 test('gateway and workers are restarted in turn under load: nothing fails, no attempt is spent', async () => {
-	const rounds = long ? 20 : 3;
+	const rounds = long ? 20 : 2;
 	const crowd = new Crowd(world);
 	let going = true;
 	world.pool.answer = (answer => async () => (await sleep(Math.random() * 200), answer()))(world.pool.answer);

@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 test('pages that are cut off at random, events that are trimmed, gateways that restart: no gap, no repeat', async () => {
-	const cuts = long ? 1000 : 150;
+	const cuts = long ? 1000 : 120;
 	const crowd = new Crowd(world);
 	watchers = [...watchAll(world, { pauseMs: 50 }), ...watchAll(world, { pauseMs: 50 })];
 	let going = true;
@@ -73,7 +73,7 @@ test('who does not read costs nobody else anything', async () => {
 });
 
 test('all pages come back after a crash, and requests are answered meanwhile', async () => {
-	const count = long ? 5000 : 240, each = Math.ceil(count / 8);
+	const count = long ? 5000 : 160, each = Math.ceil(count / 8);
 	const crowd = new Crowd(world);
 	for (let i = 0; i < each; i++) watchers.push(...watchAll(world, { pauseMs: 3000 }));
 	await until('every page', () => watchers.every((watcher) => watcher.ws?.status === 101), 60_000, 100);
