@@ -37,7 +37,7 @@ const MESSAGES = {
 };
 
 function callError(ctx, error) {
-	const branch = ctx.generation.replace('.', '0');
+	const branch = ctx.generation.replace(/\.(?=\d$)/, '0').replace('.', '');
 	return {
 		error: true,
 		exception: {

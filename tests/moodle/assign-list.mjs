@@ -1,4 +1,5 @@
 // The assignments of a course: mod/assign/index.php up to 4.5, course/overview.php from 5.0.
+import { shows } from './generations.mjs';
 import { redirect } from './http.mjs';
 import { courseOfQuery, courseStop } from './courses.mjs';
 import { stateOf, viewUrl, visibleAssigns } from './assignments.mjs';
@@ -21,7 +22,7 @@ const dueText = (ctx, epoch) => (epoch === null ? '-' : dateText(epoch, ctx.lang
 
 // 5.0 redirects before it looks at the session; only the overview does.
 export function listAssigns(ctx) {
-	if (ctx.generation === '5.0') {
+	if (shows(ctx, 'overview')) {
 		const id = encodeURIComponent(ctx.query.get('id') ?? '');
 		return redirect(ctx, `/course/overview.php?id=${id}&expand%5B%5D=assign#assign_overview_collapsible`);
 	}
@@ -118,7 +119,7 @@ export function readFragment(ctx, args) {
 	const values = Object.fromEntries((args.args ?? []).map(({ name, value }) => [name, value]));
 	const isOverview = args.component === 'core_course' && args.callback === 'course_overview';
 	ctx.batch.fragments += 1;
-	if (ctx.generation !== '5.0' || !isOverview || ctx.batch.fragments > 1) throw new MoodleError('codingerror');
+	if (!shows(ctx, 'overview') || !isOverview || ctx.batch.fragments > 1) throw new MoodleError('codingerror');
 	const course = ctx.site.courses.get(Number(values.courseid));
 	if (!course || values.modname !== 'assign') throw new MoodleError('invalidparameter');
 	if (!ctx.site.coursesOf(ctx.session.user).includes(course)) throw new MoodleError('requireloginerror');

@@ -1,5 +1,6 @@
-// One assignment: mod/assign/view.php. Its signs are those of 4.5 (5.0 differs in an empty intro).
+// One assignment: mod/assign/view.php, with the signs of its generation.
 import { courseStop } from './courses.mjs';
+import { shows } from './generations.mjs';
 import { redirect } from './http.mjs';
 import { accessOf, actionsOf, courseOptions, introIsHidden, stateOf, viewUrl } from './assignments.mjs';
 import { attachmentUrl, introHtml, submissionUrl } from './files.mjs';
@@ -57,6 +58,7 @@ ${activityDescription(ctx, assign, state)}</div>
 }
 
 function activityDates(ctx, assign, state) {
+	if (!shows(ctx, 'datesRegion')) return '';
 	const dates = [];
 	const add = (key, epoch) => {
 		const label = text(ctx.lang, `activitydate:${key}`);
@@ -108,11 +110,20 @@ function groupByFolder(files) {
 
 function studentView(ctx, assign, state) {
 	const alert = state.no_team ? `<div class="alert alert-warning">${text(ctx.lang, 'noteam')}</div>` : '';
-	return `${controls(ctx, assign, state)}${alert}
+	const actions = controls(ctx, assign, state);
+	const [above, below] = shows(ctx, 'controlsOnTop') ? [actions, ''] : ['', actions];
+	return `${above}${alert}${openingNotice(ctx, assign, state)}
 <div class="submissionstatustable"><h3>${text(ctx.lang, 'submissionstatus')}</h3>
 <div class="box py-3 boxaligncenter submissionsummarytable"><table class="generaltable table-bordered">
 <tbody>${statusRows(ctx, assign, state).join('\n')}</tbody>
-</table></div></div>${feedback(ctx, assign, state)}${attemptHistory(ctx, state)}`;
+</table></div>${below}</div>${feedback(ctx, assign, state)}${attemptHistory(ctx, state)}`;
+}
+
+// Up to 3.10 a box says that it opens later.
+function openingNotice(ctx, assign, state) {
+	if (shows(ctx, 'datesRegion') || !state.notOpen) return '';
+	const date = dateText(assign.opens, ctx.lang, ctx.session.user.timezone);
+	return `<div class="box py-3 generalbox boxaligncenter submissionsalloweddates">${text(ctx.lang, 'allowsubmissionsfromdatesummary', date)}</div>`;
 }
 
 function controls(ctx, assign, state) {
@@ -129,6 +140,7 @@ function controls(ctx, assign, state) {
 ${hiddenField('id', assign.cmid)}${hiddenField('action', action)}${hiddenField('sesskey', ctx.session.sesskey)}
 <button type="submit" class="btn btn-primary">${text(ctx.lang, key)}</button></form></div>`;
 	});
+	if (!shows(ctx, 'controlsOnTop')) return `<div class="box py-3 generalbox submissionaction">${buttons.join('\n')}</div>\n`;
 	return `<div class="container-fluid tertiary-navigation"><div class="row">${buttons.join('\n')}</div></div>\n`;
 }
 
@@ -141,13 +153,15 @@ function row(label, content, cssClass = '') {
 function statusRows(ctx, assign, state) {
 	const t = (key, a) => text(ctx.lang, key, a);
 	const rows = [];
+	const noTeam = `<div class="alert alert-danger alert-block" role="alert">${t('noteam')}</div>`;
+	if (assign.team) rows.push(row(t('submissionteam'), state.no_team ? noTeam : escapeHtml(assign.team)));
 	if (assign.attempts !== 1) rows.push(row(t('attemptnumber'), t('currentattempt', String(state.attempt))));
-	if (assign.team) rows.push(row(t('submissionteam'), state.no_team ? '-' : escapeHtml(assign.team)));
-	rows.push(statusRow(t, assign, state));
+	rows.push(statusRow(ctx, t, assign, state));
 	if (state.locked) rows.push(row('', t('submissionslocked'), 'submissionlocked'));
 	const grading = state.isGraded ? 'graded' : 'notgraded';
 	rows.push(row(t('gradingstatus'), t(grading), `submission${grading}`));
 	const date = (epoch) => dateText(epoch, ctx.lang, ctx.session.user.timezone);
+	if (!shows(ctx, 'datesRegion') && state.due !== null) rows.push(row(t('duedate'), date(state.due)));
 	if (state.extension && state.due !== null) rows.push(row(t('extensionduedate'), date(state.extension)));
 	rows.push(...timeRow(ctx, t, state));
 	if (state.status !== 'none') {
@@ -158,11 +172,19 @@ function statusRows(ctx, assign, state) {
 	return rows;
 }
 
-function statusRow(t, assign, state) {
+function statusRow(ctx, t, assign, state) {
 	const label = t('submissionstatus');
-	if (assign.offline) return row(label, t('noonlinesubmissions'));
+	if (assign.offline && !state.no_team) return row(label, t('noonlinesubmissions'));
 	if (state.status === 'none') return row(label, t(assign.team ? 'nosubmission' : 'nosubmissionyet'));
-	return row(label, t(`submissionstatus_${state.status}`), `submissionstatus${state.status}`);
+	const awaited = state.status === 'draft' && assign.team_all_submit ? whoIsAwaited(ctx, t, assign, state) : '';
+	return row(label, t(`submissionstatus_${state.status}`) + awaited, `submissionstatus${state.status}`);
+}
+
+// Who of the team has not submitted: a mate always, and the student until the own part is done.
+function whoIsAwaited(ctx, t, assign, state) {
+	const ids = state.own_part_done ? [9001] : [9001, ctx.session.user.id];
+	const links = ids.map((id) => `<a href="${ctx.wwwroot}/user/view.php?id=${id}&amp;course=${assign.course.id}">N. N.</a>`);
+	return `<div>${t('userswhoneedtosubmit', links.join(', '))}</div>`;
 }
 
 function timeRow(ctx, t, state) {

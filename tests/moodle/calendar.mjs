@@ -1,6 +1,7 @@
 // The calendar's ajax functions: events of what is due and not yet submitted, with epochs.
 import { actionsOf, introIsHidden, stateOf, viewUrl, visibleAssigns } from './assignments.mjs';
 import { courseRecord } from './course-list.mjs';
+import { shows } from './generations.mjs';
 import { MoodleError, checkArgs } from './errors.mjs';
 import { introHtml } from './files.mjs';
 import { formatString, text } from './strings.mjs';
@@ -20,7 +21,7 @@ function makeEvent(ctx, assign, state, { kind, when }) {
 		name: text(ctx.lang, kind === 'due' ? 'calendardue' : 'calendarextension', name),
 		description: isHidden ? '' : introHtml(ctx, assign).replace(/<img\b[^>]*>/gi, ''),
 		descriptionformat: 1, location: '', component: 'mod_assign', modulename: 'assign',
-		activityname: name, activitystr: 'Assignment is due', instance: assign.cmid,
+		...(shows(ctx, 'activityNames') && { activityname: name, activitystr: 'Assignment is due' }), instance: assign.cmid,
 		eventtype: kind, timestart: when, timeduration: 0, timesort: when, timemodified: ctx.site.now,
 		visible: 1, overdue: when < ctx.now, userid: ctx.session.user.id,
 		course: courseRecord(ctx, assign.course),
@@ -36,13 +37,32 @@ function makeEvent(ctx, assign, state, { kind, when }) {
 function eventsOf(ctx, course, { withExtensions, withSubmitted = false }) {
 	return visibleAssigns(ctx, course).flatMap((assign) => {
 		const state = stateOf(ctx, assign);
-		if (state.due === null || (state.submitted && !withSubmitted)) return [];
+		if (state.due === null || (!withSubmitted && isNoAction(state))) return [];
 		const events = [makeEvent(ctx, assign, state, { kind: 'due', when: state.due })];
-		if (withExtensions && state.extension) {
+		if (withExtensions && state.extension && shows(ctx, 'extensionEvents')) {
 			events.push(makeEvent(ctx, assign, state, { kind: 'extension', when: state.extension }));
 		}
 		return events;
-	}).sort((a, b) => a.timesort - b.timesort || a.id - b.id);
+	}).concat(activityEvents(ctx, course)).sort((a, b) => a.timesort - b.timesort || a.id - b.id);
+}
+
+// What is submitted, or ticked as done, asks for nothing any more.
+const isNoAction = (state) => state.submitted || state.completed || state.own_part_done;
+
+// Quizzes, forums and others of the course that this student has not done.
+function activityEvents(ctx, course) {
+	const { username } = ctx.session.user;
+	return course.activities.filter((one) => !one.done_by?.includes(username)).map((one) => {
+		const name = formatString(one.name);
+		const url = `${ctx.wwwroot}/mod/${one.module}/view.php?id=${one.cmid}`;
+		return {
+			id: one.cmid * 10, name: `${name} (${one.event})`, ...(shows(ctx, 'activityNames') && { activityname: name }),
+			description: '', component: `mod_${one.module}`, modulename: one.module, instance: one.cmid,
+			eventtype: one.event, timestart: one.due, timesort: one.due, timeduration: 0, overdue: one.due < ctx.now,
+			userid: ctx.session.user.id, course: courseRecord(ctx, course), url,
+			action: { name, url, itemcount: 1, actionable: one.open !== false, showitemcount: false },
+		};
+	});
 }
 
 const between = (events, from, to) => events.filter(

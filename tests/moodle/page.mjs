@@ -1,6 +1,7 @@
 // The frame of every page: M.cfg, the body's id and classes, the user menu, the region of the page.
+import { shows } from './generations.mjs';
 import { html } from './http.mjs';
-import { escapeHtml, formatString, text, timezoneName } from './strings.mjs';
+import { directionOf, escapeHtml, formatString, text, timezoneName } from './strings.mjs';
 import { TIMEOUT_S } from './sessions.mjs';
 
 const STYLE = `body{font:16px/1.5 system-ui,sans-serif;margin:0;color:#1d2125}
@@ -15,16 +16,17 @@ const phpJson = (value) => JSON.stringify(value).replaceAll('/', '\\/');
 
 function config(ctx, { course, assign, contextid }) {
 	const { session, wwwroot, site } = ctx;
-	const is45 = { apibase: `${wwwroot}/r.php/api`, homeurl: {} };
+	const userId = session.user?.id ?? 0;
+	const newer = shows(ctx, 'config') ? { apibase: `${wwwroot}/r.php/api`, homeurl: {}, userId } : {};
 	return {
-		wwwroot, ...is45, sesskey: session.sesskey, sessiontimeout: String(TIMEOUT_S),
+		wwwroot, ...newer, sesskey: session.sesskey, sessiontimeout: String(TIMEOUT_S),
 		sessiontimeoutwarning: '1200', themerev: '1', slasharguments: 1, theme: 'boost',
 		iconsystemmodule: 'core/icon_system_fontawesome', jsrev: '1', admin: 'admin', svgicons: true,
 		usertimezone: timezoneName(session.user?.timezone ?? site.timezone, ctx.lang),
 		language: ctx.lang, courseId: course?.id ?? 1, courseContextId: course?.contextid ?? 2,
 		contextid: contextid ?? assign?.contextid ?? course?.contextid ?? 2,
 		contextInstanceId: assign?.cmid ?? course?.id ?? 1,
-		langrev: 1, templaterev: '1', siteId: 1, userId: session.user?.id ?? 0,
+		langrev: 1, templaterev: '1', siteId: 1,
 	};
 }
 
@@ -37,12 +39,13 @@ function userMenu(ctx) {
 	if (!user) return `<span class="login"><a href="${ctx.wwwroot}/login/index.php">${text(ctx.lang, 'login')}</a></span>`;
 	if (user.isGuest) return `<span class="login">${escapeHtml(fullName(user))} (<a href="${ctx.wwwroot}/login/index.php">${text(ctx.lang, 'login')}</a>)</span>`;
 	return `<span class="usermenu"><span class="usertext">${escapeHtml(fullName(user))}</span>
+<a href="${ctx.wwwroot}/user/profile.php?id=${user.id}">☺</a>
 <a href="${ctx.wwwroot}/user/preferences.php">⚙</a>
 <a href="${logoutUrl(ctx)}" class="dropdown-item" role="menuitem">${text(ctx.lang, 'logout')}</a></span>`;
 }
 
 function bodyClasses(ctx, { id, layout, course, assign }) {
-	const words = ['format-site', `path-${id.split('-')[1]}`, 'chrome', 'dir-ltr', `lang-${ctx.lang}`];
+	const words = ['format-site', `path-${id.split('-')[1]}`, 'chrome', `dir-${directionOf(ctx.lang)}`, `lang-${ctx.lang}`];
 	if (id.startsWith('mod-assign') || id.includes('mod-assign')) words.push('path-mod', 'path-mod-assign');
 	words.push(`pagelayout-${layout}`, `course-${course?.id ?? 1}`, `context-${assign?.contextid ?? course?.contextid ?? 2}`);
 	if (assign) words.push(`cmid-${assign.cmid}`, 'cm-type-assign');
@@ -54,7 +57,7 @@ function bodyClasses(ctx, { id, layout, course, assign }) {
 export function page(ctx, options) {
 	const { id, title, heading = title, above = '', main = '', status = 200, layout = 'standard' } = options;
 	return html(`<!DOCTYPE html>
-<html dir="ltr" lang="${ctx.lang}" xml:lang="${ctx.lang}">
+<html dir="${directionOf(ctx.lang)}" lang="${ctx.lang}" xml:lang="${ctx.lang}">
 <head>
 <title>${formatString(title)} | ${formatString(ctx.site.name)}</title>
 <meta http-equiv="Content-Type" content="text/html; charset=utf-8">

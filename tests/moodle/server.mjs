@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // A stand-in Moodle site, for tests and for the demo: the URLs, fields, redirects, cookies and
-// markup signs of Moodle 4.5 (or 5.0), and nothing else of it. Node's standard library only.
+// markup signs of Moodle 3.9 to 5.0, and nothing else of it. Node's standard library only.
 //
 //   node tests/moodle/server.mjs [--port N (0: any)] [--host 127.0.0.1] [--data FILE]
-//        [--latency-ms N] [--generation 4.5|5.0] [--lang en|de] [--base-path /sub]
+//        [--latency-ms N] [--generation 3.9|3.11|4.2|4.5|5.0] [--lang en|de|ar|ja] [--base-path /sub]
 //        [--verbose] [--exit-with-stdin]
 //
 // Prints one line when it listens: "moodle stand-in listening on http://127.0.0.1:PORT/sub".
@@ -48,17 +48,19 @@ import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Control } from './control.mjs';
+import { isGeneration } from './generations.mjs';
 import { makeHandler } from './router.mjs';
 import { Sessions } from './sessions.mjs';
 import { loadSite } from './site.mjs';
+import { isLanguage } from './strings.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
 export async function startMoodle(options = {}) {
 	const { data = path.join(here, 'site.json'), port = 0, host = '127.0.0.1', latencyMs = 0 } = options;
 	const { generation = '4.5', lang = 'en', basePath = '', log = () => {} } = options;
-	if (!['4.5', '5.0'].includes(generation)) throw new Error(`generation ${generation}: 4.5 or 5.0`);
-	if (!['en', 'de'].includes(lang)) throw new Error(`lang ${lang}: en or de`);
+	if (!isGeneration(generation)) throw new Error(`generation ${generation} is not known`);
+	if (!isLanguage(lang)) throw new Error(`lang ${lang} is not known`);
 
 	const base = basePath.replace(/\/+$/, '').replace(/^(?=[^/])/, '/');
 	const sessions = new Sessions();

@@ -6,6 +6,7 @@
 //   courses   [{ id, fullname, shortname, summary, startdate, enddate, visible?, lang?, category?,
 //                format?: "topics"|"singleactivity" (no section column), members: [username],
 //                teachers?, hidden_by?, favourite_of?, suspended_for?: [username],
+//                activities?: [{ cmid, module, event, name, due, open?, done_by? }],
 //                assignments: [{ cmid, name, section, intro, due, opens, cutoff, ... }] }]
 //   bulk      [{ member, courses, assignments, first_course, first_cmid }]: many plain courses
 //
@@ -13,7 +14,7 @@
 // (files.mjs), attachments_later, hide_intro (until it opens), visible, restricted, stealth,
 // offline, drafts (a submit button), time_limit_s, attempts, team, team_all_submit, max_grade;
 // and `students`: { username: status | { status, grade, locked, due, extension, attempt, no_team,
-// own_part_done } } where status is none | draft | submitted | graded | reopened | marked.
+// own_part_done, completed } } where status is none | draft | submitted | graded | reopened | marked.
 // Dates: null, an epoch, or relative to the start ("+3d", "-2d 4h", "+1d @23:55" local time).
 // An intro or a summary may be a list of lines.
 import { readFileSync } from 'node:fs';
@@ -75,6 +76,7 @@ class Site {
 		};
 		if (this.courses.has(course.id)) throw new Error(`course ${course.id} twice`);
 		this.courses.set(course.id, course);
+		course.activities = (raw.activities ?? []).map((one) => ({ ...one, due: when(one.due) }));
 		course.assignments = (raw.assignments ?? []).map((a) => this.#addAssign(a, course, when));
 	}
 

@@ -1,4 +1,5 @@
-// Moodle's texts in the two languages of the stand-in, its dates, and its ways of escaping.
+// Moodle's texts in the languages of the stand-in, its dates, and its ways of escaping.
+import { AR, JA } from './languages.mjs';
 
 const EN = {
 	submissionstatus_: 'No submission',
@@ -14,6 +15,8 @@ const EN = {
 	noonlinesubmissions: 'This assignment does not require you to submit anything online',
 	submissionslocked: 'This assignment is not accepting submissions',
 	submissionteam: 'Group',
+	userswhoneedtosubmit: 'Users who need to submit: {$a}',
+	allowsubmissionsfromdatesummary: 'This assignment will accept submissions from {$a}',
 	noteam: 'You are not a member of any group. Please contact your teacher.',
 	gradingstatus: 'Grading status',
 	graded: 'Graded',
@@ -136,13 +139,14 @@ const DE = {
 	cancel: 'Abbrechen',
 };
 
-const TEXTS = { en: EN, de: DE };
-const LOCALES = { en: 'en-AU', de: 'de-DE' };
+const TEXTS = { en: EN, de: DE, ar: AR, ja: JA };
+const LOCALES = { en: 'en-AU', de: 'de-DE', ar: 'ar-u-nu-latn', ja: 'ja-JP' };
 
 export const isLanguage = (lang) => Object.hasOwn(TEXTS, lang);
+export const directionOf = (lang) => (lang === 'ar' ? 'rtl' : 'ltr');
 
 export function text(lang, key, a = '') {
-	return (TEXTS[lang]?.[key] ?? `[[${key}]]`).replace('{$a}', () => a);
+	return (TEXTS[lang]?.[key] ?? EN[key] ?? `[[${key}]]`).replace('{$a}', () => a);
 }
 
 export function zonedParts(epoch, timezone) {
@@ -164,16 +168,25 @@ export function dateText(epoch, lang, timezone) {
 	if (lang === 'de') {
 		return `${day.weekday}, ${day.day}. ${day.month} ${day.year}, ${String(hour).padStart(2, '0')}:${mm}`;
 	}
+	if (lang === 'ja') {
+		const [month] = new Intl.DateTimeFormat('en', { timeZone: timezone, month: 'numeric' }).format(epoch * 1000).split('/');
+		return `${day.year.replace(/\D/g, '')}年 ${month}月 ${day.day.replace(/\D/g, '')}日(${day.weekday}) ${String(hour).padStart(2, '0')}:${mm}`;
+	}
 	const half = hour < 12 ? 'AM' : 'PM';
+	if (lang === 'ar') return `${day.weekday}، ${day.day} ${day.month} ${day.year}، ${hour % 12 || 12}:${mm} ${half}`;
 	return `${day.weekday}, ${day.day} ${day.month} ${day.year}, ${hour % 12 || 12}:${mm} ${half}`;
 }
 
+const UNITS = {
+	en: [['day', 'days', 86400], ['hour', 'hours', 3600], ['min', 'mins', 60], ['sec', 'secs', 1]],
+	de: [['Tag', 'Tage', 86400], ['Stunde', 'Stunden', 3600], ['Minute', 'Minuten', 60], ['Sekunde', 'Sekunden', 1]],
+	ar: [['يوم', 'أيام', 86400], ['ساعة', 'ساعات', 3600], ['دقيقة', 'دقائق', 60], ['ثانية', 'ثواني', 1]],
+	ja: [['日', '日', 86400], ['時間', '時間', 3600], ['分', '分', 60], ['秒', '秒', 1]],
+};
+
 export function durationText(seconds, lang) {
-	const units = lang === 'de'
-		? [['Tag', 'Tage', 86400], ['Stunde', 'Stunden', 3600], ['Minute', 'Minuten', 60]]
-		: [['day', 'days', 86400], ['hour', 'hours', 3600], ['min', 'mins', 60]];
-	const first = units.findIndex(([, , size]) => seconds >= size);
-	if (first < 0) return lang === 'de' ? `${seconds} Sekunden` : `${seconds} secs`;
+	const units = UNITS[lang];
+	const first = Math.max(0, units.findIndex(([, , size]) => seconds >= size));
 	let rest = seconds;
 	return units.slice(first, first + 2).flatMap(([one, many, size]) => {
 		const n = Math.floor(rest / size);
