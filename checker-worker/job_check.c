@@ -12,15 +12,20 @@
 #include "records.h"
 #include "script_check_course.h"
 
-/* One course's outcome: {"course":{id,name}, "assignments":[…]} or {…, "code","message"}. */
+/* One course's outcome: {"course":{id,name}, "assignments":[…], "activities":[…]} or
+ * {…, "code","message"}. */
 struct check {
 	json_t *outcomes;
+	json_t *ids; /* of all courses: what one request can tell of several is asked once */
 	int pending, failed;
 };
 
 static void check_done(void *check)
 {
-	json_decref(((struct check *)check)->outcomes);
+	struct check *c = check;
+
+	json_decref(c->outcomes);
+	json_decref(c->ids);
 }
 
 static void count_pending(struct check *c, const json_t *assignments)
@@ -28,7 +33,7 @@ static void count_pending(struct check *c, const json_t *assignments)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(assignments, i, one)
+	json_array_foreach (assignments, i, one)
 		c->pending += json_is_true(json_object_get(one, "pending"));
 }
 
@@ -40,12 +45,30 @@ static void add_failure(struct check *c, json_t *course, const char *code, const
 						     code, "message", message));
 }
 
+static int add_records(struct check *c, json_t *course, const json_t *answer, struct error *err)
+{
+	json_t *assignments, *activities;
+	int e = records_assignments(answer, &assignments, err);
+
+	if (e < 0)
+		return e;
+	e = records_activities(answer, &activities, err);
+	if (e < 0) {
+		json_decref(assignments);
+		return e;
+	}
+	count_pending(c, assignments);
+	json_array_append_new(c->outcomes,
+			      json_pack("{s:O, s:o, s:o}", "course", course, "assignments",
+					assignments, "activities", activities));
+	return 0;
+}
+
 static int add_answer(struct work *w, struct moodle *m, struct check *c, json_t *course,
 		      const json_t *answer)
 {
 	const char *code = json_string_value(json_object_get(answer, "code"));
 	const char *message = json_string_value(json_object_get(answer, "message"));
-	json_t *assignments;
 	struct error err;
 
 	if (!json_is_true(json_object_get(answer, "ok"))) {
@@ -57,20 +80,18 @@ static int add_answer(struct work *w, struct moodle *m, struct check *c, json_t 
 		add_failure(c, course, row->code, message ? message : row->message);
 		return 0;
 	}
-	if (records_assignments(answer, &assignments, &err) < 0) {
+	if (add_records(c, course, answer, &err) < 0) {
 		log_warning("assignments refused", "err=\"%s\"", err.text);
 		add_failure(c, course, "not_understood", failure_find("not_understood")->message);
-		return 0;
 	}
-	count_pending(c, assignments);
-	json_array_append_new(c->outcomes, json_pack("{s:O, s:o}", "course", course, "assignments",
-						     assignments));
 	return 0;
 }
 
 static int check_course(struct work *w, struct moodle *m, struct check *c, json_t *course)
 {
-	json_t *args = json_pack("{s:O}", "course", course), *answer;
+	json_t *args = json_pack("{s:O, s:O, s:s}", "course", course, "courses", c->ids, "check",
+				 w->id),
+	       *answer;
 	int e = moodle_run(w, m, script_check_course, args, true, &answer);
 
 	if (e == 0) {
@@ -80,48 +101,82 @@ static int check_course(struct work *w, struct moodle *m, struct check *c, json_
 	return e;
 }
 
+static int store_assignments(struct work *w, const char *course_id, const json_t *list,
+			     struct error *err)
+{
+	CLEANUP_FREE char *text = json_dumps(list, JSON_COMPACT);
+	const char *params[] = { w->user_id, course_id, text };
+	int e = pg_exec(
+		w->pg,
+		"DELETE FROM pensum.assignments WHERE user_id = $1 AND course_id = $2::bigint", 2,
+		params, NULL, err);
+
+	if (e < 0)
+		return e;
+	return pg_exec(
+		w->pg,
+		"INSERT INTO pensum.assignments (user_id, cmid, course_id, name, url, section, "
+		"due, due_text, status, pending, handin, reason, position) "
+		"SELECT $1, a.cmid, $2::bigint, a.name, a.url, coalesce(a.section, ''), "
+		"to_timestamp(a.due), coalesce(a.due_text, ''), a.status, a.pending, a.handin, "
+		"coalesce(a.reason, ''), o.ord FROM jsonb_array_elements($3::jsonb) "
+		"WITH ORDINALITY AS o(item, ord), jsonb_to_record(o.item) AS a(cmid bigint, "
+		"name text, url text, section text, due double precision, due_text text, "
+		"status text, pending boolean, handin text, reason text) "
+		"ON CONFLICT (user_id, cmid) DO UPDATE SET course_id = excluded.course_id, "
+		"name = excluded.name, status = excluded.status, pending = excluded.pending, "
+		"handin = excluded.handin, reason = excluded.reason, due = excluded.due, "
+		"due_text = excluded.due_text",
+		3, params, NULL, err);
+}
+
+static int store_activities(struct work *w, const char *course_id, const json_t *list,
+			    struct error *err)
+{
+	CLEANUP_FREE char *text = json_dumps(list, JSON_COMPACT);
+	const char *params[] = { w->user_id, course_id, text };
+	int e = pg_exec(
+		w->pg,
+		"DELETE FROM pensum.activities WHERE user_id = $1 AND course_id = $2::bigint", 2,
+		params, NULL, err);
+
+	if (e < 0)
+		return e;
+	return pg_exec(
+		w->pg,
+		"INSERT INTO pensum.activities (user_id, course_id, position, cmid, kind, event, "
+		"name, url, due, is_open) SELECT $1, $2::bigint, o.ord, a.cmid, a.kind, a.event, "
+		"a.name, a.url, to_timestamp(a.due), a.open "
+		"FROM jsonb_array_elements($3::jsonb) WITH ORDINALITY AS o(item, ord), "
+		"jsonb_to_record(o.item) AS a(cmid bigint, kind text, event text, name text, "
+		"url text, due double precision, open boolean)",
+		3, params, NULL, err);
+}
+
 static int store_course(struct work *w, json_t *outcome, struct error *err)
 {
 	json_t *course = json_object_get(outcome, "course");
-	CLEANUP_FREE char *list =
-		json_dumps(json_object_get(outcome, "assignments"), JSON_COMPACT);
+	const json_t *assignments = json_object_get(outcome, "assignments");
 	char id[24];
-	const char *params[] = { w->user_id, id,
-				 json_string_value(json_object_get(course, "name")),
+	const char *params[] = { w->user_id, id, json_string_value(json_object_get(course, "name")),
 				 json_string_value(json_object_get(outcome, "code")),
 				 json_string_value(json_object_get(outcome, "message")) };
-	const char *rows[] = { w->user_id, id, list };
 	int e;
 
 	snprintf(id, sizeof(id), "%lld",
 		 (long long)json_integer_value(json_object_get(course, "id")));
-	e = pg_exec(w->pg,
-		    "INSERT INTO pensum.course_checks "
-		    "(user_id, course_id, course_name, failure_code, failure_message) "
-		    "VALUES ($1, $2::bigint, $3, $4, $5) ON CONFLICT (user_id, course_id) DO UPDATE "
-		    "SET course_name = $3, checked_at = now(), failure_code = $4, "
-		    "failure_message = $5",
-		    5, params, NULL, err);
-	if (e < 0 || list == NULL)
+	e = pg_exec(
+		w->pg,
+		"INSERT INTO pensum.course_checks "
+		"(user_id, course_id, course_name, failure_code, failure_message) "
+		"VALUES ($1, $2::bigint, $3, $4, $5) ON CONFLICT (user_id, course_id) DO UPDATE "
+		"SET course_name = $3, checked_at = now(), failure_code = $4, "
+		"failure_message = $5",
+		5, params, NULL, err);
+	if (e < 0 || assignments == NULL)
 		return e; /* not checked: what was known stays, with the reason beside it */
-	e = pg_exec(w->pg,
-		    "DELETE FROM pensum.assignments WHERE user_id = $1 AND course_id = $2::bigint", 2,
-		    params, NULL, err);
-	if (e < 0)
-		return e;
-	return pg_exec(w->pg,
-		       "INSERT INTO pensum.assignments (user_id, cmid, course_id, name, url, section, "
-		       "due, due_text, status, pending, reason, position) "
-		       "SELECT $1, a.cmid, $2::bigint, a.name, a.url, coalesce(a.section, ''), "
-		       "to_timestamp(a.due), coalesce(a.due_text, ''), a.status, a.pending, "
-		       "coalesce(a.reason, ''), o.ord FROM jsonb_array_elements($3::jsonb) "
-		       "WITH ORDINALITY AS o(item, ord), jsonb_to_record(o.item) AS a(cmid bigint, "
-		       "name text, url text, section text, due double precision, due_text text, "
-		       "status text, pending boolean, reason text) "
-		       "ON CONFLICT (user_id, cmid) DO UPDATE SET course_id = excluded.course_id, "
-		       "name = excluded.name, status = excluded.status, pending = excluded.pending, "
-		       "due = excluded.due, due_text = excluded.due_text",
-		       3, rows, NULL, err);
+	e = store_assignments(w, id, assignments, err);
+	return e < 0 ? e : store_activities(w, id, json_object_get(outcome, "activities"), err);
 }
 
 static int commit(struct work *w, void *arg, struct error *err)
@@ -130,7 +185,7 @@ static int commit(struct work *w, void *arg, struct error *err)
 	json_t *outcome;
 	size_t i;
 
-	json_array_foreach(c->outcomes, i, outcome) {
+	json_array_foreach (c->outcomes, i, outcome) {
 		int e = store_course(w, outcome, err);
 
 		if (e < 0)
@@ -154,11 +209,14 @@ int job_check(struct work *w)
 	size_t i;
 
 	c->outcomes = json_array();
+	c->ids = json_array();
+	json_array_foreach (courses, i, course)
+		json_array_append(c->ids, json_object_get(course, "id"));
 	if (total == 0)
 		return work_fail(w, "bad_input", NULL);
 	if (moodle_open_signed_in(w, POOL_CHECK, &m) < 0)
 		return -1;
-	json_array_foreach(courses, i, course) {
+	json_array_foreach (courses, i, course) {
 		const char *name = json_string_value(json_object_get(course, "name"));
 
 		work_progress(w, "checking courses", (int)i, total, name ? name : "");
@@ -171,5 +229,6 @@ int job_check(struct work *w)
 	work_on_commit(w, commit, after, c);
 	w->result = json_pack("{s:i, s:i, s:i}", "courses", total, "pending", c->pending, "failed",
 			      c->failed);
+	moodle_tell_cost(w, &m);
 	return 0;
 }

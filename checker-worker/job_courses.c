@@ -86,5 +86,6 @@ int job_courses(struct work *w)
 		return -1;
 	work_on_commit(w, commit, after, cl);
 	w->result = json_pack("{s:i}", "count", (int)json_array_size(cl->courses));
+	moodle_tell_cost(w, &m);
 	return 0;
 }

@@ -121,5 +121,6 @@ int job_signin(struct work *w)
 	work_on_commit(w, commit, after, s);
 	w->result = json_pack("{s:O, s:i}", "user", s->user, "courses",
 			      (int)json_array_size(s->courses.courses));
+	moodle_tell_cost(w, &m);
 	return 0;
 }

@@ -6,7 +6,7 @@
 
 #include "mem.h"
 
-enum type { TYPE_ID, TYPE_TEXT, TYPE_NUMBER_OR_NULL, TYPE_BOOL, TYPE_BOOL_OR_NULL };
+enum type { TYPE_ID, TYPE_TEXT, TYPE_NUMBER, TYPE_NUMBER_OR_NULL, TYPE_BOOL, TYPE_BOOL_OR_NULL };
 
 struct member {
 	const char *name;
@@ -30,15 +30,18 @@ static const struct member course_members[] = {
 };
 
 static const struct member assignment_members[] = {
-	{ "cmid", TYPE_ID, 0, false },
-	{ "name", TYPE_TEXT, 2048, false },
-	{ "url", TYPE_TEXT, 2048, false },
-	{ "section", TYPE_TEXT, 1024, true },
-	{ "due", TYPE_NUMBER_OR_NULL, 0, true },
-	{ "due_text", TYPE_TEXT, 256, true },
-	{ "status", TYPE_TEXT, 16, false },
-	{ "pending", TYPE_BOOL_OR_NULL, 0, false },
-	{ "reason", TYPE_TEXT, 512, true },
+	{ "cmid", TYPE_ID, 0, false },		 { "name", TYPE_TEXT, 2048, false },
+	{ "url", TYPE_TEXT, 2048, false },	 { "section", TYPE_TEXT, 1024, true },
+	{ "due", TYPE_NUMBER_OR_NULL, 0, true }, { "due_text", TYPE_TEXT, 256, true },
+	{ "status", TYPE_TEXT, 16, false },	 { "pending", TYPE_BOOL_OR_NULL, 0, false },
+	{ "handin", TYPE_TEXT, 16, false },	 { "reason", TYPE_TEXT, 512, true },
+};
+
+static const struct member activity_members[] = {
+	{ "cmid", TYPE_ID, 0, false },	    { "kind", TYPE_TEXT, 128, false },
+	{ "event", TYPE_TEXT, 128, false }, { "name", TYPE_TEXT, 2048, false },
+	{ "url", TYPE_TEXT, 2048, false },  { "due", TYPE_NUMBER, 0, false },
+	{ "open", TYPE_BOOL, 0, false },
 };
 
 /* jansson refuses bad UTF-8 and, without JSON_ALLOW_NUL, NUL: text needs only its size checked. */
@@ -49,6 +52,8 @@ static bool fits(const struct member *m, const json_t *value)
 		return json_is_integer(value) && json_integer_value(value) > 0;
 	case TYPE_TEXT:
 		return json_is_string(value) && json_string_length(value) <= m->max_bytes;
+	case TYPE_NUMBER:
+		return json_is_number(value);
 	case TYPE_NUMBER_OR_NULL:
 		return json_is_number(value) || json_is_null(value);
 	case TYPE_BOOL:
@@ -59,8 +64,8 @@ static bool fits(const struct member *m, const json_t *value)
 	return false;
 }
 
-static int copy_record(const json_t *from, const struct member *members, size_t count,
-		       json_t *list, struct error *err)
+static int copy_record(const json_t *from, const struct member *members, size_t count, json_t *list,
+		       struct error *err)
 {
 	json_t *record = json_object();
 
@@ -79,8 +84,7 @@ static int copy_record(const json_t *from, const struct member *members, size_t 
 }
 
 static int copy_records(const json_t *answer, const char *list_name, size_t max,
-			const struct member *members, size_t count, json_t **ret,
-			struct error *err)
+			const struct member *members, size_t count, json_t **ret, struct error *err)
 {
 	const json_t *from = json_object_get(answer, list_name);
 	json_t *list = json_array();
@@ -108,15 +112,23 @@ int records_courses(const json_t *answer, json_t **ret, struct error *err)
 			    ARRAY_LEN(course_members), ret, err);
 }
 
-static bool status_is_known(const char *status)
+static bool is_one_of(const json_t *value, const char *const words[], size_t count)
 {
-	static const char *const known[] = { "none",	 "draft",  "submitted",
-					     "reopened", "graded", "unknown" };
-
-	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (strcmp(known[i], status) == 0)
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i], json_string_value(value)) == 0)
 			return true;
 	return false;
+}
+
+static bool assignment_is_known(const json_t *one)
+{
+	static const char *const statuses[] = { "none",	    "draft",  "submitted",
+						"reopened", "graded", "unknown" };
+	static const char *const handins[] = { "open",	  "later", "closed", "locked", "offline",
+					       "no_team", "team",  "done",   "unknown" };
+
+	return is_one_of(json_object_get(one, "status"), statuses, ARRAY_LEN(statuses)) &&
+	       is_one_of(json_object_get(one, "handin"), handins, ARRAY_LEN(handins));
 }
 
 int records_assignments(const json_t *answer, json_t **ret, struct error *err)
@@ -128,12 +140,18 @@ int records_assignments(const json_t *answer, json_t **ret, struct error *err)
 
 	if (e < 0)
 		return e;
-	json_array_foreach(list, i, one) {
-		if (!status_is_known(json_string_value(json_object_get(one, "status")))) {
+	json_array_foreach (list, i, one) {
+		if (!assignment_is_known(one)) {
 			json_decref(list);
 			return error_set(err, -EBADMSG, "unknown assignment status");
 		}
 	}
 	*ret = list;
 	return 0;
+}
+
+int records_activities(const json_t *answer, json_t **ret, struct error *err)
+{
+	return copy_records(answer, "activities", RECORDS_MAX_ACTIVITIES, activity_members,
+			    ARRAY_LEN(activity_members), ret, err);
 }

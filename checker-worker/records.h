@@ -1,8 +1,8 @@
 /*
  * records.h - what the scripts answered, judged before it is believed.
  *
- * A script runs in a page beside a site's own code, so its answer is outside input: sizes, types and
- * text are checked here, and what does not fit is refused (-EBADMSG) rather than repaired.
+ * A script runs in a page beside a site's own code, so its answer is outside input: sizes, types
+ * and text are checked here, and what does not fit is refused (-EBADMSG) rather than repaired.
  */
 #pragma once
 
@@ -12,10 +12,14 @@
 
 #define RECORDS_MAX_COURSES	2000
 #define RECORDS_MAX_ASSIGNMENTS 2000 /* of one course */
+#define RECORDS_MAX_ACTIVITIES	2000 /* of one course */
 
 /* [{id, name, shortname, url, category, start, end, progress, hidden, starred, state}], a new
  * reference, holding only these members. */
 int records_courses(const json_t *answer, json_t **ret, struct error *err);
 
-/* [{cmid, name, url, section, due, due_text, status, pending, reason}], likewise. */
+/* [{cmid, name, url, section, due, due_text, status, pending, handin, reason}], likewise. */
 int records_assignments(const json_t *answer, json_t **ret, struct error *err);
+
+/* [{cmid, kind, event, name, url, due, open}], likewise. */
+int records_activities(const json_t *answer, json_t **ret, struct error *err);

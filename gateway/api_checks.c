@@ -104,13 +104,19 @@ void api_assignments_get(struct gateway *g, struct request *r)
 		  "'name', c.course_name, 'checked_at', pensum.iso(c.checked_at), "
 		  "'failure', CASE WHEN c.failure_code IS NOT NULL THEN jsonb_build_object("
 		  "'code', c.failure_code, 'message', coalesce(c.failure_message, '')) END, "
-		  "'assignments', coalesce(a.list, '[]')) ORDER BY c.course_name, c.course_id), "
+		  "'assignments', coalesce(a.list, '[]'), 'activities', coalesce(o.list, '[]')) "
+		  "ORDER BY c.course_name, c.course_id), "
 		  "'[]') FROM pensum.course_checks c LEFT JOIN LATERAL ("
 		  "SELECT jsonb_agg(jsonb_build_object('id', a.cmid, 'name', a.name, "
 		  "'url', a.url, 'section', a.section, 'due', pensum.iso(a.due), "
 		  "'due_text', a.due_text, 'status', a.status, 'pending', a.pending, "
-		  "'reason', a.reason) ORDER BY a.position) AS list FROM pensum.assignments a "
+		  "'handin', a.handin, 'reason', a.reason) ORDER BY a.position) AS list FROM pensum.assignments a "
 		  "WHERE a.user_id = c.user_id AND a.course_id = c.course_id) a ON true "
+		  "LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object('id', o.cmid, "
+		  "'kind', o.kind, 'event', o.event, 'name', o.name, 'url', o.url, "
+		  "'due', pensum.iso(o.due), 'open', o.is_open) ORDER BY o.position) AS list "
+		  "FROM pensum.activities o "
+		  "WHERE o.user_id = c.user_id AND o.course_id = c.course_id) o ON true "
 		  "WHERE c.user_id = $1",
 		  ARRAY_LEN(params), params, got_assignments, NULL);
 }

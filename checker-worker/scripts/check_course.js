@@ -1,22 +1,38 @@
-// check_course.js - every assignment of one course, and what the student has done about each.
+// check_course.js - every assignment of one course, and what the student can still owe of each.
 //
-// args {wwwroot, course: {id, name?}}
-// ok   {assignments: [{cmid, name, url, section, due, due_text, status, pending, closed, reason?}]}
-//	due		epoch seconds, or null when there is none or the site shows it as text only
+// args {wwwroot, course: {id, name?}, courses?, check?}
+//	courses, check	ids of all courses of this check, in order, and a name for it: then the calendar
+//			of several comes with one request (calendar.js)
+// ok   {assignments: [{cmid, name, url, section, due, due_text, status, pending, handin, reason?}],
+//	activities: [{cmid, kind, event, name, url, due, open}]}
+//	due		epoch seconds, an extension included, or null when there is none or the site
+//			shows it as text only
 //	due_text	the due date in the site's own words and the student's time zone, "" when none
 //	status		"none" | "draft" | "submitted" | "reopened" | "graded" | "unknown"
-//	pending		true: something is still to be handed in; null: could not be checked
-//	closed		true: not submitted, due passed and Moodle takes nothing more (cut-off, locked,
-//			nothing to hand in online): not pending; false: it can be handed in now; null
-//	reason		with "unknown" only: "could not be checked: ..."
+//	handin		"open"		it can be handed in now
+//			"later"		it opens later
+//			"closed"	not handed in, and Moodle takes nothing more (cut-off passed)
+//			"locked"	a teacher has locked it
+//			"offline"	there is nothing to hand in on Moodle
+//			"no_team"	it is handed in by groups, and the student is in none
+//			"team"		the student's part is done, others of the team are awaited
+//			"done"		submitted or graded
+//			"unknown"	could not be checked
+//	pending		true: a submission can still be owed (open, later, no_team); null: unknown
+//	reason		a sentence for the student; with unknown "could not be checked: ..."
+//	activities	quizzes, forums and others that the calendar holds: kind is Moodle's name of the
+//			module, event of the date ("close", "due", ...), open: it can be done now
 // fail session_dead course_hidden not_enrolled course_unknown must_change_password
 //	policy_agreement_needed profile_incomplete mfa_needed maintenance site_down not_understood
 //
-// One page: mod/assign/index.php up to 4.5; from 5.0 it leads to course/overview.php, which has due
-// dates as epochs and the cmid as attributes. Up to 4.5 due dates come from the calendar, with one
-// request more and only when something is not submitted. The status is a localised text on both, so
-// it is compared with the site's own texts of the page's language. Never opens an assignment: that
-// would record a view. A row that is not understood is "unknown", never "none".
+// First one page for the whole course: mod/assign/index.php up to 4.5; from 5.0 it leads to
+// course/overview.php, which has due dates as epochs and the cmid as attributes. The status is a
+// localised text on both, so it is compared with the site's own texts of the page's language. The
+// calendar has epochs, extensions (from 4.5) and, of what has a due date, whether a submission is
+// taken now. Only what these leave open costs a page of its own (assignment_page.js). A row that is
+// not understood is "unknown", never "none".
+//
+// The script is calendar.js, duration_dates.js, assignment_page.js and this file.
 
 const STATUS_OF_STRING = {
 	submissionstatus_: 'none',
@@ -26,23 +42,25 @@ const STATUS_OF_STRING = {
 	submissionstatus_reopened: 'reopened',
 	submissionstatus_marked: 'graded',
 };
-const MAX_EVENTS = 50; // of one calendar request; Moodle refuses more
-const MAX_CALENDAR_REQUESTS = 6;
+const MAX_PAGES = 200; // of single assignments of one course
 // The longest texts in UTF-16 units, so that they fit checker-worker/records.c as UTF-8.
 const MAX_UNITS = { name: 680, section: 340, dueText: 80 };
+const TEXTS_KEPT = Symbol.for('pensum.texts');
 
 async function run(args) {
-	return answer(args, () => checkCourse(Number(args.course.id)));
+	return answer(args, () => checkCourse(Number(args.course.id), args));
 }
 
-async function checkCourse(courseId) {
+async function checkCourse(courseId, args) {
 	const page = await openList(courseId);
 	const rows = readList(page);
-	if (rows.length === 0) return { assignments: [] };
-	const statuses = await statusTexts(page.lang);
+	const texts = rows.length > 0 ? await textsOf(page.lang) : {};
+	const statuses = statusesOf(texts);
 	for (const row of rows) row.status = statusOf(row, statuses);
-	const calendar = await calendarFor(rows, page, courseId);
-	return { assignments: rows.map((row) => describe(row, calendar.get(row.cmid))) };
+	const calendar = await readCalendar(page.sesskey, courseId, args);
+	for (const row of rows) addCalendar(row, calendar.due.get(row.cmid));
+	await openPages(rows, page, texts);
+	return { assignments: rows.map(describe), activities: calendar.activities };
 }
 
 // ---------------------------------------------------------------- the page
@@ -131,9 +149,20 @@ const withoutDash = (text) => (/^[-\u2013\u2014]?$/.test(text ?? '') ? '' : text
 
 // ---------------------------------------------------------------- the status
 
-// Texts of the page's language -> status. A text that stands for two states stands for none.
-async function statusTexts(lang) {
-	const texts = await strings(lang, 'mod_assign', Object.keys(STATUS_OF_STRING));
+// Moodle's texts of the page's language. They are the same for all courses of a check, so the page
+// keeps them. Without them every state is read from the assignment's own page.
+async function textsOf(lang) {
+	const kept = (globalThis[TEXTS_KEPT] ??= {});
+	try {
+		kept[lang] ??= await strings(lang, 'mod_assign', [...Object.keys(STATUS_OF_STRING), ...PAGE_TEXTS]);
+	} catch (error) {
+		if (error.code !== 'not_understood') throw error;
+	}
+	return kept[lang] ?? {};
+}
+
+// Text -> status. A text that stands for two states stands for none.
+function statusesOf(texts) {
 	const statuses = new Map();
 	for (const [key, status] of Object.entries(STATUS_OF_STRING)) {
 		const text = texts[key];
@@ -151,77 +180,79 @@ function statusOf(row, statuses) {
 	return isGraded && (status === 'submitted' || status === 'none') ? 'graded' : status;
 }
 
-const reasonOf = (row) => (row.statusText
-	? `could not be checked: Moodle shows "${row.statusText.slice(0, 80)}"`
-	: 'could not be checked: Moodle shows no submission state');
+const isOpenStatus = (status) => status === 'none' || status === 'draft' || status === 'reopened';
 
-const isOpen = (status) => status === 'none' || status === 'draft' || status === 'reopened';
-
-// ---------------------------------------------------------------- the calendar
-
-function wantsCalendar(row) {
-	if (!isOpen(row.status)) return false;
-	return row.due === null ? row.dueText !== '' : row.due * 1000 < Date.now();
+function addCalendar(row, entry) {
+	if (row.status === 'submitted' || row.status === 'graded') row.handin = 'done';
+	// Of a draft the team's others may be awaited, which the calendar does not tell.
+	if ((row.status === 'none' || row.status === 'reopened') && entry?.canSubmit) row.handin = 'open';
+	if (!entry || row.handin === 'done') return;
+	row.due = Math.max(row.due ?? 0, entry.due);
+	row.isExtended = entry.isExtended;
 }
 
-// cmid -> {due, canSubmit}, of what is not submitted yet. An extension is a second, later event,
-// which Moodle leaves out as soon as a start is given; so only further requests have one.
-async function readCalendar(sesskey, courseId) {
-	const entries = new Map();
-	let from = 0;
-	for (let n = 0; n < MAX_CALENDAR_REQUESTS; n++) {
-		const events = await readEvents(sesskey, courseId, from);
-		for (const event of events) if (event.modulename === 'assign') addEvent(entries, event);
-		const last = Math.max(0, ...events.filter(isNoExtension).map((event) => event.timesort));
-		if (events.length < MAX_EVENTS || last <= from) break;
-		from = last;
+// ---------------------------------------------------------------- what needs a page of its own
+
+// Before 4.5 no calendar tells of an extension; M.cfg has had apibase since.
+const wantsPage = (row, page) => row.handin === undefined
+	|| (row.handin === 'open' && row.dueText !== '' && !page.config.apibase);
+
+async function openPages(rows, page, texts) {
+	const dated = rows.find((row) => row.due > 0 && row.dueText && !row.isExtended);
+	const known = dated && { due: dated.due, text: dated.dueText };
+	let opened = 0;
+	let down = 0;
+	for (const row of rows) {
+		if (!wantsPage(row, page)) continue;
+		const found = opened++ < MAX_PAGES ? await readAssignmentPage(row.cmid, texts)
+			: { reason: `more than ${MAX_PAGES} assignments would have to be opened` };
+		down = found.isDown ? down + 1 : 0;
+		if (down > 1) throw siteDown('Moodle does not answer.', `assignment ${row.cmid}: ${found.reason}`);
+		if (found.isOther && row.status === 'unknown') return; // a teacher's list has no state in any row
+		take(row, found, known);
 	}
-	return entries;
 }
 
-const isNoExtension = (event) => event.eventtype !== 'extension';
-
-async function readEvents(sesskey, courseId, from) {
-	const methodname = 'core_calendar_get_action_events_by_courses';
-	const wanted = { courseids: [courseId], limitnum: MAX_EVENTS };
-	if (from > 0) wanted.timesortfrom = from;
-	const [{ data, errorcode }] = await ajax(sesskey, [{ methodname, args: wanted }]);
-	if (!Array.isArray(data?.groupedbycourse)) throw notUnderstood(`${methodname}: ${errorcode}`);
-	return data.groupedbycourse.find((group) => group.courseid === courseId)?.events ?? [];
-}
-
-function addEvent(entries, event) {
-	const known = entries.get(event.instance) ?? { due: 0, canSubmit: false };
-	entries.set(event.instance, {
-		due: Math.max(known.due, event.timesort),
-		canSubmit: known.canSubmit || event.action?.actionable === true,
-	});
-}
-
-// Without the calendar due dates stay texts, which is less but not wrong.
-async function calendarFor(rows, page, courseId) {
-	if (!rows.some(wantsCalendar)) return new Map();
-	try {
-		return await readCalendar(page.sesskey, courseId);
-	} catch (error) {
-		if (error.code !== 'not_understood') throw error;
-		return new Map();
+// The page is newer than the list, and its signs are no texts.
+function take(row, found, known) {
+	if (!found.handin || found.handin === 'unknown') {
+		Object.assign(row, { handin: 'unknown', reason: found.reason });
+		return;
 	}
+	Object.assign(row, { status: found.status, handin: found.handin, reason: found.reason ?? '' });
+	if (isOpenStatus(row.status)) takeDates(row, found, known);
+}
+
+// The calendar's word on an extension is better than a text; an earlier due date is worse than none.
+function takeDates(row, { extensionText, durationText, isPast, now }, known) {
+	const epochOf = (dateText) => epochOfTexts({ dateText, durationText, isPast, now, known });
+	if (!extensionText) {
+		if (row.dueText) row.due ??= epochOf(row.dueText);
+		return;
+	}
+	const extension = row.isExtended ? row.due : epochOf(extensionText);
+	if (extension !== null && extension < row.due) return;
+	row.due = extension;
+	row.dueText = extensionText;
 }
 
 // ---------------------------------------------------------------- the answer
 
-function closedOf(row, entry, due) {
-	if (!isOpen(row.status) || !entry) return null;
-	if (entry.canSubmit) return false;
-	return due * 1000 < Date.now() ? true : null; // before the due date: maybe not open yet
+function reasonOf(row) {
+	if (row.handin !== 'unknown') return row.reason ?? '';
+	if (row.reason) return `could not be checked: ${row.reason}`;
+	if (row.statusText) return `could not be checked: Moodle shows "${row.statusText.slice(0, 80)}"`;
+	return 'could not be checked: Moodle shows no submission state';
 }
 
-function describe(row, entry) {
-	const { cmid, name, url, section, status } = row;
-	const due = Math.max(row.due ?? 0, entry?.due ?? 0) || null;
-	const closed = closedOf(row, entry, due);
-	const pending = status === 'unknown' ? null : isOpen(status) && closed !== true;
-	const assignment = { cmid, name, url, section, due, due_text: row.dueText, status, pending, closed };
-	return status === 'unknown' ? { ...assignment, reason: reasonOf(row) } : assignment;
+const OWED = { open: true, later: true, no_team: true, unknown: null };
+
+function describe(row) {
+	row.handin ??= 'unknown';
+	const { cmid, name, url, section, handin } = row;
+	const pending = handin in OWED ? OWED[handin] : false;
+	const status = pending === null ? 'unknown' : row.status;
+	const assignment = { cmid, name, url, section, due: row.due || null, due_text: row.dueText, status, pending, handin };
+	const reason = reasonOf(row);
+	return reason ? { ...assignment, reason: clip(reason, 160) } : assignment;
 }

@@ -21,6 +21,7 @@
 #define RECORD_BACK_MS 200
 #define POOL_BACK_MS   200 /* between two tries while browser-pool is away */
 #define MAX_LEASE_MS  30000 /* patience in the pool's queue */
+#define MAX_COST      (1LL << 40)
 
 /*
  * A light document of the site: JSON, no scripts, no session. The same address tells what kind of
@@ -153,6 +154,26 @@ void moodle_close(struct moodle *m)
 	*m = (struct moodle)MOODLE_INIT;
 }
 
+static void add_cost(struct moodle *m, const json_t *answer)
+{
+	const json_t *cost = json_object_get(answer, "cost");
+	json_int_t requests = json_integer_value(json_object_get(cost, "requests"));
+	json_int_t bytes = json_integer_value(json_object_get(cost, "bytes"));
+
+	/* outside input: what no script can have spent is not counted */
+	if (requests > 0 && requests < MAX_COST)
+		m->requests += requests;
+	if (bytes > 0 && bytes < MAX_COST)
+		m->bytes += bytes;
+}
+
+void moodle_tell_cost(struct work *w, const struct moodle *m)
+{
+	json_object_set_new(w->result, "requests", json_integer(m->requests));
+	json_object_set_new(w->result, "bytes", json_integer(m->bytes));
+	log_info("Moodle asked", "requests=%lld bytes=%lld", m->requests, m->bytes);
+}
+
 int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, json_t *args,
 	       bool fail_softly, json_t **ret)
 {
@@ -172,6 +193,7 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 	e = page_evaluate(m->lease, expression.data, w->deadline, &answer, &err);
 	if (e < 0)
 		return fail_by_errno(w, e, &err, m->lease);
+	add_cost(m, answer);
 	if (!json_is_true(json_object_get(answer, "ok")) && !fail_softly) {
 		const char *code = json_string_value(json_object_get(answer, "code"));
 		const char *detail = json_string_value(json_object_get(answer, "detail"));

@@ -22,6 +22,7 @@ struct moodle {
 	struct lease *lease;
 	char *wwwroot; /* no slash at its end */
 	char *sealed;  /* the saved session in use; NULL: signed out */
+	long long requests, bytes; /* what scripts have spent so far */
 };
 #define MOODLE_INIT { 0 }
 
@@ -40,6 +41,9 @@ void moodle_discard(struct moodle *m);
  * ok:false fails the work with its code and message, unless fail_softly: then it is returned. */
 int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, json_t *args,
 	       bool fail_softly, json_t **ret);
+
+/* Adds "requests" and "bytes" to the job's result (w->result, which there is), and logs them. */
+void moodle_tell_cost(struct work *w, const struct moodle *m);
 
 /* work_fail() for a script's code. "session_dead" also takes the session that m used out of both
  * stores, whatever their expiry says; a newer one that was saved meanwhile stays. */

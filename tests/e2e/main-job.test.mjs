@@ -42,7 +42,14 @@ test('a student signs in, sees what is owed and gets five drafts', async () => {
 	assert.ok(owed.length >= 8, `${owed.length} owed`);
 	assert.ok(owed.some((a) => a.due) && owed.some((a) => !a.due));
 	assert.ok(!owed.some((a) => [304, 406].includes(a.id)), 'graded and submitted work is not owed');
-	assert.equal(system.moodle.state().counts.views, 0, 'checking records no view');
+	const { views_by_cmid: views, lists } = system.moodle.state().counts;
+	assert.ok(![301, 304, 406].some((id) => views[id]), 'what list and calendar settle is not opened');
+	const { ajax } = system.moodle.state().counts;
+	const opened = Object.values(views).reduce((sum, n) => sum + n, 0);
+	assert.equal(check.result.requests, lists + opened + ajax.core_get_strings + ajax.core_calendar_get_action_events_by_courses);
+	assert.ok(check.result.bytes > 1000);
+	const offline = (await p.assignments()).find((a) => a.id === 305);
+	assert.deepEqual([offline.pending, offline.handin], [false, 'offline']);
 
 	const documents = await p.documents(owed.slice(0, 5).map((a) => a.id), { name: 'Maya Novák', roll: '17' });
 	assert.equal(new Set(documents.map((d) => d.id)).size, 5);

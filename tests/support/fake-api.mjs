@@ -350,13 +350,13 @@ class Fake {
 
 function found(id, at) {
 	if (id === 16) {
-		return { id, name: 'Physics for Engineers I', checked_at: at, assignments: [],
+		return { id, name: 'Physics for Engineers I', checked_at: at, assignments: [], activities: [],
 			failure: { code: 'course_hidden', message: 'This course is not available to students now.' } };
 	}
 	const [, name] = COURSES.find(course => course[0] === id);
-	return { id, name, checked_at: at, failure: null, assignments: (ASSIGNMENTS[id] ?? [])
+	return { id, name, checked_at: at, failure: null, activities: [], assignments: (ASSIGNMENTS[id] ?? [])
 		.map(([aid, title, section, due, status, pending, reason = '']) => ({ id: aid, name: title, section, status,
-			pending, reason, due: due === null ? null : iso(due), due_text: '',
+			pending, handin: pending === null ? 'unknown' : pending ? 'open' : 'done', reason, due: due === null ? null : iso(due), due_text: '',
 			url: `${SITE.url}/mod/assign/view.php?id=${aid}` })) };
 }
 

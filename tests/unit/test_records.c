@@ -19,7 +19,8 @@ static int judge(const char *json, int (*fn)(const json_t *, json_t **, struct e
 static void good_records_pass_and_extra_members_are_dropped(void **state)
 {
 	json_t *answer = json_loads("{\"assignments\":[{\"cmid\":7,\"name\":\"Essay\",\"url\":\"http://m/7\","
-				    "\"due\":null,\"status\":\"none\",\"pending\":true,\"evil\":1}]}",
+				    "\"due\":null,\"status\":\"none\",\"pending\":true,"
+				    "\"handin\":\"open\",\"evil\":1}]}",
 				    0, NULL);
 	json_t *list = NULL;
 
@@ -43,13 +44,31 @@ static void what_does_not_fit_is_refused(void **state)
 	assert_int_equal(judge("{\"courses\":[{\"id\":1,\"name\":\"x\"}]}", records_courses), 0);
 	assert_int_equal(judge("{\"courses\":[]}", records_courses), 0);
 	assert_int_equal(judge("{\"assignments\":[{\"cmid\":7,\"name\":\"E\",\"url\":\"u\","
-			       "\"status\":\"eaten\",\"pending\":null}]}",
+			       "\"status\":\"eaten\",\"pending\":null,\"handin\":\"open\"}]}",
 			       records_assignments),
 			 -EBADMSG);
 	assert_int_equal(judge("{\"assignments\":[{\"cmid\":7,\"name\":\"E\",\"url\":\"u\","
-			       "\"status\":\"none\",\"pending\":\"yes\"}]}",
+			       "\"status\":\"none\",\"pending\":\"yes\",\"handin\":\"open\"}]}",
 			       records_assignments),
 			 -EBADMSG);
+	assert_int_equal(judge("{\"assignments\":[{\"cmid\":7,\"name\":\"E\",\"url\":\"u\","
+			       "\"status\":\"none\",\"pending\":true,\"handin\":\"ajar\"}]}",
+			       records_assignments),
+			 -EBADMSG);
+}
+
+static void activities_need_a_date_and_a_kind(void **state)
+{
+	(void)state;
+	assert_int_equal(judge("{\"activities\":[{\"cmid\":9,\"kind\":\"quiz\",\"event\":\"close\","
+			       "\"name\":\"Q\",\"url\":\"u\",\"due\":1700000000,\"open\":true}]}",
+			       records_activities),
+			 0);
+	assert_int_equal(judge("{\"activities\":[{\"cmid\":9,\"kind\":\"quiz\",\"event\":\"close\","
+			       "\"name\":\"Q\",\"url\":\"u\",\"due\":null,\"open\":true}]}",
+			       records_activities),
+			 -EBADMSG);
+	assert_int_equal(judge("{\"assignments\":[]}", records_activities), -EBADMSG);
 }
 
 int main(void)
@@ -57,6 +76,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_records_pass_and_extra_members_are_dropped),
 		cmocka_unit_test(what_does_not_fit_is_refused),
+		cmocka_unit_test(activities_need_a_date_and_a_kind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,8 +121,9 @@ async function readBody(response, maxBytes) {
 
 const textOf = (bytes) => new TextDecoder().decode(bytes);
 
-// Reads a page: {path, url, status, doc, config, sesskey, lang, signedIn}. path is null when the
-// site sent us elsewhere (then there is no doc). Throws site_down when there is no answer at all.
+// Reads a page: {path, url, status, time, doc, config, sesskey, lang, signedIn}. time is the site's
+// clock in epoch seconds; path is null when the site sent us elsewhere (then there is no doc). Throws
+// site_down when there is no answer at all.
 async function fetchDoc(path) {
 	try {
 		return pageOf(await request(path));
@@ -149,6 +150,7 @@ function pageOf({ response, bytes }) {
 		path: sitePath(response.url),
 		url: response.url,
 		status: response.status,
+		time: Math.floor((Date.parse(response.headers.get('date')) || Date.now()) / 1000),
 		doc,
 		config,
 		sesskey: config.sesskey ?? '',

@@ -223,7 +223,7 @@ function assignmentRow(assignment, { box }) {
 			exactDue.dateTime = due.toISOString();
 			exactDue.title = full(due);
 		}
-		setText(reason, current.pending === null || current.pending === false ? current.reason ?? '' : '');
+		setText(reason, current.reason ?? '');
 		reason.hidden = reason.textContent === '';
 		row.classList.toggle('is-overdue', Boolean(isOverdue));
 		fill(chips, chip(...STATUS_CHIPS[current.status] ?? STATUS_CHIPS.unknown), isOverdue && chip('overdue', 'Overdue'));

@@ -19,7 +19,7 @@ const PRELUDE = 'common/worker/scripts/moodle.js';
 const SCRIPTS = {
 	signin: ['checker-worker/scripts/signin.js'],
 	courses: ['checker-worker/scripts/courses.js'],
-	check_course: ['checker-worker/scripts/check_course.js'],
+	check_course: ['calendar', 'duration_dates', 'assignment_page', 'check_course'].map((name) => `checker-worker/scripts/${name}.js`),
 	assignment: ['runs', 'pictures', 'blocks', 'assignment'].map((name) => `docgen-worker/scripts/${name}.js`),
 };
 const START_PATH = '/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config&args='

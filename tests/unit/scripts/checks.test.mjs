@@ -62,22 +62,23 @@ for (const generation of ['4.5', '5.0']) {
 			const found = byCmid(result);
 			const states = Object.fromEntries(Object.entries(found).map(([cmid, one]) => [cmid, [one.status, one.pending]]));
 			assert.deepEqual(states, {
-				301: ['none', true], 302: ['draft', true], 303: ['none', true], 304: ['graded', false], 305: ['none', true],
+				301: ['none', true], 302: ['draft', true], 303: ['none', true], 304: ['graded', false], 305: ['none', false],
 			});
 			assert.equal(found[301].name, 'Sorting algorithms: measure and explain');
 			assert.equal(found[301].url, `${moodle.url}/mod/assign/view.php?id=301`);
 			assert.equal(found[303].due, null);
 			assert.equal(found[303].due_text, '');
 			assert.ok(found[302].due > Date.now() / 1000 && found[302].due_text);
-			assert.equal(found[302].closed, false);
+			assert.equal(found[302].handin, 'open');
+			assert.equal(found[305].handin, 'offline');
 		});
 
 		test('what was submitted is not pending, and what is closed neither', async () => {
 			const found = byCmid(await maya.check(12));
 			assert.deepEqual([found[406].status, found[406].pending], ['submitted', false]);
 			assert.deepEqual([found[402].status, found[402].pending], ['reopened', true]);
-			assert.deepEqual([found[404].status, found[404].pending, found[404].closed], ['none', false, true]);
-			assert.deepEqual([found[405].status, found[405].pending], ['none', true]); // opens later
+			assert.deepEqual([found[404].status, found[404].pending, found[404].handin], ['none', false, 'closed']);
+			assert.deepEqual([found[405].status, found[405].pending, found[405].handin], ['none', true, 'later']);
 		});
 
 		test('an extension moves the due date', async () => {
@@ -106,7 +107,7 @@ for (const generation of ['4.5', '5.0']) {
 			assert.match(found[801].name, /^R&D .*"A" & the 5 < 6 problem$/);
 			assert.equal(found[802].name, '../../etc/passwd');
 			assert.deepEqual([found[814].status, found[814].pending], ['graded', false]);
-			assert.deepEqual([found[815].status, found[815].pending], ['draft', true]);
+			assert.deepEqual([found[815].status, found[815].handin, found[815].pending], ['draft', 'team', false]);
 		});
 
 		test('German texts are understood, by the student\'s language and by the course\'s', async () => {
@@ -127,9 +128,9 @@ for (const generation of ['4.5', '5.0']) {
 			}
 		});
 
-		test('no assignment was opened and nothing was changed', () => {
+		test('only what list and calendar leave open was opened, and nothing was changed', () => {
 			const { counts } = moodle.state();
-			assert.equal(counts.views, 0);
+			for (const cmid of [304, 406]) assert.equal(counts.views_by_cmid[cmid], undefined, `${cmid}`);
 			assert.equal(counts.edit_opened, 0);
 			assert.equal(counts.dashboards, 0);
 		});
