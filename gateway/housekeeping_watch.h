@@ -14,7 +14,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#define WATCH_SILENCE_MS 15000
+#define WATCH_SILENCE_MS 12000
 #define WATCH_GAP_MS	 7000 /* a longer pause between two looks is ours, not the workers' */
 
 struct watch;

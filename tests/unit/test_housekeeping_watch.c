@@ -3,6 +3,7 @@
 #include "cmocka_all.h"
 
 #define LOOK_MS 3000
+#define LOOKS	(WATCH_SILENCE_MS / LOOK_MS)
 
 /* One look at time_ms that sees worker "a" with this beat; how many are silent. */
 static size_t look(struct watch *w, int64_t time_ms, const char *boot, int64_t beat)
@@ -33,11 +34,11 @@ static void who_stops_is_silent_after_the_time(void **state)
 	struct watch *w = watch_new();
 
 	(void)state;
-	for (int i = 1; i <= 5; i++)
+	for (int i = 1; i <= LOOKS; i++)
 		assert_int_equal(look(w, 100000 + i * LOOK_MS, "x", 7), 0);
-	assert_int_equal(look(w, 100000 + 6 * LOOK_MS, "x", 7), 1);
-	assert_int_equal(look(w, 100000 + 7 * LOOK_MS, "x", 7), 1);
-	assert_int_equal(look(w, 100000 + 8 * LOOK_MS, "x", 8), 0);
+	assert_int_equal(look(w, 100000 + (LOOKS + 1) * LOOK_MS, "x", 7), 1);
+	assert_int_equal(look(w, 100000 + (LOOKS + 2) * LOOK_MS, "x", 7), 1);
+	assert_int_equal(look(w, 100000 + (LOOKS + 3) * LOOK_MS, "x", 8), 0);
 	watch_free(w);
 }
 
@@ -46,9 +47,9 @@ static void a_new_boot_is_a_sign_of_life(void **state)
 	struct watch *w = watch_new();
 
 	(void)state;
-	for (int i = 1; i <= 5; i++)
+	for (int i = 1; i <= LOOKS; i++)
 		look(w, i * LOOK_MS, "x", 1);
-	assert_int_equal(look(w, 6 * LOOK_MS, "y", 1), 0);
+	assert_int_equal(look(w, (LOOKS + 1) * LOOK_MS, "y", 1), 0);
 	watch_free(w);
 }
 
@@ -57,13 +58,13 @@ static void our_own_pause_is_nobodys_silence(void **state)
 	struct watch *w = watch_new();
 
 	(void)state;
-	for (int i = 1; i <= 5; i++)
+	for (int i = 1; i <= LOOKS; i++)
 		look(w, i * LOOK_MS, "x", 1);
 	/* The machine slept for an hour, or the database was away. */
 	assert_int_equal(look(w, 3600000, "x", 1), 0);
-	for (int i = 1; i <= 4; i++)
+	for (int i = 1; i < LOOKS; i++)
 		assert_int_equal(look(w, 3600000 + i * LOOK_MS, "x", 1), 0);
-	assert_int_equal(look(w, 3600000 + 5 * LOOK_MS, "x", 1), 1);
+	assert_int_equal(look(w, 3600000 + LOOKS * LOOK_MS, "x", 1), 1);
 	watch_free(w);
 }
 
@@ -79,9 +80,9 @@ static void the_silent_are_named_until_released(void **state)
 	assert_int_equal(look(w, 7 * LOOK_MS, "x", 1), 0);
 	/* Back, and silent once more. */
 	assert_int_equal(look(w, 8 * LOOK_MS, "x", 2), 0);
-	for (int i = 9; i <= 12; i++)
+	for (int i = 9; i < 8 + LOOKS; i++)
 		assert_int_equal(look(w, i * LOOK_MS, "x", 2), 0);
-	assert_int_equal(look(w, 13 * LOOK_MS, "x", 2), 1);
+	assert_int_equal(look(w, (8 + LOOKS) * LOOK_MS, "x", 2), 1);
 	json_decref(names);
 	watch_free(w);
 }
@@ -91,9 +92,9 @@ static void rows_that_are_gone_are_forgotten(void **state)
 	struct watch *w = watch_new();
 
 	(void)state;
-	for (int i = 1; i <= 5; i++)
+	for (int i = 1; i <= LOOKS; i++)
 		look(w, i * LOOK_MS, "x", 1);
-	watch_begin(w, 6 * LOOK_MS);
+	watch_begin(w, (LOOKS + 1) * LOOK_MS);
 	json_decref(watch_end(w));
 	assert_int_equal(look(w, 7 * LOOK_MS, "x", 1), 0);
 	watch_free(w);
