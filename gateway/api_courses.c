@@ -117,15 +117,25 @@ static void dropped(struct gateway *g, struct request *r, const struct pgloop_re
 	read_from_moodle(g, r, "POST /api/v1/courses/refresh");
 }
 
-/* Not taken: another request of the same student drops the list at this moment, and both get the
+/* A list that an equal request has just had read is kept: the answer to this one is that job, and no
+ * other would read the list again. The seconds are jobs_submit()'s, and one more.
+ *
+ * Not taken: another request of the same student drops the list at this moment, and both get the
  * one job that PostgreSQL lets in. */
 static void refresh_begin(bool taken, void *arg)
 {
 	struct refresh *f = arg;
-	const char *params[] = { request_session(f->r)->user_id };
+	const char *params[] = { request_session(f->r)->user_id,
+				 request_header(f->r, "Idempotency-Key") };
 
 	if (taken)
-		api_query(f->g, f->r, "DELETE FROM pensum.course_lists WHERE user_id = $1",
+		api_query(f->g, f->r,
+			  "DELETE FROM pensum.course_lists WHERE user_id = $1 AND NOT EXISTS ("
+			  "SELECT FROM pensum.jobs j WHERE j.user_id = $1 AND j.kind = 'courses' "
+			  "AND j.state = 'succeeded' AND CASE WHEN $2::text IS NULL "
+			  "THEN j.idem_key IS NULL AND j.idem_hash IS NOT NULL AND "
+			  "j.created_at > clock_timestamp() - interval '6 s' "
+			  "ELSE j.idem_key = $2 END)",
 			  ARRAY_LEN(params), params, dropped, NULL);
 	else
 		read_from_moodle(f->g, f->r, "POST /api/v1/courses/refresh");

@@ -1,6 +1,7 @@
 // kill -9 of a worker's slot, a worker, Chromium or browser-pool in the middle of each kind of job:
 // the job still succeeds, once. Daemons are started again as systemd would.
 import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { until } from '../support/process.mjs';
@@ -40,6 +41,8 @@ const victims = {
 	'browser-pool': () => [system.daemons['browser-pool'].pid],
 };
 
+// Else the same request within five seconds is the job before.
+const once = () => ({ 'idempotency-key': crypto.randomUUID() });
 const orders = {
 	signin: async () => {
 		// Nothing cached, so that the browser is needed.
@@ -50,8 +53,8 @@ const orders = {
 		await p.openLive();
 		return { p, job, close: () => p.close() };
 	},
-	courses: async () => ({ p: maya, job: (await maya.call('POST', '/api/v1/courses/refresh')).job }),
-	check: async () => ({ p: maya, job: (await maya.call('POST', '/api/v1/checks', { courses: [11, 12, 13, 14] })).job }),
+	courses: async () => ({ p: maya, job: (await maya.call('POST', '/api/v1/courses/refresh', undefined, once())).job }),
+	check: async () => ({ p: maya, job: (await maya.call('POST', '/api/v1/checks', { courses: [11, 12, 13, 14] }, once())).job }),
 	document: async () => {
 		const student = { name: `Maya ${Math.random()}`, roll: '' };
 		return { p: maya, job: (await maya.orderDocuments([301], student))[0] };
