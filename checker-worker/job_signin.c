@@ -2,11 +2,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "courses.h"
+#include "log.h"
 #include "mem.h"
 #include "moodle.h"
 #include "script_signin.h"
+
+#define FACTOR "factor " /* how the secret of a half-done sign-in begins */
 
 /* Everything that one sign-in finds out: the courses are read while the page is there. */
 struct signin {
@@ -80,27 +84,125 @@ static void after(struct work *w, void *arg)
 		course_list_changed(w);
 }
 
-static int sign_in(struct work *w, struct moodle *m, const char *password, struct signin *s,
-		   json_t **answer)
+/* What has been found out by a script that ended well. */
+static int take_answer(struct work *w, struct moodle *m, const char *verifier, struct signin *s,
+		       const json_t *answer)
 {
-	json_t *args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", password,
-				 "login_path", w->settings->site_login_path);
-
-	work_progress(w, "signing in", 0, 0, "");
-	if (args == NULL)
-		return work_fail(w, "bad_input", "The username or the password is not valid text.");
-	if (moodle_run(w, m, script_signin, args, false, answer) < 0)
-		return -1;
-	s->user = json_incref(json_object_get(*answer, "user"));
+	s->user = json_incref(json_object_get(answer, "user"));
 	if (!json_is_integer(json_object_get(s->user, "id")))
 		return work_fail(w, "not_understood", NULL);
-	return moodle_session_make(w, m, password, &s->session);
+	return moodle_session_make(w, m, verifier, &s->session);
+}
+
+/* The half-done sign-in goes into the job's secret instead of the password: Moodle's cookies, since a
+ * code is only good in the session that it was asked in, and the verifier, since then nobody needs
+ * the password any more. The answer's code comes behind it (gateway/api_answer.c). */
+static int wait_for_code(struct work *w, struct moodle *m, const char *verifier)
+{
+	CLEANUP(buf_done) struct buf sealed = BUF_INIT;
+	json_t *cookies = NULL, *half;
+	char context[64], *text;
+
+	if (moodle_get_cookies(w, m, &cookies) < 0)
+		return -1;
+	half = json_pack("{s:o, s:s}", "cookies", cookies, "verifier", verifier);
+	text = json_dumps(half, JSON_COMPACT);
+	json_decref(half);
+	snprintf(context, sizeof(context), "factor %s", w->id);
+	vault_seal(w->vault, context, text, strlen(text), &sealed);
+	mem_wipe(text, strlen(text));
+	free(text);
+	w->next_secret = mem_printf(FACTOR "%s", sealed.data);
+	return -1;
+}
+
+/* Runs the script. A failure is the work's, and of that by a second factor enough is kept to go on. */
+static int run_script(struct work *w, struct moodle *m, json_t *args, const char *verifier,
+		      struct signin *s, json_t **answer)
+{
+	json_t *said = NULL;
+	const char *code;
+
+	if (moodle_run(w, m, script_signin, args, true, &said) < 0)
+		return -1;
+	if (json_is_true(json_object_get(said, "ok"))) {
+		*answer = said;
+		return take_answer(w, m, verifier, s, said);
+	}
+	code = json_string_value(json_object_get(said, "code"));
+	log_info("script failed", "code=%s", code ? code : "");
+	moodle_fail(w, m, code ? code : "not_understood",
+		    json_string_value(json_object_get(said, "message")));
+	if (code != NULL && strcmp(code, "mfa_needed") == 0)
+		wait_for_code(w, m, verifier);
+	json_decref(said);
+	return -1;
+}
+
+static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **answer)
+{
+	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
+	char verifier[VAULT_VERIFIER_MAX];
+	struct error err;
+	json_t *args;
+
+	if (work_open_secret(w, &password) < 0 || moodle_open(w, POOL_INTERACTIVE, m) < 0)
+		return -1;
+	work_progress(w, "signing in", 0, 0, "");
+	args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", password.data,
+			 "login_path", w->settings->site_login_path);
+	if (args == NULL)
+		return work_fail(w, "bad_input", "The username or the password is not valid text.");
+	if (vault_make_verifier(w->vault, w->user_id, password.data, verifier, &err) < 0) {
+		json_decref(args);
+		log_error("no verifier", "err=\"%s\"", err.text);
+		return work_fail(w, "internal", NULL);
+	}
+	return run_script(w, m, args, verifier, s, answer);
+}
+
+/* The secret is "factor <half> <code>": both sealed for this job. */
+static int open_half(struct work *w, const char *both, json_t **half, struct buf *code)
+{
+	CLEANUP(buf_wipe) struct buf text = BUF_INIT;
+	size_t len = strcspn(both, " ");
+	CLEANUP_FREE char *first = mem_printf("%.*s", (int)len, both);
+	char context[64];
+	struct error err;
+
+	snprintf(context, sizeof(context), "factor %s", w->id);
+	if (both[len] == '\0' || vault_unseal(w->vault, context, first, &text, &err) < 0)
+		return work_fail(w, "bad_input", "The sign-in could not go on: sign in again.");
+	snprintf(context, sizeof(context), "code %s", w->id);
+	if (vault_unseal(w->vault, context, both + len + 1, code, &err) < 0)
+		return work_fail(w, "bad_input", "The code could not be opened: sign in again.");
+	*half = json_loads(text.data, 0, NULL);
+	return 0;
+}
+
+static int go_on(struct work *w, struct moodle *m, struct signin *s, json_t **answer)
+{
+	CLEANUP(buf_wipe) struct buf code = BUF_INIT;
+	json_t *half = NULL, *args;
+	int e;
+
+	if (open_half(w, w->secret + strlen(FACTOR), &half, &code) < 0)
+		return -1;
+	e = moodle_open_with(w, POOL_INTERACTIVE, json_object_get(half, "cookies"), m);
+	if (e == 0) {
+		work_progress(w, "second factor", 0, 0, "");
+		args = json_pack("{s:s, s:s}", "username", s->username, "code", code.data);
+		e = args ? run_script(w, m, args,
+				      json_string_value(json_object_get(half, "verifier")), s, answer)
+			 : work_fail(w, "bad_input", NULL);
+	}
+	json_decref(half);
+	return e;
 }
 
 int job_signin(struct work *w)
 {
 	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
-	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
 	struct signin *s = work_alloc(w, sizeof(*s), signin_done);
 	json_t *answer = NULL;
 	int e;
@@ -108,9 +210,10 @@ int job_signin(struct work *w)
 	s->username = json_string_value(json_object_get(w->input, "username"));
 	if (s->username == NULL)
 		return work_fail(w, "bad_input", NULL);
-	if (work_open_secret(w, &password) < 0 || moodle_open(w, POOL_INTERACTIVE, &m) < 0)
-		return -1;
-	e = sign_in(w, &m, password.data, s, &answer);
+	if (w->secret != NULL && strncmp(w->secret, FACTOR, strlen(FACTOR)) == 0)
+		e = go_on(w, &m, s, &answer);
+	else
+		e = sign_in(w, &m, s, &answer);
 	if (e == 0)
 		e = course_list_read(w, &m,
 				     json_string_value(json_object_get(answer, "sesskey")),

@@ -24,6 +24,7 @@ route_fn api_document_file;    /* api_document_files.c */
 route_fn api_jobs_get;	       /* api_jobs.c */
 route_fn api_job_get;	       /* api_jobs.c */
 route_fn api_job_cancel;       /* api_jobs.c */
+route_fn api_job_answer;       /* api_answer.c */
 route_fn api_metrics;	       /* api_metrics.c */
 route_fn api_admin_pool;       /* api_admin.c */
 route_fn api_admin_queues;     /* api_admin.c */

@@ -25,6 +25,7 @@ const struct route routes[] = {
 	{ HTTP_GET, "/api/v1/jobs", ROUTE_PENDING, api_jobs_get },
 	{ HTTP_GET, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_get },
 	{ HTTP_DELETE, "/api/v1/jobs/{id}", ROUTE_PENDING, api_job_cancel },
+	{ HTTP_POST, "/api/v1/jobs/{id}/answer", ROUTE_PENDING, api_job_answer },
 	{ HTTP_GET, "/api/v1/live", ROUTE_PENDING, live_open },
 
 	{ HTTP_GET, "/metrics", ROUTE_ADMIN, api_metrics },

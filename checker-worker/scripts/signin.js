@@ -1,9 +1,10 @@
 // signin.js - signs a student in to Moodle in the leased page's browser context.
 //
 // args {wwwroot, username, password, login_path?}	login_path: of a site with its own sign-in page
+//      {wwwroot, username, code}	goes on where mfa_needed has stopped, in the same session
 // ok   {user: {id, fullname}, sesskey, wwwroot, lang}	wwwroot as the site itself writes it
 // fail wrong_password account_locked account_not_confirmed must_change_password
-//	policy_agreement_needed profile_incomplete mfa_needed captcha_needed signs_in_elsewhere
+//	policy_agreement_needed profile_incomplete mfa_needed mfa_unsupported mfa_refused captcha_needed signs_in_elsewhere
 //	cookies_refused maintenance site_down not_moodle not_understood
 //
 // Three requests as a rule: the form, its POST, and one light page. The POST's redirects are not
@@ -11,10 +12,7 @@
 
 async function run(args) {
 	return answer(args, async () => {
-		const answered = await post(await openForm(args.login_path ?? LOGIN_PAGE), args);
-		expectAccountUsable(answered);
-		const light = await fetchDoc(LIGHT_PAGE);
-		await expectSuccess(light, answered);
+		const light = args.code === undefined ? await signIn(args) : await answerFactor(args.code);
 		return {
 			user: await describeUser(light, args),
 			sesskey: light.sesskey,
@@ -22,6 +20,15 @@ async function run(args) {
 			lang: light.lang,
 		};
 	});
+}
+
+async function signIn(args) {
+	const answered = await post(await openForm(args.login_path ?? LOGIN_PAGE), args);
+	expectAccountUsable(answered);
+	const light = await fetchDoc(LIGHT_PAGE);
+	expectCodeIfFactor(light);
+	await expectSuccess(light, answered);
+	return light;
 }
 
 const LOGIN_PAGE = '/login/index.php';
@@ -162,6 +169,53 @@ async function expectSuccess(light, answered) {
 async function cookiesAreRefused(light) {
 	const token = (page) => page?.doc.querySelector('form#login input[name=logintoken]')?.value ?? '';
 	return token(light) !== token(await openUnredirected('/login/index.php'));
+}
+
+// ---------------------------------------------------------------- the second factor
+
+const FACTOR_PAGE = '/admin/tool/mfa/auth.php';
+
+const codeFieldOn = (page) => page.doc?.querySelector('form input[name=verificationcode]') ?? null;
+const factorOn = (page) => codeFieldOn(page)?.form.querySelector('input[name=factor]')?.value ?? '';
+
+// Security keys and the like cannot be answered by a code.
+function expectCodeIfFactor(page) {
+	if (page.path?.startsWith(FACTOR_PAGE) && !codeFieldOn(page)) {
+		throw new Failure('mfa_unsupported', 'This account\'s second factor is no code, which Pensum cannot answer.', page.path);
+	}
+}
+
+// One POST; the page that follows tells, as at the sign-in. An answered factor may be followed by another.
+async function answerFactor(code) {
+	const page = await openUnredirected(FACTOR_PAGE);
+	if (page) {
+		expectCodeIfFactor(page);
+		await postCode(page, code);
+	}
+	const light = await fetchDoc(LIGHT_PAGE);
+	if (light.path?.startsWith(FACTOR_PAGE)) {
+		expectCodeIfFactor(light);
+		throw new Failure('mfa_needed', page && factorOn(page) === factorOn(light)
+			? 'Moodle did not accept this code. Try another one.' : 'Moodle asks for one more code.', light.path);
+	}
+	if (light.path?.startsWith('/login/')) {
+		throw new Failure('mfa_refused', 'Moodle has ended this sign-in. Sign in again.', light.path);
+	}
+	expectSignedIn(light);
+	return light;
+}
+
+async function postCode(page, code) {
+	const { form } = codeFieldOn(page);
+	const action = new URL(form.getAttribute('action') || page.url, page.url).href;
+	if (sitePath(action) === null) throw signsInElsewhere('the form of the second factor leads elsewhere');
+	const fields = new URLSearchParams();
+	for (const input of form.querySelectorAll('input[type=hidden][name]')) {
+		fields.set(input.name, input.getAttribute('value') ?? '');
+	}
+	fields.set('verificationcode', code);
+	fields.set('submitbutton', form.querySelector('[name=submitbutton]')?.value || '1');
+	await openUnredirected(action, { method: 'POST', body: fields });
 }
 
 async function describeUser(light, args) {

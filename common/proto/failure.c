@@ -16,8 +16,10 @@ static const struct failure table[] = {
 	  "Moodle wants you to agree to its policy. Sign in to Moodle once and do so." },
 	{ "profile_incomplete", FAILURE_FINAL,
 	  "Moodle wants your profile completed. Sign in to Moodle once and do so." },
-	{ "mfa_needed", FAILURE_FINAL, "This account asks for a second factor, which Pensum "
-				       "cannot answer yet." },
+	{ "mfa_needed", FAILURE_WAIT, "This account asks for a second factor. Enter its code." },
+	{ "mfa_unsupported", FAILURE_FINAL,
+	  "This account's second factor is no code, which Pensum cannot answer." },
+	{ "mfa_refused", FAILURE_FINAL, "Moodle has ended this sign-in. Sign in again." },
 	{ "captcha_needed", FAILURE_FINAL, "Moodle asks for a captcha at sign-in." },
 	{ "signs_in_elsewhere", FAILURE_FINAL,
 	  "This Moodle signs in through another site, which is not set up here." },

@@ -9,7 +9,7 @@
 enum failure_next {
 	FAILURE_FINAL, /* trying again cannot help: the job fails */
 	FAILURE_RETRY, /* passing: another attempt after a pause */
-	FAILURE_WAIT,  /* the student must sign in again; then the job goes on */
+	FAILURE_WAIT,  /* the student must sign in again, or answer; then the job goes on */
 };
 
 struct failure {

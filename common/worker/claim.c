@@ -86,6 +86,8 @@ void claim_done(struct work *w)
 	if (w->secret != NULL)
 		mem_wipe(w->secret, strlen(w->secret));
 	free(w->secret);
+	free(w->next_secret);
+	w->next_secret = NULL;
 	w->input = w->result = NULL;
 	w->secret = NULL;
 }

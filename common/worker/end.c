@@ -150,14 +150,14 @@ static int park(struct work *w, struct error *err)
 {
 	struct numbers n;
 	char state[16];
-	const char *params[] = { w->id, n.attempt,	 w->worker,
-				 n.n,	w->failure_code, w->failure_message };
+	const char *params[] = { w->id,		  n.attempt,	      w->worker,     n.n,
+				 w->failure_code, w->failure_message, w->next_secret };
 	int e;
 
 	w->event.version.n++;
 	numbers_of(w, &n);
 	e = transition(w, COUNT_OP_WAIT,
-		       "SELECT pensum.job_wait($1, $2::integer, $3, $4::integer, $5, $6)", 6,
+		       "SELECT pensum.job_wait($1, $2::integer, $3, $4::integer, $5, $6, $7)", 7,
 		       params, state, err);
 	if (e > 0)
 		tell_given_back(w, state, w->event.version.n, w->failure_code, w->failure_message);

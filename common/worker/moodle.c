@@ -146,6 +146,11 @@ int moodle_open(struct work *w, enum pool_class cls, struct moodle *m)
 	return open_page(w, cls, NULL, NULL, m);
 }
 
+int moodle_open_with(struct work *w, enum pool_class cls, json_t *cookies, struct moodle *m)
+{
+	return open_page(w, cls, NULL, cookies, m);
+}
+
 void moodle_close(struct moodle *m)
 {
 	lease_end(m->lease);
@@ -342,6 +347,11 @@ static void forget_session(struct work *w, const char *sealed)
 
 int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *message)
 {
+	/* Only a sign-in can be asked for a code; what has a session needs another one. */
+	if (strcmp(code, "mfa_needed") == 0 && m->sealed != NULL) {
+		code = "session_dead";
+		message = NULL;
+	}
 	if (strcmp(code, "session_dead") == 0 && m->sealed != NULL)
 		forget_session(w, m->sealed);
 	return work_fail(w, code, message);
@@ -355,17 +365,23 @@ void moodle_session_done(void *moodle_session)
 	mem_wipe(ms->verifier, sizeof(ms->verifier));
 }
 
-int moodle_session_make(struct work *w, struct moodle *m, const char *password,
+int moodle_get_cookies(struct work *w, struct moodle *m, json_t **ret)
+{
+	struct error err;
+	int e = page_get_cookies(m->lease, m->wwwroot, within(w, CALL_MS), ret, &err);
+
+	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
+}
+
+int moodle_session_make(struct work *w, struct moodle *m, const char *verifier,
 			struct moodle_session *ms)
 {
 	json_t *cookies = NULL;
-	struct error err;
 	char context[64];
 	char *text;
-	int e = page_get_cookies(m->lease, m->wwwroot, within(w, CALL_MS), &cookies, &err);
 
-	if (e < 0)
-		return fail_by_errno(w, e, &err, m->lease);
+	if (moodle_get_cookies(w, m, &cookies) < 0)
+		return -1;
 	text = json_dumps(cookies, JSON_COMPACT);
 	json_decref(cookies);
 	seal_context(w->user_id, context);
@@ -374,8 +390,7 @@ int moodle_session_make(struct work *w, struct moodle *m, const char *password,
 	mem_wipe(text, strlen(text));
 	free(text);
 	ms->expires_at = clock_wall_ms() / 1000 + w->settings->cache_moodle_session_s;
-	if (vault_make_verifier(w->vault, w->user_id, password, ms->verifier, &err) < 0)
-		return fail_by_errno(w, err.code, &err, m->lease);
+	snprintf(ms->verifier, sizeof(ms->verifier), "%s", verifier);
 	return 0;
 }
 

@@ -28,6 +28,8 @@ struct moodle {
 
 /* Leases a page and goes to the site's origin: signed out … */
 int moodle_open(struct work *w, enum pool_class cls, struct moodle *m);
+/* … or in a page of its own with these cookies (borrowed) … */
+int moodle_open_with(struct work *w, enum pool_class cls, json_t *cookies, struct moodle *m);
 /* … or with the student's saved session; without one fails "session_dead". */
 int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m);
 /* … or with this one (as it was kept; NULL: signed out) in the page that is kept for the student. */
@@ -56,7 +58,9 @@ struct moodle_session {
 	int64_t expires_at; /* wall clock, seconds */
 };
 void moodle_session_done(void *moodle_session);
-int moodle_session_make(struct work *w, struct moodle *m, const char *password,
+int moodle_session_make(struct work *w, struct moodle *m, const char *verifier,
 			struct moodle_session *ms);
+/* The page's, as moodle_open_with() takes them. *ret is yours. */
+int moodle_get_cookies(struct work *w, struct moodle *m, json_t **ret);
 int moodle_session_store(struct work *w, const struct moodle_session *ms, struct error *err);
 void moodle_session_cache(struct work *w, const struct moodle_session *ms);

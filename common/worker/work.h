@@ -55,6 +55,7 @@ struct work {
 	char worker[128];
 	json_t *input;
 	char *secret; /* sealed; NULL: none */
+	char *next_secret; /* takes its place when the job is parked; NULL: it stays */
 
 	/* what the code sets */
 	json_t *result; /* object for the job's row; taken */

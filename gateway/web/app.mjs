@@ -2,7 +2,7 @@
 import { get, isSignedOut, onSignedOut } from './api.mjs';
 import { announce, fill, h, setText } from './dom.mjs';
 import { live, needsSignIn, onJobs } from './jobs.mjs';
-import { enter, isSigningIn, signOut } from './session.mjs';
+import { deleteAccount, enter, isSigningIn, signOut } from './session.mjs';
 import { state } from './state.mjs';
 import { askForPassword } from './views/again.mjs';
 import * as assignments from './views/assignments.mjs';
@@ -114,12 +114,26 @@ function showTop(hash) {
 	fill(steps, h('ol', null, STEPS.map(step => h('li', null,
 		h('a', { href: step, 'aria-current': step === hash ? 'page' : null }, VIEWS[step].title)))));
 	fill(who, h('span', { class: 'who-name' }, state.user.fullname || state.user.username),
-		h('button', { type: 'button', class: 'quiet small', onclick: leave }, 'Sign out'));
+		h('button', { type: 'button', class: 'quiet small', onclick: leave }, 'Sign out'),
+		h('button', { type: 'button', class: 'quiet small', onclick: leaveForGood }, 'Delete my data'));
 }
 
 async function leave() {
 	await signOut();
 	wanted = FIRST;
+	go('#/sign-in');
+}
+
+async function leaveForGood() {
+	if (!confirm('Delete everything that Pensum has of you: results, drafts, and your sign-in?')) return;
+	try {
+		await deleteAccount();
+	} catch (err) {
+		announce(err.message);
+		return;
+	}
+	wanted = FIRST;
+	notice = 'Your data is deleted.';
 	go('#/sign-in');
 }
 

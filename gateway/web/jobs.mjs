@@ -29,6 +29,11 @@ export function needsSignIn(job) {
 	return job.state === 'waiting' && (job.step === 'session_dead' || job.failure?.code === 'session_dead');
 }
 
+// Whether a sign-in stands still until the student has entered the code of a second factor.
+export function asksForCode(job) {
+	return job.state === 'waiting' && (job.step === 'mfa_needed' || job.failure?.code === 'mfa_needed');
+}
+
 // Offers again what a waiting job waits for, after the student has said "not now".
 export function askAgain(job) {
 	hooks.waiting(job);

@@ -1,6 +1,6 @@
 // A job's progress: a sentence, a bar, and a way to cancel.
 import { announce, h, setText } from './dom.mjs';
-import { askAgain, cancel, isOver, needsSignIn } from './jobs.mjs';
+import { askAgain, asksForCode, cancel, isOver, needsSignIn } from './jobs.mjs';
 
 const ANNOUNCE_EVERY = 0.1; // of the whole
 
@@ -9,6 +9,7 @@ export function stageText(job) {
 	if (job.state === 'queued') {
 		return job.version[0] > 1 ? 'Waiting to be tried again' : 'Waiting for its turn';
 	}
+	if (asksForCode(job)) return 'Waiting for the code of your second factor';
 	if (job.state === 'waiting') return 'Waiting until you have signed in to Moodle again';
 	return sentence(job.step || 'starting');
 }

@@ -1,7 +1,7 @@
 // Signing in and out: what the sign-in view and the sign-in-again dialog share.
 import { ApiError, get, post, remove } from './api.mjs';
 import { cancel, failureText, finished, forgetAll, live, readAll } from './jobs.mjs';
-import { forgetTab, signedInAs, state } from './state.mjs';
+import { forgetStudent, forgetTab, signedInAs, state } from './state.mjs';
 
 let running = 0;
 
@@ -45,6 +45,14 @@ export async function enter(session) {
 
 export function cancelSignIn(job) {
 	return cancel(job);
+}
+
+// Nothing is left, here or there; what this computer remembers of the student goes, too.
+export async function deleteAccount() {
+	await remove('/account', { quiet: true });
+	forgetStudent();
+	forgetTab();
+	forgetAll();
 }
 
 export async function signOut() {

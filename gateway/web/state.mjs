@@ -62,6 +62,11 @@ export function rememberStudent(details) {
 	save(localStorage, 'student', details);
 }
 
+// What localStorage has of this student.
+export function forgetStudent() {
+	for (const name of ['courses', 'student']) save(localStorage, name, null);
+}
+
 // A sign-out that was asked for: the next person at this computer starts clean.
 export function forgetTab() {
 	for (const name of ['picked', 'drafts']) save(sessionStorage, name, null);

@@ -39,7 +39,7 @@ test('the gateway answers every documented path and method', async () => {
 	const { id } = (await maya.post('/api/v1/checks', { courses: [11] })).json.job;
 	const bodies = {
 		'POST /api/v1/session': { username: 'a', password: 'b' }, 'POST /api/v1/checks': { courses: [11] },
-		'POST /admin/cleanup': {}, 'POST /api/v1/documents': { assignments: [301], student: { name: 'M', roll: '' } },
+		'POST /admin/cleanup': {}, 'POST /api/v1/jobs/{id}/answer': { code: '1' }, 'POST /api/v1/documents': { assignments: [301], student: { name: 'M', roll: '' } },
 	};
 	// What takes something away comes last.
 	const last = ['refreshCourses', 'requeue', 'deleteAccount', 'signOut'];
@@ -48,6 +48,7 @@ test('the gateway answers every documented path and method', async () => {
 		const name = `${method} ${path}`;
 		const target = path.includes('/documents/{id}') ? link : path.replace('{id}', id);
 		if (name === 'POST /admin/jobs/{id}/requeue') await world.sql`UPDATE pensum.jobs SET state = 'dead', finished_at = now() WHERE id = ${id}`;
+		if (name === 'POST /api/v1/jobs/{id}/answer') await world.sql`UPDATE pensum.jobs SET state = 'waiting', failure_code = 'mfa_needed', secret = 'factor x', cancel = false WHERE id = ${id}`;
 		const operator = Object.assign(world.browser(), { url: world.adminUrl });
 		const browser = isOperators(operation) ? operator : operation.operationId === 'signIn' ? world.browser() : operation.operationId === 'deleteAccount' ? await world.student('leaver') : maya;
 		const answer = await browser.request(method, target, bodies[name]);

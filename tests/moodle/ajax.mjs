@@ -5,7 +5,7 @@ import { eventsByCourses, eventsByTimesort, monthlyView } from './calendar.mjs';
 import { coursesByTimeline, courseState } from './course-list.mjs';
 import { MoodleError } from './errors.mjs';
 import { json } from './http.mjs';
-import { DETOURS } from './login.mjs';
+import { DETOURS, detourOf } from './login.mjs';
 import { text } from './strings.mjs';
 
 // `login: false` may be called without signing in; `bare` works in half signed-in states too.
@@ -83,7 +83,7 @@ function serveBatch(ctx, source, functions) {
 		const errorcode = ctx.generation === '5.0' ? 'invalidrecordunknown' : 'invalidrecord';
 		return fatal(errorcode, 'Can\'t find data record in database table external_functions.');
 	}
-	if (ctx.session.user?.detour === 'mfa') {
+	if (detourOf(ctx.session) === 'mfa') {
 		return fatal('redirecterrordetected', 'Unsupported redirect detected, script execution terminated');
 	}
 
@@ -117,7 +117,7 @@ function checkCall(ctx, method, functions) {
 	if (ordered) throw new MoodleError(ordered);
 	if (bare) return;
 	if (ctx.control.knobs.maintenance) throw new MoodleError('requireloginerror', text(ctx.lang, 'maintenance'));
-	const detour = DETOURS[user.detour];
+	const detour = DETOURS[detourOf(ctx.session)];
 	if (detour) throw new MoodleError(detour.errorcode);
 }
 

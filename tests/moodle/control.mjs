@@ -5,7 +5,7 @@ const LOG_MAX = 20_000;
 
 function noCounts() {
 	return {
-		requests: 0, logins: 0, failed_logins: 0, lists: 0, views: 0, edit_opened: 0, dashboards: 0,
+		requests: 0, logins: 0, failed_logins: 0, factor_tries: 0, lists: 0, views: 0, edit_opened: 0, dashboards: 0,
 		files: 0, ajax: {}, views_by_cmid: {},
 	};
 }

@@ -16,8 +16,12 @@ const DETOUR_FIELDS = {
 	change_password: ['password', 'newpassword1', 'newpassword2', 'logoutothersessions'],
 	policy: ['agree'],
 	profile: ['firstname', 'lastname', 'email'],
-	mfa: ['factor', 'verificationcode'],
 };
+
+// What stops the signed-in student of this session: a key of DETOURS, or undefined.
+export function detourOf(session) {
+	return session.hasPassedFactor ? undefined : session.user?.detour;
+}
 
 export function toLogin(ctx) {
 	ctx.session.wantsUrl = ctx.wwwroot + ctx.target;
@@ -27,7 +31,7 @@ export function toLogin(ctx) {
 // A signed-in student may still not reach the page: a reply that says why, or null.
 export function stopFor(ctx) {
 	if (ctx.control.knobs.maintenance) return maintenancePage(ctx);
-	const detour = DETOURS[ctx.session.user.detour];
+	const detour = DETOURS[detourOf(ctx.session)];
 	return detour ? redirect(ctx, detour.path) : null;
 }
 
@@ -168,17 +172,46 @@ export function logout(ctx) {
 	return redirect(ctx, '/');
 }
 
-// The page of a stop, shown until it is dealt with (which the stand-in cannot do).
+const FACTOR_TRIES = 3;
+
+// A code is good once for each session; after too many wrong ones the session ends.
+function checkFactor(ctx, form) {
+	const { session } = ctx;
+	ctx.control.count('factor_tries');
+	if (form.get('sesskey') === session.sesskey && form.get('factor') === 'email'
+		&& form.get('verificationcode') === session.user.mfa_code) {
+		session.hasPassedFactor = true;
+		return redirect(ctx, '/my/');
+	}
+	session.factorTries = (session.factorTries ?? 0) + 1;
+	if (session.factorTries >= FACTOR_TRIES) {
+		ctx.sessions.end(session);
+		ctx.moveTo(ctx.sessions.create());
+		return redirect(ctx, '/login/index.php');
+	}
+	return redirect(ctx, DETOURS.mfa.path);
+}
+
+// The page of a stop, shown until it is dealt with (which the stand-in can do for a second factor).
 export function detourPage(ctx) {
 	const { session } = ctx;
 	if (!session.user) return toLogin(ctx);
 	const [kind, detour] = Object.entries(DETOURS).find(([, d]) => d.path === ctx.path);
+	if (kind === 'mfa' && session.hasPassedFactor) return redirect(ctx, '/my/');
 	if (session.user.detour !== kind) return fatalPage(ctx, 'Nothing to do here');
-	const fields = DETOUR_FIELDS[kind].map((name) => `<label>${name} <input name="${name}"></label>`);
+	if (kind === 'mfa' && ctx.method === 'POST') return checkFactor(ctx, new URLSearchParams(ctx.body));
+	const fields = kind === 'mfa' ? [factorFields(session.user)]
+		: DETOUR_FIELDS[kind].map((name) => `<label>${name} <input name="${name}"></label>`);
 	const cancel = kind === 'mfa' ? `<form id="cancelmfa" action="${logoutUrl(ctx)}" method="post"><button>${text(ctx.lang, 'cancel')}</button></form>` : '';
 	return page(ctx, {
 		id: detour.id, title: kind.replace('_', ' '),
 		main: `<form class="mform" method="post" action="${ctx.wwwroot}${detour.path}">${hiddenField('sesskey', session.sesskey)}
 ${fields.join('\n')}<input type="submit" name="submitbutton" value="OK"></form>${cancel}`,
 	});
+}
+
+// A user without a code has a factor that is none (a security key).
+function factorFields(user) {
+	if (!user.mfa_code) return hiddenField('factor', 'webauthn');
+	return `${hiddenField('factor', 'email')}<label>Code <input type="text" name="verificationcode" autocomplete="one-time-code"></label>`;
 }

@@ -41,7 +41,7 @@
 //   generation: "5.0"                       changes the markup from now on
 //   reset: true                             all knobs, counts and the request log as at the start
 // Prefixes are compared with path and query, without the base path. The state also has `counts`:
-// requests, logins, failed_logins, lists, views, edit_opened (must stay 0), dashboards, files,
+// requests, logins, failed_logins, factor_tries, lists, views, edit_opened (must stay 0), dashboards, files,
 // ajax {method: n}, views_by_cmid {cmid: n}, sessions (alive now).
 import http from 'node:http';
 import path from 'node:path';

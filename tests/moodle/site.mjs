@@ -2,7 +2,8 @@
 //
 //   site      { name, timezone }
 //   students  [{ username, password, firstname, lastname, email, lang?, timezone?, locked?,
-//                suspended?, detour?: "change_password"|"policy"|"profile"|"mfa"|"unconfirmed" }]
+//                suspended?, detour?: "change_password"|"policy"|"profile"|"mfa"|"unconfirmed",
+//                mfa_code?: what the second factor asks for (without: a factor that has no code) }]
 //   courses   [{ id, fullname, shortname, summary, startdate, enddate, visible?, lang?, category?,
 //                format?: "topics"|"singleactivity" (no section column), members: [username],
 //                teachers?, hidden_by?, favourite_of?, suspended_for?: [username],

@@ -116,6 +116,16 @@ export class Pensum {
 		return this.call('GET', '/api/v1/session');
 	}
 
+	// The code that a sign-in waits for (a JobFailure of mfa_needed has the job).
+	async answer(job, code) {
+		const done = new Promise((resolve) => { this.waiting.set(job.id, resolve); });
+		await this.call('POST', `/api/v1/jobs/${job.id}/answer`, { code });
+		await done;
+		const ended = await this.call('GET', `/api/v1/jobs/${job.id}`);
+		if (ended.state !== 'succeeded') throw new JobFailure(ended);
+		return ended;
+	}
+
 	async courses() {
 		const list = await this.call('GET', '/api/v1/courses');
 		if (!list.job) return list;

@@ -197,7 +197,7 @@ const GATES = [
 	['/admin/tool/policy/', 'policy_agreement_needed',
 		'Moodle wants you to agree to its policy. Sign in to Moodle once and do so.'],
 	['/admin/tool/mfa/', 'mfa_needed',
-		'This account asks for a second factor, which Pensum cannot answer yet.'],
+		'This account asks for a second factor. Enter its code.'],
 	['/user/edit', 'profile_incomplete',
 		'Moodle wants your profile completed. Sign in to Moodle once and do so.'],
 ];

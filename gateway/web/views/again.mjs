@@ -3,6 +3,7 @@ import { announce, h, setText } from '../dom.mjs';
 import { stageText } from '../progress.mjs';
 import { signIn } from '../session.mjs';
 import { state } from '../state.mjs';
+import { createCodeForm } from './code.mjs';
 import { passwordFields } from './signin.mjs';
 
 let open = false;
@@ -17,6 +18,7 @@ export function askForPassword({ onGivenUp }) {
 	const stage = h('p', { class: 'hint', role: 'status' });
 	const fields = passwordFields({ describedBy: 'again-error', username: state.user.username });
 	const submit = h('button', { class: 'primary' }, 'Sign in and go on');
+	const code = createCodeForm();
 	const dialog = h('dialog', { class: 'dialog', 'aria-labelledby': 'again-title', onclose: close },
 		h('form', { class: 'stack', onsubmit: send },
 			h('h2', { id: 'again-title' }, 'Sign in to Moodle again'),
@@ -24,7 +26,7 @@ export function askForPassword({ onGivenUp }) {
 				'itself once you have signed in.'),
 			error, fields.nodes, stage,
 			h('div', { class: 'buttons' }, submit,
-				h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close() }, 'Not now'))));
+				h('button', { type: 'button', class: 'quiet', onclick: () => dialog.close() }, 'Not now'))), code.node);
 	document.body.append(dialog);
 	dialog.showModal();
 	dialog.querySelector('input[name=password]').focus();
@@ -36,7 +38,7 @@ export function askForPassword({ onGivenUp }) {
 		error.hidden = true;
 		setText(stage, 'Signing in…');
 		try {
-			await signIn(username, password, job => setText(stage, stageText(job)));
+			await signIn(username, password, showProgress);
 			hasFailed = false;
 			announce('Signed in again.');
 			dialog.close();
@@ -48,6 +50,11 @@ export function askForPassword({ onGivenUp }) {
 			submit.disabled = false;
 			fields.markWrong();
 		}
+	}
+
+	function showProgress(job) {
+		setText(stage, stageText(job));
+		code.update(job);
 	}
 
 	function close() {

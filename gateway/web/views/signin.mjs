@@ -3,6 +3,7 @@ import { announce, h, outward, setText } from '../dom.mjs';
 import { createProgress } from '../progress.mjs';
 import { cancelSignIn, resumeSignIn, signIn } from '../session.mjs';
 import { state } from '../state.mjs';
+import { createCodeForm } from './code.mjs';
 
 export const title = 'Sign in';
 
@@ -45,16 +46,19 @@ export function mount(main, { signal, notice, pendingJob, onSignedIn }) {
 	}
 
 	let progress = null;
+	let code = null;
 	function showProgress(job) {
 		if (!progress) {
 			progress = createProgress({ label: 'Signing in to Moodle', canCancel: false });
-			slot.replaceChildren(progress.node, h('button', { type: 'button', class: 'small',
+			code = createCodeForm();
+			slot.replaceChildren(progress.node, code.node, h('button', { type: 'button', class: 'small',
 				onclick: () => cancelSignIn(job).catch(err => announce(err.message)) }, 'Cancel'));
 			slot.hidden = false;
 			form.hidden = true;
 			main.querySelector('h1').focus();
 		}
 		progress.update(job);
+		code.update(job);
 	}
 
 	function fail(message) {

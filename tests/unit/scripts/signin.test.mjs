@@ -282,3 +282,38 @@ test('a site with a sign-in page of its own is signed in to there', async () => 
 	});
 	assert.deepEqual(posted, ['/login/index.php']);
 });
+
+test('a second factor is answered in the session that asked for it', async () => {
+	moodle.control({ reset: true });
+	await signIn({ username: 'mfa' }, async (page, asked) => {
+		assert.equal(asked.code, 'mfa_needed');
+		const wrong = await page.run('signin', { wwwroot: moodle.url, username: 'mfa', code: '000000' });
+		assert.equal(wrong.code, 'mfa_needed');
+		assert.match(wrong.message, /did not accept this code/);
+		const right = await page.run('signin', { wwwroot: moodle.url, username: 'mfa', code: '246810' });
+		assert.equal(right.ok, true, JSON.stringify(right));
+		assert.equal(right.user.fullname, 'Mia Factor');
+		const again = await page.run('signin', { wwwroot: moodle.url, username: 'mfa', code: '246810' });
+		assert.equal(again.ok, true, 'an attempt that is repeated finds it passed');
+	});
+	assert.equal(moodle.state().counts.logins, 1);
+});
+
+test('after too many wrong codes Moodle ends the sign-in, and that is said', async () => {
+	await signIn({ username: 'mfa' }, async (page) => {
+		const tryCode = () => page.run('signin', { wwwroot: moodle.url, username: 'mfa', code: 'x' });
+		assert.equal((await tryCode()).code, 'mfa_needed');
+		assert.equal((await tryCode()).code, 'mfa_needed');
+		assert.equal((await tryCode()).code, 'mfa_refused');
+	});
+});
+
+test('a second factor that is no code is told apart', async () => {
+	const data = { students: [{ username: 'key', password, firstname: 'K', lastname: 'Y', email: 'k@example.edu', detour: 'mfa' }] };
+	const other = await startMoodle({ data });
+	try {
+		assert.equal((await signIn({ wwwroot: other.url, username: 'key' })).code, 'mfa_unsupported');
+	} finally {
+		await other.close();
+	}
+});
