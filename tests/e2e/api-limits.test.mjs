@@ -85,12 +85,17 @@ test('addresses: the proxy\'s word on this machine, IPv6 by /64, and nothing tha
 		['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'], ['2001:db8:1:2:ffff::1', '2001:db8:1:2::/64'], ['::ffff:203.0.113.6', '203.0.113.6'],
 		['nonsense', '127.0.0.1'], ['203.0.113.5, ', '127.0.0.1'], ['x'.repeat(300), '127.0.0.1'], ['203.0.113.5:80', '127.0.0.1'],
 	];
+	// One a minute: what is counted stays to be seen.
+	const slow = await world.startSecond({ 'limits.signins_per_address': 1 });
+	const ask = (header) => Object.assign(world.browser(), { url: slow.url }).post('/api/v1/session',
+		{ username: newId(), password: 'x' }, { 'X-Forwarded-For': header });
 	for (const [header, address] of cases) {
 		await world.redis.command('FLUSHALL');
-		await signIn(newId(), { 'X-Forwarded-For': header });
+		await ask(header);
 		assert.deepEqual(await keys('signin-from'), [`pensum:limit:signin-from:${address}`], header);
 	}
-	const { daemon, url } = await world.startSecond({ 'gateway.forwarded': 'off' });
+	await slow.daemon.stop();
+	const { daemon, url } = await world.startSecond({ 'gateway.forwarded': 'off', 'limits.signins_per_address': 1 });
 	await world.redis.command('FLUSHALL');
 	await Object.assign(world.browser(), { url }).post('/api/v1/session', { username: newId(), password: 'x' }, { 'X-Forwarded-For': '203.0.113.9' });
 	assert.deepEqual(await keys('signin-from'), ['pensum:limit:signin-from:127.0.0.1']);
