@@ -10,8 +10,8 @@ const KILLS = 12;
 const STUDENTS = 8;
 
 test('a gateway that is killed at any moment neither loses nor doubles a job', async () => {
-	const world = await startGateway({ settings: { 'jobs.per_user': 1000, 'limits.writes_per_user': 0,
-		'limits.writes_per_address': 0, 'jobs.max_queued': 100_000 } });
+	const world = await startGateway({ settings: { 'jobs.per_user': 1000, 'jobs.per_user_running': WINDOW / STUDENTS,
+		'limits.writes_per_user': 0, 'limits.writes_per_address': 0, 'jobs.max_queued': 100_000 } });
 	const promised = new Map(); // "user key" -> job id
 	let stopped = false;
 	let retries = 0;
