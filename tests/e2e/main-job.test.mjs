@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startSystem } from '../support/system.mjs';
 import { JobFailure, Problem } from '../support/pensum.mjs';
+import { until } from '../support/process.mjs';
 
 const PASSWORD = 'Pensum-demo-1';
 let system;
@@ -116,6 +117,24 @@ test('work that Moodle\'s session did not survive waits for the next sign-in and
 	const answer = await again.call('POST', '/api/v1/session', { username: 'maya', password: PASSWORD });
 	assert.ok(answer.job, 'the dead session is not taken from the caches');
 	await done;
+	p.close();
+	again.close();
+});
+
+test('ten jobs whose session died start no sign-in, and one sign-in lets all of them go on', async () => {
+	const p = await signedIn('bea');
+	const courses = (await p.courses()).courses.slice(0, 10).map((c) => c.id);
+	const { logins } = system.moodle.state().counts;
+	system.moodle.control({ expire_sessions: 'bea' });
+	const jobs = [];
+	for (const id of courses) jobs.push((await p.call('POST', '/api/v1/checks', { courses: [id] })).job.id);
+	const states = async () => (await p.call('GET', '/api/v1/jobs')).jobs.filter((j) => jobs.includes(j.id)).map((j) => j.state);
+	await until('all wait', async () => (await states()).every((state) => state === 'waiting'), 60_000);
+	assert.equal(system.moodle.state().counts.logins, logins, 'no job signs in by itself');
+	const again = system.client();
+	await again.signIn('bea', PASSWORD);
+	await until('all have gone on', async () => (await states()).every((state) => state === 'succeeded'), 60_000);
+	assert.equal(system.moodle.state().counts.logins, logins + 1);
 	p.close();
 	again.close();
 });
