@@ -11,6 +11,7 @@
 #include "fd.h"
 #include "file.h"
 #include "mem.h"
+#include "pg_prepared.h"
 #include "text.h"
 
 #define CONNECT_MS  5000
@@ -22,6 +23,7 @@ struct pg {
 	int patience_ms;
 	pg_record_fn *record_fn; /* NULL: statements are sent */
 	void *record_arg;
+	struct pg_prepared prepared;
 };
 
 struct pg_result {
@@ -40,6 +42,9 @@ static void add_quoted(struct buf *b, const char *key, const char *value)
 	buf_add_char(b, '\'');
 }
 
+/* Rows are found through indexes, whatever the planner thinks of a table that was nearly empty when it
+ * was asked; and not by bitmaps, which visit the entries of rows that have moved on until the next
+ * vacuum. */
 int pg_conninfo(const struct settings *s, const char *application_name, char **ret,
 		struct error *err)
 {
@@ -56,7 +61,8 @@ int pg_conninfo(const struct settings *s, const char *application_name, char **r
 	buf_add_str(&b, " connect_timeout=5 gssencmode=disable keepalives_idle=15 "
 			"keepalives_interval=5 keepalives_count=3 tcp_user_timeout=20000 "
 			"client_encoding=UTF8 options='-c statement_timeout=15000 "
-			"-c idle_in_transaction_session_timeout=30000'");
+			"-c idle_in_transaction_session_timeout=30000 "
+			"-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off'");
 	*ret = buf_take(&b);
 	return 0;
 }
@@ -81,6 +87,7 @@ void pg_disconnect(struct pg *pg)
 {
 	PQfinish(pg->conn);
 	pg->conn = NULL;
+	pg_prepared_clear(&pg->prepared);
 }
 
 int pg_set_patience(struct pg *pg, int ms)
@@ -210,26 +217,83 @@ static int judge(struct pg *pg, PGresult *res, struct error *err)
 	return code;
 }
 
+/* What was just sent (sent: libpq took it) goes out; its result, good or refused, comes back. */
+static int finish_send(struct pg *pg, int sent, struct deadline deadline, PGresult **ret,
+		       struct error *err)
+{
+	if (sent == 0 || flush(pg, deadline) < 0)
+		return lost(pg, -EIO, err);
+	*ret = receive(pg, deadline, err);
+	if (*ret != NULL)
+		return 0;
+	if (pg->conn != NULL)
+		return lost(pg, -EIO, err);
+	return err ? err->code : -EIO;
+}
+
+static int send_plain(struct pg *pg, const char *sql, size_t count, const char *const *params,
+		      struct deadline deadline, PGresult **ret, struct error *err)
+{
+	return finish_send(pg,
+			   PQsendQueryParams(pg->conn, sql, (int)count, NULL, params, NULL, NULL, 0),
+			   deadline, ret, err);
+}
+
+static int send_prepared(struct pg *pg, const char *sql, size_t count, const char *const *params,
+			 struct deadline deadline, PGresult **ret, struct error *err)
+{
+	char name[PG_PREPARED_NAME];
+	enum pg_prepared_how how = pg_prepared_how(&pg->prepared, sql, name);
+	int r;
+
+	if (how == PG_SEND_PLAIN)
+		return send_plain(pg, sql, count, params, deadline, ret, err);
+	if (how == PG_SEND_PREPARE) {
+		r = finish_send(pg, PQsendPrepare(pg->conn, name, sql, (int)count, NULL), deadline,
+				ret, err);
+		if (r < 0 || PQresultStatus(*ret) != PGRES_COMMAND_OK)
+			return r;
+		PQclear(*ret);
+		pg_prepared_add(&pg->prepared, sql);
+	}
+	return finish_send(pg,
+			   PQsendQueryPrepared(pg->conn, name, (int)count, params, NULL, NULL, 0),
+			   deadline, ret, err);
+}
+
+/* Inside a transaction a statement is sent as it is: if its name were refused there, all of the
+ * transaction would be. Outside, it did not run, and is sent again. */
+static int send_statement(struct pg *pg, const char *sql, size_t count, const char *const *params,
+			  struct deadline deadline, PGresult **ret, struct error *err)
+{
+	int r;
+
+	if (PQtransactionStatus(pg->conn) != PQTRANS_IDLE)
+		return send_plain(pg, sql, count, params, deadline, ret, err);
+	r = send_prepared(pg, sql, count, params, deadline, ret, err);
+	if (r < 0 || !pg_prepared_is_refusal(PQresultErrorField(*ret, PG_DIAG_SQLSTATE)))
+		return r;
+	PQclear(*ret);
+	pg->prepared.off = true;
+	pg_prepared_clear(&pg->prepared);
+	return send_plain(pg, sql, count, params, deadline, ret, err);
+}
+
 static int run(struct pg *pg, const char *sql, bool script, size_t count,
 	       const char *const *params, struct pg_result **ret, struct error *err)
 {
 	struct deadline deadline = deadline_in(pg->patience_ms);
-	PGresult *res;
+	PGresult *res = NULL;
 	int r = pg->conn ? 0 : connect_now(pg, err);
 
 	if (r < 0)
 		return r;
-	if (script ? PQsendQuery(pg->conn, sql) == 0
-		   : PQsendQueryParams(pg->conn, sql, (int)count, NULL, params, NULL, NULL, 0) == 0)
-		return lost(pg, -EIO, err);
-	if (flush(pg, deadline) < 0)
-		return lost(pg, -EIO, err);
-	res = receive(pg, deadline, err);
-	if (res == NULL) {
-		if (pg->conn != NULL)
-			return lost(pg, -EIO, err);
-		return err ? err->code : -EIO;
-	}
+	if (script)
+		r = finish_send(pg, PQsendQuery(pg->conn, sql), deadline, &res, err);
+	else
+		r = send_statement(pg, sql, count, params, deadline, &res, err);
+	if (r < 0)
+		return r;
 	r = judge(pg, res, err);
 	if (r < 0 || ret == NULL) {
 		PQclear(res);
