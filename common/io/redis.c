@@ -16,6 +16,8 @@
 #define RECONNECT_MS 1000
 #define HUNG_MS	     3000 /* left alone after it did not answer in time */
 #define MAX_ARGS     64
+#define POSTED_MAX   16
+#define POSTED_MS    1000
 
 struct redis {
 	char *host_or_path;
@@ -24,6 +26,7 @@ struct redis {
 	redisContext *ctx;
 	struct deadline next_try;
 	unsigned generation;
+	unsigned posted; /* commands whose answers are still to be dropped */
 };
 
 int redis_parse_address(const char *address, char **host_or_path, int *port, struct error *err)
@@ -69,6 +72,7 @@ static void drop(struct redis *r)
 	if (r->ctx != NULL)
 		redisFree(r->ctx);
 	r->ctx = NULL;
+	r->posted = 0;
 }
 
 void redis_disconnect(struct redis *r)
@@ -150,10 +154,9 @@ static int connect_now(struct redis *r, struct error *err)
 	return authenticate(r, err);
 }
 
-int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *argv,
-		  struct redis_reply **ret, struct error *err)
+/* Into hiredis's buffer; nothing goes out yet. */
+static int append(struct redis *r, size_t argc, const char *const *argv, struct error *err)
 {
-	redisReply *reply;
 	const char *args[MAX_ARGS];
 	size_t lens[MAX_ARGS];
 	int e = r->ctx ? 0 : connect_now(r, err);
@@ -166,11 +169,58 @@ int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *
 		args[i] = argv[i];
 		lens[i] = strlen(argv[i]);
 	}
-	redisSetTimeout(r->ctx, timeval_of(wait_ms));
+	return redisAppendCommandArgv(r->ctx, (int)argc, args, lens) == REDIS_OK ? 0
+										  : lost(r, err);
+}
+
+static int next_reply(struct redis *r, redisReply **ret, struct error *err)
+{
 	errno = 0;
-	reply = redisCommandArgv(r->ctx, (int)argc, args, lens);
-	if (reply == NULL)
-		return lost(r, err);
+	return redisGetReply(r->ctx, (void **)ret) == REDIS_OK ? 0 : lost(r, err);
+}
+
+static int drop_posted(struct redis *r, struct error *err)
+{
+	while (r->posted > 0) {
+		redisReply *reply = NULL;
+		int e = next_reply(r, &reply, err);
+
+		if (e < 0)
+			return e;
+		freeReplyObject(reply);
+		r->posted--;
+	}
+	return 0;
+}
+
+int redis_settle(struct redis *r, int wait_ms, struct error *err)
+{
+	if (r->ctx == NULL || r->posted == 0)
+		return 0;
+	redisSetTimeout(r->ctx, timeval_of(wait_ms));
+	return drop_posted(r, err);
+}
+
+void redis_post(struct redis *r, size_t argc, const char *const *argv)
+{
+	if (append(r, argc, argv, NULL) == 0 && ++r->posted == POSTED_MAX)
+		redis_settle(r, POSTED_MS, NULL);
+}
+
+int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *argv,
+		  struct redis_reply **ret, struct error *err)
+{
+	redisReply *reply = NULL;
+	int e = append(r, argc, argv, err);
+
+	if (e < 0)
+		return e;
+	redisSetTimeout(r->ctx, timeval_of(wait_ms));
+	e = drop_posted(r, err);
+	if (e == 0)
+		e = next_reply(r, &reply, err);
+	if (e < 0)
+		return e;
 	if (reply->type == REDIS_REPLY_ERROR) {
 		e = error_set(err, -EPROTO, "redis: %s", reply->str);
 		freeReplyObject(reply);

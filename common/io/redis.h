@@ -35,6 +35,11 @@ int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *
 int redis_call(struct redis *r, int wait_ms, struct redis_reply **ret, struct error *err, ...)
 	__attribute__((sentinel));
 
+/* A command whose answer nobody needs: goes out, and is answered, with the next redis_command() or with
+ * redis_settle(), whose caller waits for both. */
+void redis_post(struct redis *r, size_t argc, const char *const *argv);
+int redis_settle(struct redis *r, int wait_ms, struct error *err);
+
 void redis_reply_free(struct redis_reply *reply);
 void redis_reply_cleanup(struct redis_reply **reply); /* for CLEANUP() */
 

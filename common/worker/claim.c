@@ -22,6 +22,14 @@ void claim_publish(struct redis *redis, const struct job_event *ev)
 	redis_command(redis, REDIS_MS, PUBLISH_ARGC, cmd.argv, NULL, NULL);
 }
 
+void claim_post(struct redis *redis, const struct job_event *ev)
+{
+	struct publish_command cmd;
+
+	publish_command(&cmd, ev);
+	redis_post(redis, PUBLISH_ARGC, cmd.argv);
+}
+
 static void fill(struct work *w, const struct pg_result *r)
 {
 	const char *secret = pg_value(r, 0, 4);

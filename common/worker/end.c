@@ -46,42 +46,56 @@ static void tell(struct work *w, enum job_state state, int n, const char *step, 
 	w->event.version = job_version_of_row(state, w->attempt, n);
 	snprintf(w->event.step, sizeof(w->event.step), "%s", step);
 	snprintf(w->event.note, sizeof(w->event.note), "%s", note);
-	claim_publish(w->redis, &w->event);
+	claim_post(w->redis, &w->event);
 }
 
-static int finish(struct work *w, enum job_state state, struct error *err)
+/* The fenced end alone, which is a transaction of its own, or the last of one. */
+static int finish_row(struct work *w, enum job_state state, struct error *err)
 {
 	CLEANUP_FREE char *result = w->result ? json_dumps(w->result, JSON_COMPACT) : NULL;
 	bool ok = state == JOB_SUCCEEDED;
 	struct numbers n;
 	char answer[16];
+	const char *params[] = { w->id,
+				 n.attempt,
+				 w->worker,
+				 job_state_name(state),
+				 n.n,
+				 ok ? result : NULL,
+				 ok ? NULL : w->failure_code,
+				 ok ? NULL : w->failure_message };
+
+	numbers_of(w, &n);
+	return transition(w, COUNT_OP_FINISH,
+			  "SELECT pensum.job_finish($1, $2::integer, $3, $4, $5::integer, "
+			  "$6::jsonb, $7, $8)",
+			  8, params, answer, err);
+}
+
+static int finish_with_rows(struct work *w, struct error *err)
+{
 	int e = pg_begin(w->pg, err);
 
-	w->event.version.n++;
-	numbers_of(w, &n);
-	if (e == 0 && ok && w->commit != NULL)
+	if (e == 0)
 		e = w->commit(w, w->commit_arg, err);
-	if (e == 0) {
-		const char *params[] = { w->id,
-					 n.attempt,
-					 w->worker,
-					 job_state_name(state),
-					 n.n,
-					 ok ? result : NULL,
-					 ok ? NULL : w->failure_code,
-					 ok ? NULL : w->failure_message };
-
-		e = transition(w, COUNT_OP_FINISH,
-			       "SELECT pensum.job_finish($1, $2::integer, $3, $4, $5::integer, "
-			       "$6::jsonb, $7, $8)",
-			       8, params, answer, err);
-	}
+	if (e == 0)
+		e = finish_row(w, JOB_SUCCEEDED, err);
 	if (e <= 0) {
 		pg_rollback(w->pg);
 		return e;
 	}
 	e = pg_commit(w->pg, err);
-	if (e < 0)
+	return e < 0 ? e : 1;
+}
+
+static int finish(struct work *w, enum job_state state, struct error *err)
+{
+	bool ok = state == JOB_SUCCEEDED;
+	int e;
+
+	w->event.version.n++;
+	e = ok && w->commit != NULL ? finish_with_rows(w, err) : finish_row(w, state, err);
+	if (e <= 0)
 		return e;
 	if (ok && w->after != NULL)
 		w->after(w, w->commit_arg);

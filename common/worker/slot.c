@@ -6,24 +6,21 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bell.h"
 #include "claim.h"
 #include "daemon.h"
 #include "end.h"
-#include "entry.h"
-#include "keys.h"
 #include "log.h"
 #include "mem.h"
 #include "spool.h"
 
-#define COMMAND_MS 1000
-#define BLOCK_MS   2000
-#define AWAY_MS	   1000	     /* pause between looks while something is away */
-#define IDLE_PG_MS 5000	     /* for the database's answers when no work would be lost */
-#define SPOOL_MS   3000	     /* finished work waits so long for the database, then on disk; */
-#define END_MS	   120000    /* if it cannot, so long … */
-#define END_TRY_MS 30000     /* … and the last try may take this */
-#define CHECK_MS   30000     /* between two looks whether the record agrees that we are idle */
-#define GONE_MS	   "7200000" /* an entry held longer than any job runs: its slot is gone */
+#define COMMAND_MS   1000
+#define AWAY_MS	     1000   /* pause between looks while something is away */
+#define IDLE_PG_MS   5000   /* for the database's answers when no work would be lost */
+#define SPOOL_MS     3000   /* finished work waits so long for the database, then on disk; */
+#define END_MS	     120000 /* if it cannot, so long … */
+#define END_TRY_MS   30000  /* … and the last try may take this */
+#define CHECK_MS     30000  /* between two looks whether the record agrees that we are idle */
 #define GONE_LOOK_MS 600000
 
 struct slot {
@@ -32,72 +29,12 @@ struct slot {
 	struct spool spool;
 	struct pg *pg;
 	struct redis *redis;
-	char streams[JOB_PRIORITY_COUNT][KEY_SIZE];
-	unsigned own_pending_of; /* redis_generation() whose pending entries were looked at */
+	struct bell bell;
+	unsigned own_pending_of;    /* redis_generation() whose pending entries were looked at */
 	struct deadline next_check; /* of what the record says that we run */
 	struct deadline next_gone;  /* look at what slots that are gone hold */
 	bool unrung; /* the record had work for us that nobody rang for: look there first */
 };
-
-static void make_groups(struct slot *s)
-{
-	struct error err;
-
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++) {
-		int e = redis_call(s->redis, COMMAND_MS, NULL, &err, "XGROUP", "CREATE",
-				   s->streams[i], KEY_GROUP, "0", "MKSTREAM", NULL);
-
-		if (e == -EPROTO && strstr(err.text, "BUSYGROUP") == NULL)
-			log_warning("consumer group not made", "stream=%s err=\"%s\"",
-				    s->streams[i], err.text);
-	}
-}
-
-/* What slots that are gone (fewer slots, another host name) hold becomes ours, to be forgotten. */
-static void take_abandoned(struct slot *s)
-{
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
-		redis_call(s->redis, COMMAND_MS, NULL, NULL, "XAUTOCLAIM", s->streams[i], KEY_GROUP,
-			   s->config->name, GONE_MS, "0-0", "COUNT", "100", "JUSTID", NULL);
-}
-
-/* One entry a stream at most, of the streams first … first + count - 1; answers how many. from is ">"
- * for new entries or "0" for our own pending ones. */
-static int read_streams(struct slot *s, const char *from, int first, int count, bool block,
-			struct entry out[JOB_PRIORITY_COUNT], struct error *err)
-{
-	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	const char *argv[16] = { "XREADGROUP", "GROUP", KEY_GROUP, s->config->name, "COUNT", "1" };
-	char block_ms[16];
-	size_t argc = 6;
-	int e, found = 0;
-
-	snprintf(block_ms, sizeof(block_ms), "%d", BLOCK_MS);
-	if (block) {
-		argv[argc++] = "BLOCK";
-		argv[argc++] = block_ms;
-	}
-	argv[argc++] = "STREAMS";
-	for (int i = first; i < first + count; i++)
-		argv[argc++] = s->streams[i];
-	for (int i = 0; i < count; i++)
-		argv[argc++] = from;
-	e = redis_command(s->redis, block ? BLOCK_MS + COMMAND_MS : COMMAND_MS, argc, argv, &reply,
-			  err);
-	if (e < 0)
-		return e;
-	for (size_t i = 0; i < redis_count(reply) && found < count; i++)
-		found += entry_read(redis_at(reply, i), &out[found]);
-	return found;
-}
-
-/* In this order: an entry that was deleted and not acked is still pending in our name and comes
- * back as a ghost; one that was acked and not deleted would stay for ever. */
-static void forget_entry(struct slot *s, const struct entry *e)
-{
-	redis_call(s->redis, COMMAND_MS, NULL, NULL, "XDEL", e->stream, e->id, NULL);
-	redis_call(s->redis, COMMAND_MS, NULL, NULL, "XACK", e->stream, KEY_GROUP, e->id, NULL);
-}
 
 static work_run_fn *find_kind(const struct slot_config *c, enum job_kind kind)
 {
@@ -150,7 +87,9 @@ static void log_end(const struct work *w, int64_t ms)
 
 	log_info("job ended", "kind=%s attempt=%d outcome=%s code=%s ms=%lld",
 		 job_kind_name(w->kind), w->attempt,
-		 w->spooled ? "spooled" : lost ? "lost" : job_state_name(w->event.state),
+		 w->spooled ? "spooled"
+		 : lost	    ? "lost"
+			    : job_state_name(w->event.state),
 		 w->failure_code, (long long)ms);
 }
 
@@ -166,7 +105,8 @@ static void run_job(struct slot *s, struct work *w)
 	w->deadline = deadline_in(s->config->time_limit_ms);
 	atomic_store(&s->config->watch->must_end_ms, w->deadline.at_ms);
 	work_progress(w, "starting", 0, 0, "");
-	rc = run ? run(w) : work_fail(w, "bad_input", "This worker does not know that kind of job.");
+	rc = run ? run(w)
+		 : work_fail(w, "bad_input", "This worker does not know that kind of job.");
 	end_job(s, w, rc);
 	atomic_store(&s->config->watch->must_end_ms, 0);
 	log_end(w, clock_now_ms() - started);
@@ -201,12 +141,11 @@ static int serve_entry(struct slot *s, const struct entry *e, struct error *err)
 	}
 	if (claimed > 0)
 		run_job(s, &w);
-	forget_entry(s, e);
+	bell_forget(&s->bell, e);
 	return 0;
 }
 
-static int serve_entries(struct slot *s, const struct entry *entries, int count,
-			 struct error *err)
+static int serve_entries(struct slot *s, const struct entry *entries, int count, struct error *err)
 {
 	for (int i = 0; i < count; i++) {
 		int e = serve_entry(s, &entries[i], err);
@@ -221,36 +160,21 @@ static int serve_entries(struct slot *s, const struct entry *entries, int count,
 	return 0;
 }
 
-/* After each new connection, and now and then: what an earlier life, a lost answer or a slot that is
- * gone left. */
+/* After each new connection, and now and then: what an earlier life, a lost answer or a slot that
+ * is gone left. */
 static int serve_own_pending(struct slot *s, struct error *err)
 {
-	struct entry entries[JOB_PRIORITY_COUNT];
+	struct entry entries[BELL_ENTRIES];
 	int count;
 
-	make_groups(s);
-	take_abandoned(s);
+	bell_attend(&s->bell);
 	do {
-		count = read_streams(s, "0", 0, JOB_PRIORITY_COUNT, false, entries, err);
+		count = bell_read_own(&s->bell, entries, err);
 		if (count < 0 || serve_entries(s, entries, count, err) < 0)
 			return -EIO;
 	} while (count > 0 && !daemon_stop_asked());
 	s->own_pending_of = redis_generation(s->redis);
 	return 0;
-}
-
-/* The urgent stream first; block on all only when all are empty, so that no entry waits in our name
- * while another slot is idle. */
-static int read_next(struct slot *s, bool block, struct entry entries[JOB_PRIORITY_COUNT],
-		     struct error *err)
-{
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++) {
-		int count = read_streams(s, ">", i, 1, false, entries, err);
-
-		if (count != 0 || (!block && i == JOB_PRIORITY_COUNT - 1))
-			return count;
-	}
-	return read_streams(s, ">", 0, JOB_PRIORITY_COUNT, true, entries, err);
 }
 
 /* No bell. */
@@ -263,8 +187,10 @@ static int serve_record(struct slot *s, struct error *err)
 	claimed = claim_next(&w, s->config->queue, err);
 	if (claimed < 0)
 		s->next_check = deadline_in(0);
-	if (claimed > 0)
+	if (claimed > 0) {
 		run_job(s, &w);
+		redis_settle(s->redis, COMMAND_MS, NULL);
+	}
 	return claimed;
 }
 
@@ -277,7 +203,7 @@ static void serve_silence(struct slot *s)
 
 static int serve_bell(struct slot *s, struct error *err)
 {
-	struct entry entries[JOB_PRIORITY_COUNT];
+	struct entry entries[BELL_ENTRIES];
 	int count;
 
 	if (s->own_pending_of != redis_generation(s->redis) || s->own_pending_of == 0) {
@@ -286,7 +212,7 @@ static int serve_bell(struct slot *s, struct error *err)
 		if (e < 0)
 			return e;
 	}
-	count = read_next(s, !s->unrung, entries, err);
+	count = bell_read_next(&s->bell, !s->unrung, entries, err);
 	if (count == -EPROTO)
 		s->own_pending_of = 0; /* NOGROUP, UNBLOCKED, LOADING, …: begin again */
 	if (count < 0)
@@ -296,8 +222,8 @@ static int serve_bell(struct slot *s, struct error *err)
 	return serve_entries(s, entries, count, err);
 }
 
-/* We run nothing now; what the record says that we run waits in the spool, or is from an answer that was
- * lost. */
+/* We run nothing now; what the record says that we run waits in the spool, or is from an answer
+ * that was lost. */
 static int check_idle(struct slot *s, struct error *err)
 {
 	int e;
@@ -370,14 +296,13 @@ int slot_main(const struct slot_config *config)
 	struct error err;
 
 	bound_memory(config->settings);
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
-		key_job_stream(s.streams[i], config->queue, (enum job_priority)i);
 	if (vault_open(config->settings, &s.vault, &err) < 0 ||
 	    pg_new(config->settings, config->name, &s.pg, &err) < 0 ||
 	    redis_new(config->settings, &s.redis, &err) < 0) {
 		log_error("slot cannot start", "err=\"%s\"", err.text);
 	} else {
 		pg_set_patience(s.pg, IDLE_PG_MS);
+		bell_init(&s.bell, s.redis, config->queue, config->name);
 		spool_init(&s.spool, config->settings, s.vault, config->counts);
 		serve(&s);
 	}

@@ -1,9 +1,10 @@
-// The gateway behind a transaction pooler that gives each statement another server, and knows nothing of
+// The gateway and a worker behind a transaction pooler that gives each statement another server, and knows nothing of
 // prepared ones.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
+import { startDaemon, writeKey } from '../../support/daemon.mjs';
 import { run, startProcess, temporaryFolder, until } from '../../support/process.mjs';
 import { openWs } from '../../support/ws.mjs';
 import { startStack } from './stack.mjs';
@@ -72,4 +73,20 @@ test('the live channel reads its snapshots through it', async () => {
 	const ws = await openWs({ port: stack.port, headers: { Cookie: session.cookie } });
 	assert.deepEqual((await ws.next((m) => m.type === 'snapshot' && m.job === job)).version, [1, 3]);
 	await ws.close();
+});
+
+test('a worker claims and ends jobs through it', async () => {
+	const session = await stack.session();
+	const ids = Array.from({ length: 12 }, (_, i) => `${String(i).padStart(4, '0')}${'ab'.repeat(10)}`);
+	// Of a kind that this worker does not know, so that it needs no browser for them.
+	await stack.pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
+		SELECT id, 'document', 'checker', 'normal', '${session.user}', '{}' FROM unnest('{${ids}}'::text[]) id`);
+	const worker = await startDaemon('pensum-checker-worker', { ready: /worker ready/, settings: { 'redis.address': stack.redis.address, 'secrets.key_file': writeKey(folder.path),
+		
+		'postgres.conninfo': `host=${folder.path} port=6432 user=postgres dbname=pensum`, 'site.url': 'http://site.test',
+		'checker.slots': 2, 'worker.host': 'h', 'worker.spool_dir': path.join(folder.path, 'spool') } });
+	await until('end of all', async () => Number((await stack.pg.query(`SELECT count(*) FROM pensum.jobs
+		WHERE kind = 'document' AND state = 'failed' AND failure_code = 'bad_input' AND attempt = 1`))[0][0]) === ids.length, 30_000);
+	await worker.stop();
+	assert.deepEqual(worker.lines.filter((line) => /err=/.test(line)), []);
 });
