@@ -99,10 +99,10 @@ static void connect_one(struct connection *c)
 	epoll_ctl(epoll_fd, EPOLL_CTL_ADD, c->fd, &wanted);
 }
 
-static void send_one(struct connection *c, const char *course)
+static void send_one(struct connection *c, const char *target, const char *body)
 {
-	char body[64], text[1024];
-	int body_len = snprintf(body, sizeof(body), "{\"courses\":[%s]}", course), len;
+	char text[1024];
+	int len;
 
 	if (c->run_left == 0) {
 		c->student = next_student++ % cookie_count;
@@ -110,11 +110,11 @@ static void send_one(struct connection *c, const char *course)
 	}
 	c->run_left--;
 	len = snprintf(text, sizeof(text),
-		       "POST /api/v1/checks HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nCookie: %s\r\n"
+		       "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nCookie: %s\r\n"
 		       "X-Forwarded-For: 10.%zu.%zu.%zu\r\nIdempotency-Key: bench-%d-%llu\r\n"
-		       "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
-		       port, cookies[c->student], c->student >> 16, c->student >> 8 & 255,
-		       c->student & 255, (int)getpid(), key_n++, body_len, body);
+		       "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		       target, port, cookies[c->student], c->student >> 16, c->student >> 8 & 255,
+		       c->student & 255, (int)getpid(), key_n++, strlen(body), body);
 	c->len = 0;
 	if (write(c->fd, text, (size_t)len) != len)
 		die("write: %s", strerror(errno));
@@ -153,7 +153,24 @@ static bool read_answer(struct connection *c)
 	return true;
 }
 
-static void submit(unsigned long count, unsigned long connections, const char *course)
+/* The server closes what has been idle for some time: nothing is open that is not about to be used.
+ */
+static void close_idle(void)
+{
+	char byte;
+
+	for (size_t i = 0; i < MAX_OPEN; i++) {
+		struct connection *c = &open_ones[i];
+
+		if (c->fd == 0 || (i == 0 && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0))
+			continue;
+		close(c->fd);
+		c->fd = 0;
+	}
+}
+
+static void submit(unsigned long count, unsigned long connections, const char *target,
+		   const char *body)
 {
 	struct epoll_event events[MAX_OPEN];
 	unsigned long sent = 0, answered = 0;
@@ -161,12 +178,13 @@ static void submit(unsigned long count, unsigned long connections, const char *c
 
 	if (connections > MAX_OPEN)
 		die("at most %d connections", MAX_OPEN);
+	close_idle();
 	for (unsigned long i = 0; i < connections; i++)
 		if (open_ones[i].fd == 0)
 			connect_one(&open_ones[i]);
 	first = now_ns();
 	for (unsigned long i = 0; i < connections && sent < count; i++, sent++)
-		send_one(&open_ones[i], course);
+		send_one(&open_ones[i], target, body);
 	while (answered < count) {
 		int n = epoll_wait(epoll_fd, events, MAX_OPEN, PATIENCE_MS);
 
@@ -179,7 +197,7 @@ static void submit(unsigned long count, unsigned long connections, const char *c
 				continue;
 			answered++;
 			if (sent < count) {
-				send_one(c, course);
+				send_one(c, target, body);
 				sent++;
 			}
 		}
@@ -190,7 +208,7 @@ static void submit(unsigned long count, unsigned long connections, const char *c
 
 int main(int argc, char **argv)
 {
-	char line[256], course[32];
+	char line[512], target[64], body[256];
 	unsigned long count, connections;
 
 	if (argc != 3)
@@ -199,9 +217,10 @@ int main(int argc, char **argv)
 	read_cookies(argv[2]);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	while (fgets(line, sizeof(line), stdin) != NULL) {
-		if (sscanf(line, "submit %lu %lu %31s", &count, &connections, course) != 3)
+		if (sscanf(line, "submit %lu %lu %63s %255s", &count, &connections, target, body) !=
+		    4)
 			die("unknown command: %s", line);
-		submit(count, connections, course);
+		submit(count, connections, target, body);
 	}
 	return 0;
 }

@@ -1,5 +1,6 @@
 // The story of tests/bench/queue; what is measured and how stands there.
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -13,15 +14,20 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const STUDENTS = 3000;
 const SLOTS = 8;
 const CONNECTIONS = 32;
-const TURNS = 4, TURN_JOBS = 6000, WARM_JOBS = 600;
+const TURNS = 4, TURN_JOBS = 5000, WARM_JOBS = 500;
+const BULK = 5, BULK_TURNS = 3;
 const PEAK_JOBS = 10_000;
 const START_TURNS = 3, START_JOBS = 100, PAUSE_MS = 15;
 const SESSIONS = 1000;
 const SLOT_CRASHES = 5, WORKER_CRASHES = 2;
-const COURSE = 100, HANGING_COURSE = 999;
-const BULL_DB = 1; // of the same Redis server: emptied between its turns
+const COURSE = 100, HANGING_COURSE = 999, ASSIGNMENT = 301;
+const BULL_DB = 1, FRONT_DB = 2; // of the same Redis server
 
-const OURS = 'pensum', BULL = 'bullmq';
+const OURS = 'pensum', BULL = 'bullmq', FRONT = 'bullmq, durable';
+const checkOf = (course) => ['/api/v1/checks', { courses: [course] }];
+const ORDER = ['/api/v1/documents', { assignments: Array.from({ length: BULK }, (_, i) => ASSIGNMENT + i),
+	student: { name: '', roll: '' }, format: 'docx', draft: 'template' }];
+
 const say = (text) => process.stderr.write(`bench: ${text}\n`);
 const nowNs = () => process.hrtime.bigint();
 
@@ -66,14 +72,14 @@ class Ours {
 		this.client = startHand(process.env.BENCH_SUBMITS, [this.port, cookies], 'submits');
 	}
 
-	async startWorker(settings = {}) {
-		return startDaemon('pensum-bench-worker', { ready: /worker ready/, env: { BENCH_STARTS: this.starts },
-			settings: { ...this.world.settings, 'checker.slots': SLOTS, 'worker.host': 'a',
+	async startWorker(settings = {}, queue = 'checker') {
+		return startDaemon('pensum-bench-worker', { ready: /worker ready/, env: { BENCH_STARTS: this.starts, BENCH_QUEUE: queue },
+			settings: { ...this.world.settings, [`${queue}.slots`]: SLOTS, 'worker.host': 'a',
 				'worker.spool_dir': this.folder, ...settings } });
 	}
 
-	async open() {
-		this.worker = await this.startWorker();
+	async open(queue) {
+		this.worker = await this.startWorker({}, queue);
 	}
 
 	async close() {
@@ -83,17 +89,17 @@ class Ours {
 
 	roots = () => [this.world.daemons[0].pid, this.worker.pid, this.world.postgres.process.pid, this.world.redis.process.pid];
 
-	async submit(count, atOnce = CONNECTIONS, course = COURSE) {
-		const [, firstNs, lastNs, job] = (await this.client.ask(`submit ${count} ${atOnce} ${course}`)).split(' ');
+	async submit(count, atOnce = CONNECTIONS, [target, body] = checkOf(COURSE)) {
+		const [, firstNs, lastNs, job] = (await this.client.ask(`submit ${count} ${atOnce} ${target} ${JSON.stringify(body)}`)).split(' ');
 		return { firstNs: BigInt(firstNs), lastNs: BigInt(lastNs), job };
 	}
 
 	left = async () => Number((await this.world.sql`SELECT count(*) FROM pensum.jobs WHERE finished_at IS NULL`)[0][0]);
 
 	// Answers when the last of them ended, by the record's own clock.
-	async run(count) {
+	async run(count, bulk = 1) {
 		const offsetMs = Date.now() - Number(nowNs() / 1_000_000n);
-		const { firstNs, lastNs } = await this.submit(count);
+		const { firstNs, lastNs } = await this.submit(count / bulk, CONNECTIONS, bulk > 1 ? ORDER : undefined);
 		await until('end of all jobs', async () => (await this.left()) === 0, 60_000, 100);
 		const [[ended, bad]] = await this.world.sql`SELECT extract(epoch FROM max(finished_at)) * 1000,
 			count(*) FILTER (WHERE state <> 'succeeded' OR attempt <> 1) FROM pensum.jobs`;
@@ -112,14 +118,15 @@ class Ours {
 
 class Bull {
 	name = BULL;
+	db = BULL_DB;
 
 	constructor(world, folder) {
 		Object.assign(this, { world, folder, starts: path.join(folder, 'starts-bull') });
 	}
 
-	start = async (role) => {
-		const hand = startHand(process.execPath, [path.join(here, 'bull.mjs'), JSON.stringify({ role, redis: this.world.redis.socketPath,
-			db: BULL_DB, concurrency: SLOTS, starts: this.starts })], `bullmq's ${role}`);
+	start = async (role, more = {}) => {
+		const hand = startHand(process.execPath, [path.join(here, 'bull.mjs'), JSON.stringify({ role, ...more, redis: this.world.redis.socketPath,
+			db: this.db, concurrency: SLOTS, starts: this.starts })], `bullmq's ${role}`);
 		await hand.hear();
 		return hand;
 	};
@@ -141,10 +148,11 @@ class Bull {
 
 	roots = () => [this.producer.pid, this.worker.pid, this.world.redis.process.pid];
 
-	submit = async (count, atOnce = CONNECTIONS) => JSON.parse(await this.producer.ask(JSON.stringify({ add: count, atOnce })));
+	submit = async (count, atOnce = CONNECTIONS, bulk = 1) =>
+		JSON.parse(await this.producer.ask(JSON.stringify({ add: count, atOnce, bulk })));
 
-	async run(count) {
-		const { firstNs, lastNs } = await this.submit(count);
+	async run(count, bulk) {
+		const { firstNs, lastNs } = await this.submit(count, CONNECTIONS, bulk);
 		const { lastNs: ended } = await this.wait(count);
 		return { seconds: Number(BigInt(ended) - BigInt(firstNs)) / 1e9, addSeconds: Number(BigInt(lastNs) - BigInt(firstNs)) / 1e9 };
 	}
@@ -158,20 +166,58 @@ class Bull {
 	}
 }
 
+// BullMQ with the promise that ours makes: what has been answered over HTTP is on the disk.
+class Front extends Bull {
+	name = FRONT;
+	db = FRONT_DB;
+
+	constructor(world, folder, cookies) {
+		super(world, folder);
+		this.cookies = cookies;
+	}
+
+	async openProducer() {
+		const port = await freePort();
+		this.producer = await this.start('front', { port });
+		this.client = startHand(process.env.BENCH_SUBMITS, [String(port), this.cookies], 'submits');
+	}
+
+	async close() {
+		await this.client?.stop();
+		await super.close();
+	}
+
+	submit = (count, atOnce) => Ours.prototype.submit.call(this, count, atOnce);
+
+	async enter() {
+		const { redis } = this.world;
+		await redis.command('CONFIG', 'SET', 'appendfsync', 'always');
+		await redis.command('CONFIG', 'SET', 'appendonly', 'yes');
+		await until('the file of commands', async () => {
+			const info = await redis.command('INFO', 'persistence');
+			return /aof_rewrite_in_progress:0/.test(info) && /aof_rewrite_scheduled:0/.test(info);
+		});
+	}
+
+	leave = () => this.world.redis.command('CONFIG', 'SET', 'appendonly', 'no');
+}
+
 // ---- jobs a second ----
 
-async function measureTurn(side, count) {
+async function measureTurn(side, count, bulk) {
+	await side.enter?.();
 	const before = cpuMsOf(side.roots());
-	const turn = await side.run(count);
+	const turn = await side.run(count, bulk);
+	await side.leave?.();
 	return { ...turn, jobsPerS: count / turn.seconds, addsPerS: count / turn.addSeconds, cpuMs: (cpuMsOf(side.roots()) - before) / count };
 }
 
-async function measureThroughput(sides) {
-	const results = { [OURS]: [], [BULL]: [] };
-	for (const side of sides) await side.run(WARM_JOBS);
-	for (let turn = 0; turn < TURNS; turn++) {
-		say(`${TURN_JOBS} jobs, turn ${turn + 1} of ${TURNS}`);
-		for (const side of turn % 2 ? [...sides].reverse() : sides) results[side.name].push(await measureTurn(side, TURN_JOBS));
+async function measureThroughput(sides, turns, bulk = 1) {
+	const results = Object.fromEntries(sides.map((side) => [side.name, []]));
+	for (const side of sides) await side.run(WARM_JOBS, bulk);
+	for (let turn = 0; turn < turns; turn++) {
+		say(`${TURN_JOBS} jobs, ${bulk} at a time, turn ${turn + 1} of ${turns}`);
+		for (const side of turn % 2 ? [...sides].reverse() : sides) results[side.name].push(await measureTurn(side, TURN_JOBS, bulk));
 	}
 	return results;
 }
@@ -267,7 +313,7 @@ async function measureSlotCrashes(ours) {
 	const worker = await ours.startWorker({ 'log.level': 'info' });
 	const seconds = [];
 	for (let i = 0; i < SLOT_CRASHES; i++) {
-		const { job } = await ours.submit(1, 1, HANGING_COURSE);
+		const { job } = await ours.submit(1, 1, checkOf(HANGING_COURSE));
 		const pid = await slotOf(worker, job);
 		const killed = nowNs();
 		process.kill(pid, 'SIGKILL');
@@ -283,7 +329,7 @@ async function measureWorkerCrashes(ours) {
 	for (let i = 0; i < WORKER_CRASHES; i++) {
 		say(`death of a worker, ${i + 1} of ${WORKER_CRASHES}`);
 		const worker = await ours.startWorker({ 'log.level': 'info', 'worker.host': `dies${i}` });
-		const { job } = await ours.submit(1, 1, HANGING_COURSE);
+		const { job } = await ours.submit(1, 1, checkOf(HANGING_COURSE));
 		await slotOf(worker, job);
 		const other = await ours.startWorker({ 'worker.host': `lives${i}` });
 		const killed = nowNs();
@@ -309,14 +355,25 @@ async function makeStudents(world) {
 		SELECT encode(sha256(convert_to(token, 'UTF8')), 'hex'), id, true, now() + interval '1 hour' FROM t;
 		INSERT INTO pensum.course_lists (user_id, courses, expires_at)
 		SELECT id, '${JSON.stringify(courseList)}', now() + interval '1 hour' FROM t;
-		ANALYZE;`);
+		INSERT INTO pensum.course_checks (user_id, course_id, course_name) SELECT id, ${COURSE}, 'Course 0' FROM t;
+		INSERT INTO pensum.assignments (user_id, cmid, course_id, name, url, status, pending, position)
+		SELECT id, ${ASSIGNMENT} + i, ${COURSE}, 'Sheet ' || i, 'https://moodle.test/mod/assign/view.php?id=' || i, 'none', true, i
+		FROM t, generate_series(0, ${BULK} - 1) i;
+		ANALYZE pensum.sessions, pensum.users, pensum.course_lists, pensum.course_checks, pensum.assignments;`);
 	return students.map((s) => `pensum_session=${s.token}`);
 }
+
+const freePort = () => new Promise((resolve) => {
+	const server = net.createServer().listen(0, '127.0.0.1', () => {
+		const { port } = server.address();
+		server.close(() => resolve(port));
+	});
+});
 
 const folder = temporaryFolder('pensum-bench-');
 const world = await startGateway({ settings: { 'log.level': 'notice' },
 	postgres: { settings: { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on', shared_buffers: '128MB' } } });
-let ours, bull;
+let ours, bull, front;
 try {
 	await world.redis.command('CONFIG', 'SET', 'maxmemory', '64mb');
 	await world.redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
@@ -325,6 +382,8 @@ try {
 	fs.writeFileSync(cookieFile, cookies.map((cookie) => `${cookie}\n`).join(''));
 	ours = new Ours(world, folder.path, cookieFile);
 	bull = new Bull(world, folder.path);
+	front = new Front(world, folder.path, cookieFile);
+	fs.mkdirSync(world.settings['documents.dir'], { recursive: true });
 	const results = { slots: SLOTS, connections: CONNECTIONS };
 	results.sessions = await measureSessions(world, cookies);
 	results.memory = { [OURS]: await measureMemory(ours, world) };
@@ -333,18 +392,24 @@ try {
 	await world.redis.command('FLUSHALL');
 	await ours.open();
 	await bull.open();
-	results.throughput = await measureThroughput([ours, bull]);
 	results.starts = await measureStarts([ours, bull]);
+	await front.open();
+	results.throughput = await measureThroughput([ours, bull, front], TURNS);
+	await front.close();
+	await ours.close();
+	await ours.open('docgen');
+	results.bulk = await measureThroughput([ours, bull], BULK_TURNS, BULK);
 	await ours.close();
 	await bull.close();
 	results.slotCrashes = await measureSlotCrashes(ours);
 	results.workerCrashes = await measureWorkerCrashes(ours);
-	printTable(results, { ours: OURS, bull: BULL });
-	printFigures(results, { ours: OURS, bull: BULL });
+	printTable(results, { ours: OURS, bull: BULL, front: FRONT });
+	printFigures(results, { ours: OURS, bull: BULL, front: FRONT });
 } finally {
 	await ours?.client.stop();
 	await ours?.close().catch(() => {});
 	await bull?.close();
+	await front?.close();
 	await world.stop();
 	folder.remove();
 }

@@ -1,5 +1,6 @@
 /*
- * pensum-bench-worker: the checker's queue with checks that do nothing.
+ * pensum-bench-worker: the checker's queue with checks that do nothing; with BENCH_QUEUE=docgen,
+ * documents that do nothing.
  *
  * With BENCH_STARTS each start is a line of that file: job, attempt, nanoseconds of
  * CLOCK_MONOTONIC. A check whose first course is called "hang" does not end, in its first attempt.
@@ -53,14 +54,17 @@ static int do_nothing(struct work *w)
 
 static const struct work_kind kinds[] = {
 	{ JOB_CHECK, do_nothing },
+	{ JOB_DOCUMENT, do_nothing },
 };
 
 int main(int argc, char **argv)
 {
+	const char *queue = getenv("BENCH_QUEUE");
 	const struct worker_program program = {
 		.program = { .name = "pensum-bench-worker",
 			     .summary = "checks that do nothing, to be measured" },
-		.queue = JOB_QUEUE_CHECKER,
+		.queue = queue != NULL && strcmp(queue, "docgen") == 0 ? JOB_QUEUE_DOCGEN
+								       : JOB_QUEUE_CHECKER,
 		.kinds = kinds,
 		.kind_count = ARRAY_LEN(kinds),
 	};
