@@ -171,3 +171,16 @@ test('the time to the start comes from what was drained, or from how long jobs t
 	const [[, first], [, second]] = await etas();
 	assert.ok(Math.abs(first - 4) <= 1 && Math.abs(second - 8) <= 1, `${first} ${second}`);
 });
+
+test('statistics from when nothing was queued do not make the next turn read everything for each user', async () => {
+	await slots(2);
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, state, finished_at)
+		SELECT 'old' || i, 'check', 'checker', 'normal', 'u' || i % 2000, '{}', 'succeeded', now() FROM generate_series(1, 5000) i`);
+	await pg.query('ANALYZE pensum.jobs');
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
+		SELECT 'new' || i, 'check', 'checker', 'normal', 'u' || i % 2000, '{}' FROM generate_series(1, 6000) i`);
+	const plan = await pg.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
+		SELECT * FROM pensum.jobs_in_turn('checker', 4, true, 64)`);
+	const buffers = JSON.parse(plan[0][0])[0].Plan['Shared Hit Blocks'];
+	assert.ok(buffers < 100_000, `${buffers} blocks were looked at`);
+});
