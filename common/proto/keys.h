@@ -9,6 +9,7 @@
  *	pensum:courses:<user>		string, the gateway's answer to GET /api/v1/courses; expires with the
  *					list, an hour later at most; empty for some seconds after something
  *					in it has changed
+ *	pensum:pause			string, the site wants to be left alone; TTL (common/worker/site.h)
  *	pensum:lock:<name>		string, its taker's token; TTL (gateway/lock.h)
  *	pensum:limit:<kind>:<who>	string, when a rate is free again; TTL (gateway/rate.h)
  */
@@ -18,6 +19,7 @@
 #include "jobmsg.h"
 
 #define KEY_EVENTS	   "pensum:events"
+#define KEY_PAUSE	   "pensum:pause"
 #define KEY_GROUP	   "workers"
 #define KEY_EVENTS_MAXLEN  20000
 #define KEY_JOB_TTL_S	   600

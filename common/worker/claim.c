@@ -46,6 +46,7 @@ static void fill(struct work *w, const struct pg_result *r)
 	memcpy(w->event.job, w->id, sizeof(w->event.job));
 	w->event.state = JOB_RUNNING;
 	w->event.version = (struct job_version){ w->attempt, 1 };
+	w->retry_after_ms = 0;
 	w->next_look = deadline_in(LOOK_MS);
 }
 

@@ -122,7 +122,7 @@ static int64_t retry_delay_ms(const struct work *w)
 	uint16_t jitter;
 
 	vault_random(&jitter, sizeof(jitter));
-	return delay / 2 + delay * jitter / UINT16_MAX;
+	return MAX(delay / 2, w->retry_after_ms) + delay * jitter / UINT16_MAX;
 }
 
 static int give_back(struct work *w, struct error *err)

@@ -20,6 +20,7 @@
 #define RECORD_MS      10000 /* patience with a database that is away */
 #define RECORD_BACK_MS 200
 #define POOL_BACK_MS   200 /* between two tries while browser-pool is away */
+#define LAST_MS	      500
 #define MAX_LEASE_MS  30000 /* patience in the pool's queue */
 #define MAX_COST      (1LL << 40)
 
@@ -48,8 +49,9 @@ static int fail_by_errno(struct work *w, int e, const struct error *err, const s
 	case -ENOENT:
 	case -ECONNREFUSED:
 		return work_fail(w, "no_browser", NULL);
-	case -EPIPE:
-		return work_fail(w, "browser_lost", NULL);
+	case -EPIPE: /* the pool ends a lease at the very moment that the attempt's time is over */
+		return work_fail(w, deadline_left_ms(w->deadline) < LAST_MS ? "timeout" : "browser_lost",
+				 NULL);
 	case -EHOSTUNREACH:
 		return work_fail(w, "site_down", NULL);
 	case -EXDEV:
@@ -124,6 +126,8 @@ static int open_page(struct work *w, enum pool_class cls, const char *user_id, j
 	struct error err;
 	int e;
 
+	if (site_is_paused(w))
+		return -1;
 	snprintf(key, sizeof(key), "moodle:%s", user_id ? user_id : "");
 	work_progress(w, "waiting for a browser", 0, 0, "");
 	m->wwwroot = mem_strdup(w->settings->site_url);
@@ -199,6 +203,8 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 	if (e < 0)
 		return fail_by_errno(w, e, &err, m->lease);
 	add_cost(m, answer);
+	if (json_integer_value(json_object_get(answer, "retry_after_s")) > 0)
+		site_pause(w, json_integer_value(json_object_get(answer, "retry_after_s")));
 	if (!json_is_true(json_object_get(answer, "ok")) && !fail_softly) {
 		const char *code = json_string_value(json_object_get(answer, "code"));
 		const char *detail = json_string_value(json_object_get(answer, "detail"));

@@ -1,14 +1,17 @@
 #include "site.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "keys.h"
 #include "mem.h"
 #include "options.h"
 #include "page_intercept.h"
 #include "text.h"
 
-#define UNDO_MS 1000 /* also when the deadline is over */
+#define REDIS_MS 1000
+#define UNDO_MS	 1000 /* also when the deadline is over */
 
 /* site.user_agent_suffix with our version in place of %v; "": none. */
 static void make_suffix(const struct work *w, struct buf *out)
@@ -79,4 +82,25 @@ int site_goto(struct lease *l, const char *url, struct deadline deadline, struct
 		e = error_set(err, -EXDEV, "%s leads to another host", url);
 	again = page_intercept_end(l, deadline_in(UNDO_MS), e < 0 ? NULL : err);
 	return e == 0 ? again : e;
+}
+
+void site_pause(struct work *w, int64_t seconds)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lld", (long long)seconds);
+	w->retry_after_ms = seconds * 1000;
+	redis_call(w->redis, REDIS_MS, NULL, NULL, "SET", KEY_PAUSE, "", "EX", text, NULL);
+}
+
+bool site_is_paused(struct work *w)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+
+	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "PTTL", KEY_PAUSE, NULL) < 0 ||
+	    redis_integer(reply) <= 0)
+		return false;
+	w->retry_after_ms = redis_integer(reply);
+	work_fail(w, "site_busy", NULL);
+	return true;
 }

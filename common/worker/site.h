@@ -13,5 +13,13 @@
 /* Each time, also for a page that was kept. */
 int site_sign_requests(struct work *w, struct lease *l, struct deadline deadline, struct error *err);
 
+/*
+ * A site that answered 429 or 503 with Retry-After is left alone by all jobs for so long, as far as Redis
+ * can tell them. site_pause() is for the job that heard it; site_is_paused() fails the work of the
+ * others ("site_busy"), to be tried again when the time is over.
+ */
+void site_pause(struct work *w, int64_t seconds);
+bool site_is_paused(struct work *w);
+
 /* page_goto() that stays on the site's host. -EXDEV: the site sent us to another one. */
 int site_goto(struct lease *l, const char *url, struct deadline deadline, struct error *err);

@@ -61,6 +61,7 @@ struct work {
 	json_t *result; /* object for the job's row; taken */
 	char failure_code[32];
 	char failure_message[JOB_NOTE_SIZE];
+	int64_t retry_after_ms; /* not sooner than this, should it be retried */
 
 	/* kept by work.c */
 	work_commit_fn *commit;

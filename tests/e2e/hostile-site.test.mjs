@@ -90,6 +90,19 @@ test('a first page that never finishes ends within the job\'s limit', async () =
 	assert.match(await failure(), /^(timeout|site_down)$/);
 });
 
+test('a site that wants to be left alone is left alone, by every job', async () => {
+	site.serve = (request, response) => {
+		if (!request.url.startsWith('/login/')) return html(response, '<html></html>');
+		return response.writeHead(503, { 'Retry-After': '30' }).end();
+	};
+	assert.equal(await failure(), 'site_busy');
+	const asked = site.seen.length;
+	assert.equal(await failure(), 'site_busy');
+	assert.equal(site.seen.length, asked, 'the second job asks nothing');
+	assert.ok(await system.redis.command('TTL', 'pensum:pause') > 10);
+	await system.redis.command('DEL', 'pensum:pause');
+});
+
 test('a form that posts to another host gets nothing', async () => {
 	site.serve = (request, response) => html(response, request.url.startsWith('/login/')
 		? `<html><body id="page-login-index"><form id="login" action="${other.url}/take" method="post"></form></body></html>`

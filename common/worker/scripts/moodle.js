@@ -23,8 +23,13 @@ const DEFAULT_TIMEOUT_MS = 20000;
 // The lightest page that wants a complete sign-in and shows the logout link and the sesskey.
 const LIGHT_PAGE = '/user/preferences.php';
 
+// A site that wants to be asked later is waited for in the page so long in all; what is longer is the
+// worker's to wait, which needs no page for it.
+const PATIENCE_S = 5;
+const MAX_WAIT_S = 600;
+
 const cost = { requests: 0, bytes: 0 };
-const site = { root: '', timeoutMs: DEFAULT_TIMEOUT_MS };
+const site = { root: '', timeoutMs: DEFAULT_TIMEOUT_MS, patienceS: PATIENCE_S };
 
 // ---------------------------------------------------------------- answers
 
@@ -39,6 +44,8 @@ const notUnderstood = (detail) =>
 	new Failure('not_understood', 'A Moodle page could not be understood.', detail);
 const sessionDead = (detail) =>
 	new Failure('session_dead', 'Moodle has ended your session. Please sign in again.', detail);
+const siteBusy = (seconds, detail) => Object.assign(
+	new Failure('site_busy', 'Moodle asks us to come back later.', detail), { retryAfterS: seconds });
 const siteDown = (message, detail) => new Failure('site_down', message, detail);
 
 // Runs read() and makes its fields, or whatever it threw, the script's answer.
@@ -48,7 +55,10 @@ async function answer(args, read) {
 		return { ok: true, ...(await read()), cost };
 	} catch (error) {
 		const failure = error instanceof Failure ? error : notUnderstood(`${error.name}: ${error.message}`);
-		return { ok: false, code: failure.code, message: failure.message, detail: failure.detail, cost };
+		return {
+			ok: false, code: failure.code, message: failure.message, detail: failure.detail, cost,
+			...(failure.retryAfterS && { retry_after_s: failure.retryAfterS }),
+		};
 	}
 }
 
@@ -74,6 +84,26 @@ function sitePath(address) {
 // One request with a time limit and a size cap: {response, bytes}. `mode: same-origin` makes the
 // browser refuse a redirect to another origin instead of following it.
 async function request(path, init = {}, maxBytes = MAX_BYTES) {
+	for (;;) {
+		const answered = await requestOnce(path, init, maxBytes);
+		const seconds = secondsToWait(answered.response);
+		if (!seconds) return answered;
+		const detail = `${new URL(answered.response.url).pathname}: HTTP ${answered.response.status}, Retry-After ${seconds}`;
+		if (seconds > site.patienceS) throw siteBusy(seconds, detail);
+		site.patienceS -= seconds;
+		await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+	}
+}
+
+// A busy site says when it wants to be asked again, in seconds or as a date. 0: it does not.
+function secondsToWait({ status, headers }) {
+	const said = status === 429 || status === 503 ? headers.get('Retry-After') : null;
+	if (!said) return 0;
+	const seconds = /^\d+$/.test(said) ? Number(said) : Math.ceil((Date.parse(said) - Date.now()) / 1000);
+	return seconds > 0 ? Math.min(seconds, MAX_WAIT_S) : 0;
+}
+
+async function requestOnce(path, init, maxBytes) {
 	const url = new URL(path.startsWith('/') ? site.root + path : path);
 	const stop = new AbortController();
 	const timer = setTimeout(() => stop.abort(), site.timeoutMs);

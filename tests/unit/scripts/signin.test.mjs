@@ -317,3 +317,20 @@ test('a second factor that is no code is told apart', async () => {
 		await other.close();
 	}
 });
+
+test('a busy site is waited for as it asks, and one that asks for long is left alone', async () => {
+	try {
+		moodle.control({ reset: true, fail: [{ path_prefix: '/user/', status: 429, times: 1, headers: { 'Retry-After': '1' } }] });
+		const result = await signIn({ username: 'maya' });
+		assert.equal(result.ok, true, JSON.stringify(result));
+		assert.equal(result.cost.requests, 4);
+		const asked = moodle.requests.filter((r) => r.path.startsWith('/user/'));
+		assert.equal(asked.length, 2);
+		moodle.control({ reset: true, fail: [{ path_prefix: '/login/', status: 503, headers: { 'Retry-After': '90' } }] });
+		const busy = await signIn({ username: 'maya' });
+		assert.deepEqual([busy.code, busy.retry_after_s], ['site_busy', 90]);
+		assert.equal(moodle.requests.filter((r) => r.path.startsWith('/login/')).length, 1, 'it is not asked again');
+	} finally {
+		moodle.control({ reset: true });
+	}
+});
