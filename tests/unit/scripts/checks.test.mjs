@@ -169,3 +169,30 @@ test('a list of more than one calendar page keeps all due dates', async () => {
 		await moodle.close();
 	}
 });
+
+test('a list of several pages has every course, of every kind and with any name', async () => {
+	const names = ['R&D <Lab> "A" &amp; more', '課題 العربية \u{1f600}', '../../etc/passwd', "O'Brien's", 'x'.repeat(254)];
+	const courses = Array.from({ length: 230 }, (_, n) => ({
+		id: 1000 + n, fullname: names[n] ?? `Course ${n}`, shortname: `C${n}`, category: n % 2 ? 'Arts & Letters' : 'Sciences',
+		startdate: n % 3 === 2 ? '+30d' : '-90d', enddate: n % 3 === 0 ? '-10d' : '+90d', members: ['u'],
+		hidden_by: n % 10 === 0 ? ['u'] : [], favourite_of: n % 10 === 1 ? ['u'] : [],
+	}));
+	const students = [{ username: 'u', password, firstname: 'U', lastname: 'V', email: 'u@example.edu' }];
+	const moodle = await startMoodle({ data: { site: { name: 'S', timezone: 'UTC' }, students, courses } });
+	try {
+		const { run, sesskey } = await signedIn(moodle, 'u');
+		const result = await run('courses', { sesskey });
+		assert.equal(result.cost.requests, 3);
+		const found = new Map(result.courses.map((course) => [course.id, course]));
+		assert.equal(found.size, 230);
+		for (const [n, { id, category }] of courses.entries()) {
+			const { state, hidden, starred, ...course } = found.get(id);
+			assert.deepEqual([state, hidden, starred, course.category],
+				[['past', 'inprogress', 'future'][n % 3], n % 10 === 0, n % 10 === 1, category], `${id}`);
+		}
+		assert.deepEqual([1000, 1001, 1002, 1003, 1004].map((id) => found.get(id).name),
+			['R&D "A" & more', ...names.slice(1)]);
+	} finally {
+		await moodle.close();
+	}
+});
