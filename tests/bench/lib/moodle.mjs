@@ -1,0 +1,138 @@
+// The measuring of tests/bench/moodle: see there.
+import { readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { startMoodle } from '../../moodle/server.mjs';
+import { PASSWORD, siteOfStates } from '../../moodle/states.mjs';
+import { startSystem } from '../../support/system.mjs';
+import { startBrowser } from '../../unit/scripts/browser.mjs';
+import { openBare, record } from './bare.mjs';
+
+const COURSES = 10;
+const { values } = parseArgs({
+	options: {
+		url: { type: 'string' }, user: { type: 'string' }, 'password-file': { type: 'string' }, truth: { type: 'string' },
+		rounds: { type: 'string', default: '5' }, 'latency-ms': { type: 'string', default: '60' },
+		generation: { type: 'string', default: '4.5' }, lang: { type: 'string', default: 'en' },
+	},
+});
+
+const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
+
+async function openSite() {
+	if (values.url) {
+		const password = (await readFile(values['password-file'], 'utf8')).trim();
+		return { url: values.url.replace(/\/+$/, ''), username: values.user, password, truth: await readTruth(), close: () => {} };
+	}
+	const { data, truth } = siteOfStates({ courses: COURSES, lang: values.lang });
+	const { generation, lang } = values;
+	const moodle = await startMoodle({ data, generation, lang, latencyMs: Number(values['latency-ms']) });
+	return { url: moodle.url, username: 'maya', password: PASSWORD, truth, close: () => moodle.close() };
+}
+
+async function readTruth() {
+	if (!values.truth) return null;
+	const { courses } = JSON.parse(await readFile(values.truth, 'utf8'));
+	return new Map(courses.map(({ id, assignments }) => [id, new Map(assignments.map((one) => [one.cmid, one]))]));
+}
+
+// What the scripts ask in the worker's page, seen in a browser of ours.
+async function recordSteps({ url: wwwroot, username, password }) {
+	const browser = await startBrowser();
+	try {
+		const page = await browser.newPage();
+		await page.openSite(wwwroot);
+		const recorder = await record(page);
+		const expectOk = (answer) => {
+			if (!answer.ok) throw new Error(`${answer.code}: ${answer.message}`);
+			return answer;
+		};
+		const { sesskey } = expectOk(await page.run('signin', { wwwroot, username, password }));
+		const { courses } = expectOk(await page.run('courses', { wwwroot, sesskey }));
+		const signin = recorder.take();
+		const ids = courses.slice(0, COURSES).map((course) => course.id);
+		for (const id of ids) expectOk(await page.run('check_course', { wwwroot, course: { id }, courses: ids, check: 'bench' }));
+		return { signin, check: recorder.take(), ids };
+	} finally {
+		await browser.close();
+	}
+}
+
+async function timed(act) {
+	const start = performance.now();
+	const answer = await act();
+	return { ms: performance.now() - start, answer };
+}
+
+// A new student of a new system each time: nothing of the sign-in is cached.
+async function ours(site, ids) {
+	const system = await startSystem({ moodleUrl: site.url });
+	try {
+		const client = system.client();
+		const signin = await timed(() => client.signIn(site.username, site.password));
+		const { jobs } = await client.call('GET', '/api/v1/jobs');
+		const check = await timed(() => client.check(ids));
+		const { courses } = await client.call('GET', '/api/v1/assignments');
+		client.close();
+		return { signin: { ms: signin.ms, ...costOf(jobs[0]) }, check: { ms: check.ms, ...costOf(check.answer) }, courses };
+	} finally {
+		await system.stop();
+	}
+}
+
+const costOf = ({ result }) => ({ requests: result?.requests, bytes: result?.bytes });
+
+async function bareTurn({ signin, check }) {
+	const bare = await openBare();
+	try {
+		return { signin: await bare.play(signin, { isSignIn: true }), check: await bare.play(check) };
+	} finally {
+		await bare.close();
+	}
+}
+
+function wrongStates(courses, truth) {
+	let wrong = 0;
+	let asked = 0;
+	for (const course of courses) {
+		const known = truth.get(course.id);
+		const found = new Map(course.assignments.map((one) => [one.id, one]));
+		for (const cmid of new Set([...known.keys(), ...found.keys()])) {
+			const [is, want] = [found.get(cmid), known.get(cmid)];
+			asked++;
+			if (['status', 'handin', 'pending'].some((key) => is?.[key] !== want?.[key])) wrong++;
+		}
+	}
+	return { wrong, asked };
+}
+
+const row = (name, side, { ms, requests, bytes }) => console.log(
+	`${name.padEnd(20)} ${side.padEnd(6)} ${ms.toFixed(0).padStart(7)} ms ${String(requests).padStart(5)} requests ${String(bytes).padStart(10)} bytes`);
+
+async function main() {
+	const site = await openSite();
+	try {
+		const steps = await recordSteps(site);
+		const turns = [];
+		for (let n = 0; n < Number(values.rounds); n++) {
+			const bare = await bareTurn(steps);
+			turns.push({ bare, ours: await ours(site, steps.ids) });
+		}
+		const last = turns.at(-1);
+		for (const part of ['signin', 'check']) {
+			const name = part === 'signin' ? 'sign-in and courses' : `check of ${steps.ids.length}`;
+			for (const side of ['bare', 'ours']) row(name, side, { ...last[side][part], ms: median(turns.map((turn) => turn[side][part].ms)) });
+		}
+		for (const part of ['signin', 'check']) {
+			const ratio = median(turns.map((turn) => turn.ours[part].ms / turn.bare[part].ms));
+			console.log(`figure moodle.${part}_ratio_vs_bare ${ratio.toFixed(2)} x`);
+		}
+		if (!site.truth) return;
+		const { wrong, asked } = wrongStates(last.ours.courses, site.truth);
+		console.error(`${asked} assignments compared`);
+		console.log(`figure moodle.wrong_states ${wrong} assignments`);
+	} finally {
+		await site.close();
+	}
+}
+
+await main();
