@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "daemon.h"
 #include "fd.h"
 #include "log.h"
 #include "mem.h"
@@ -27,6 +28,8 @@ struct listener {
 	struct pool *pool;
 	char *path;
 	struct evconnlistener *socket;
+	bool stopping;
+	bool handed; /* systemd's: it goes on listening without us */
 	TAILQ_HEAD(, seat) seats;
 	unsigned count;
 };
@@ -59,12 +62,14 @@ static bool may_connect(int fd, struct ucred *peer)
 	return false;
 }
 
-/* Accepts while there is room. */
+/* Accepts while there is room; on its last way only when nobody else will. */
 static void review_room(struct listener *l)
 {
 	const struct settings *s = l->pool->settings;
 
-	if (l->count < l->pool->caps.pages + s->pool_max_waiting + SPARE_CLIENTS)
+	if (l->stopping && l->handed)
+		evconnlistener_disable(l->socket);
+	else if (l->count < l->pool->caps.pages + s->pool_max_waiting + SPARE_CLIENTS)
 		evconnlistener_enable(l->socket);
 	else
 		evconnlistener_disable(l->socket);
@@ -114,7 +119,8 @@ static void on_accept(struct evconnlistener *socket, evutil_socket_t fd, struct 
 
 int listener_open(struct pool *p, const char *path, struct listener **ret, struct error *err)
 {
-	int fd = fd_unix_listen(path, 0660, BACKLOG, err);
+	int handed = daemon_take_socket();
+	int fd = handed >= 0 ? handed : fd_unix_listen(path, 0660, BACKLOG, err);
 	struct listener *l;
 
 	if (fd < 0)
@@ -123,11 +129,18 @@ int listener_open(struct pool *p, const char *path, struct listener **ret, struc
 	l = mem_zalloc(sizeof(*l));
 	l->pool = p;
 	l->path = mem_strdup(path);
+	l->handed = handed >= 0;
 	TAILQ_INIT(&l->seats);
 	l->socket = evconnlistener_new(p->base, on_accept, l,
 				       LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	*ret = l;
 	return 0;
+}
+
+void listener_stop(struct listener *l)
+{
+	l->stopping = true;
+	review_room(l);
 }
 
 void listener_close(struct listener *l)
@@ -141,7 +154,8 @@ void listener_close(struct listener *l)
 		remove_seat(seat);
 	}
 	evconnlistener_free(l->socket);
-	unlink(l->path);
+	if (!l->handed)
+		unlink(l->path);
 	free(l->path);
 	free(l);
 }

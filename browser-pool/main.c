@@ -45,6 +45,7 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 	(void)sig;
 	(void)what;
 	daemon_notify("STOPPING=1");
+	listener_stop(a->listener);
 	pool_stop(a->pool, a->stop_asked ? 0 : STOP_PATIENCE_MS);
 	a->stop_asked = true;
 }

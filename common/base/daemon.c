@@ -14,6 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define FIRST_SOCKET 3 /* SD_LISTEN_FDS_START */
+
 static volatile sig_atomic_t stop_asked;
 
 static void keep_std_descriptors_open(void)
@@ -55,6 +57,19 @@ void daemon_prepare(void)
 	signal(SIGPIPE, SIG_IGN);
 	setrlimit(RLIMIT_CORE, &none);
 	forget_own_environment();
+}
+
+int daemon_take_socket(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	bool is_ours = pid != NULL && count != NULL && atoi(pid) == getpid() && atoi(count) >= 1;
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (!is_ours || fcntl(FIRST_SOCKET, F_SETFD, FD_CLOEXEC) < 0)
+		return -1;
+	return FIRST_SOCKET;
 }
 
 void daemon_notify(const char *fmt, ...)

@@ -1,10 +1,13 @@
 // What people do to a running pool: pause, resume, kill, reload, look.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { run, startProcess, temporaryFolder, until } from '../../support/process.mjs';
-import { startPool } from './pool.mjs';
+import { programPath, writeSettings } from '../../support/daemon.mjs';
+import { Connection, startPool } from './pool.mjs';
 
 const ok = { type: 'ok' };
 const isLent = (lease) => lease.messages.some((m) => m.type === 'leased');
@@ -158,4 +161,42 @@ test('systemd hears that the pool is ready, lives, reloads and stops', async (t)
 	await hears(/STOPPING=1/);
 	await manager.stop();
 	folder.remove();
+});
+
+test('a socket that was handed over outlives the pool: who asks meanwhile is served by the next one', async (t) => {
+	const folder = temporaryFolder('pensum-hs-');
+	const socketPath = path.join(folder.path, 's');
+	const server = net.createServer().listen(path.join(folder.path, 'made'));
+	await once(server, 'listening');
+	const config = writeSettings(folder.path, { 'pool.socket': socketPath, 'pool.run_dir': path.join(folder.path, 'run'), 'pool.sandbox': 'off',
+		'pool.max_pages': 2 });
+	// In systemd's place: holds the socket, and starts the pool again when it has ended.
+	const holder = startProcess('sh', ['-c', 'for life in 1 2; do LISTEN_FDS=1 sh -c \'echo "life $1 is $$"; shift; LISTEN_PID=$$ exec "$@"\' sh $life "$@"; done',
+		'sh', programPath('pensum-browser-pool'), '--config', config],
+	{ stdio: ['ignore', 'pipe', 'pipe', server._handle.fd], env: { PATH: process.env.PATH } });
+	t.after(async () => {
+		await holder.stop('SIGKILL');
+		folder.remove();
+	});
+	const life = async (n) => Number(/is (\d+)/.exec(await holder.waitLine(new RegExp(`^life ${n} is`), 20_000))[1]);
+	const first = await life(1);
+	fs.renameSync(path.join(folder.path, 'made'), socketPath);
+	server.close(); // so that node does not take connections itself
+	const ask = () => {
+		const c = new Connection(socketPath);
+		c.send({ op: 'lease', class: 'check', wait_ms: 30_000 });
+		return c;
+	};
+	const held = ask();
+	await held.next('a page', (m) => m.type === 'leased', 20_000);
+	process.kill(first, 'SIGTERM');
+	await holder.waitLine(/msg="?stopping/, 10_000);
+	const meanwhile = ask();
+	held.socket.end();
+	const second = await life(2);
+	await meanwhile.next('a page of the next one', (m) => m.type === 'leased', 20_000);
+	meanwhile.socket.end();
+	process.kill(second, 'SIGTERM');
+	assert.equal((await holder.exited).code, 0);
+	assert.ok(fs.existsSync(socketPath), 'it is not the pool\'s to remove');
 });
