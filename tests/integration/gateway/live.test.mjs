@@ -135,7 +135,7 @@ test('frames', async (t) => {
 		ws.sendFrame({ opcode: 9, payload: text('hi') });
 		ws.sendFrame({ opcode: 0, payload: text(':"ping"}') });
 		await ws.next((m) => m.type === 'pong');
-		assert.equal(ws.sawPong, 1);
+		await until('the answer to the ping', () => ws.sawPong === 1);
 		await ws.close();
 	});
 	await t.test('4096 bytes are fine', async () => {
