@@ -2,6 +2,7 @@
 // Fairness (P14), one user's 5,000 jobs and another's one, is tests/integration/fairness.test.mjs.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { isSanitized } from '../support/daemon.mjs';
 import { sleep, until } from '../support/process.mjs';
 import { Crowd } from './lib/crowd.mjs';
 import { judge } from './lib/judge.mjs';
@@ -102,7 +103,8 @@ test('when all is done nothing stays: keys end by themselves, streams are empty,
 		if (!fixed.has(key)) assert.ok(await world.redis.command('TTL', key) > 0, `${key} never ends`);
 	for (const key of STREAMS) if (await world.redis.command('EXISTS', key)) assert.equal((await world.redis.command('XPENDING', key, 'workers'))[0], 0);
 	const [first, last] = [sizes[0], sizes.at(-1)];
-	for (const part of ['redis', 'gateway', 'worker'])
+	// AddressSanitizer keeps what was freed, up to 256 MB: what a daemon takes then says nothing.
+	for (const part of isSanitized('pensum-gateway') ? ['redis'] : ['redis', 'gateway', 'worker'])
 		assert.ok(last[part] < first[part] * 1.15 + 1e6, `${part}: ${first[part]} → ${last[part]} bytes`);
 	report('P24 hygiene', await judge(world, crowd), Date.now() - at, `Redis without ring and snapshots ${(first.redis / 1e6).toFixed(2)} → ${
 		(last.redis / 1e6).toFixed(2)} MB, gateway ${(first.gateway / 1e6).toFixed(1)} → ${(last.gateway / 1e6).toFixed(1)} MB`);

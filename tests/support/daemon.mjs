@@ -23,6 +23,8 @@ export function programPath(name) {
 	throw new Error(`${name} is not in ${buildFolder} (PENSUM_BUILD)`);
 }
 
+export const isSanitized = (name) => fs.readFileSync(programPath(name)).includes('__asan_init');
+
 // The key that seals passwords and cookies; daemons that work together share one file.
 export function writeKey(folder) {
 	const file = path.join(folder, 'key');
