@@ -8,6 +8,7 @@
 #include "log.h"
 #include "mem.h"
 #include "moodle.h"
+#include "moodle_session.h"
 #include "script_signin.h"
 
 #define FACTOR "factor " /* how the secret of a half-done sign-in begins */
@@ -88,10 +89,16 @@ static void after(struct work *w, void *arg)
 static int take_answer(struct work *w, struct moodle *m, const char *verifier, struct signin *s,
 		       const json_t *answer)
 {
+	json_t *cookies = NULL;
+
 	s->user = json_incref(json_object_get(answer, "user"));
 	if (!json_is_integer(json_object_get(s->user, "id")))
 		return work_fail(w, "not_understood", NULL);
-	return moodle_session_make(w, m, verifier, &s->session);
+	if (moodle_get_cookies(w, m, &cookies) < 0)
+		return -1;
+	moodle_session_make(w, cookies, verifier, &s->session);
+	json_decref(cookies);
+	return 0;
 }
 
 /* The half-done sign-in goes into the job's secret instead of the password: Moodle's cookies, since a

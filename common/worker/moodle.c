@@ -7,36 +7,28 @@
 #include <strings.h>
 
 #include "failure.h"
-#include "keys.h"
 #include "log.h"
 #include "mem.h"
+#include "moodle_session.h"
 #include "page.h"
 #include "script_moodle.h"
 #include "site.h"
 
-#define REDIS_MS      1000
-#define GOTO_MS	      30000
-#define CALL_MS	      10000
-#define RECORD_MS      10000 /* patience with a database that is away */
-#define RECORD_BACK_MS 200
-#define POOL_BACK_MS   200 /* between two tries while browser-pool is away */
-#define LAST_MS	      500
-#define MAX_LEASE_MS  30000 /* patience in the pool's queue */
-#define MAX_COST      (1LL << 40)
+#define GOTO_MS	     30000
+#define CALL_MS	     10000
+#define POOL_BACK_MS 200 /* between two tries while browser-pool is away */
+#define LAST_MS	     500
+#define MAX_LEASE_MS 30000 /* patience in the pool's queue */
+#define MAX_COST     (1LL << 40)
 
 /*
  * A light document of the site: JSON, no scripts, no session. The same address tells what kind of
  * site this is (facts are in the scripts' own headers).
  */
-#define LIGHT_PATH                                                                      \
-	"/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config&args="        \
-	"%5B%7B%22index%22%3A0%2C%22methodname%22%3A%22tool_mobile_get_public_config%22" \
+#define LIGHT_PATH                                                                                 \
+	"/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config&args="                   \
+	"%5B%7B%22index%22%3A0%2C%22methodname%22%3A%22tool_mobile_get_public_config%22"           \
 	"%2C%22args%22%3A%7B%7D%7D%5D"
-
-static struct deadline within(const struct work *w, int64_t ms)
-{
-	return deadline_min(w->deadline, deadline_in(ms));
-}
 
 /* The words of lease.h and page.h as a failure of the job. */
 static int fail_by_errno(struct work *w, int e, const struct error *err, const struct lease *l)
@@ -50,13 +42,15 @@ static int fail_by_errno(struct work *w, int e, const struct error *err, const s
 	case -ECONNREFUSED:
 		return work_fail(w, "no_browser", NULL);
 	case -EPIPE: /* the pool ends a lease at the very moment that the attempt's time is over */
-		return work_fail(w, deadline_left_ms(w->deadline) < LAST_MS ? "timeout" : "browser_lost",
-				 NULL);
+		return work_fail(
+			w, deadline_left_ms(w->deadline) < LAST_MS ? "timeout" : "browser_lost",
+			NULL);
 	case -EHOSTUNREACH:
 		return work_fail(w, "site_down", NULL);
 	case -EXDEV:
-		return work_fail(w, "not_moodle",
-				 "The configured address leads to another site, where Pensum does not go.");
+		return work_fail(
+			w, "not_moodle",
+			"The configured address leads to another site, where Pensum does not go.");
 	case -ETIMEDOUT:
 		return work_fail(w, "timeout", NULL);
 	default:
@@ -68,7 +62,7 @@ static int fail_by_errno(struct work *w, int e, const struct error *err, const s
 static int begin_lease(struct work *w, enum pool_class cls, const char *key, struct lease **ret,
 		       struct error *err)
 {
-	struct deadline patience = within(w, MAX_LEASE_MS);
+	struct deadline patience = work_within(w, MAX_LEASE_MS);
 	struct lease_request req = { .cls = cls,
 				     .wait_ms = deadline_left_ms(patience),
 				     .ttl_ms = deadline_left_ms(w->deadline),
@@ -98,7 +92,7 @@ static bool is_there(struct work *w, const struct moodle *m)
 	bool there;
 
 	if (!lease_is_sticky(m->lease) ||
-	    page_evaluate(m->lease, "location.origin", within(w, CALL_MS), &origin, NULL) < 0)
+	    page_evaluate(m->lease, "location.origin", work_within(w, CALL_MS), &origin, NULL) < 0)
 		return false;
 	text = json_string_value(origin);
 	len = text ? strlen(text) : 0;
@@ -115,7 +109,7 @@ static int go_there(struct work *w, struct moodle *m, struct error *err)
 	if (is_there(w, m))
 		return 0;
 	work_progress(w, "opening Moodle", 0, 0, "");
-	return site_goto(m->lease, url, within(w, GOTO_MS), err);
+	return site_goto(m->lease, url, work_within(w, GOTO_MS), err);
 }
 
 /* user_id: whose page is kept, before and after; NULL: nobody's. cookies: of the saved session. */
@@ -135,11 +129,11 @@ static int open_page(struct work *w, enum pool_class cls, const char *user_id, j
 		m->wwwroot[len - 1] = '\0';
 	e = begin_lease(w, cls, user_id ? key : NULL, &m->lease, &err);
 	if (e == 0)
-		e = page_prepare(m->lease, within(w, CALL_MS), &err);
+		e = page_prepare(m->lease, work_within(w, CALL_MS), &err);
 	if (e == 0)
-		e = site_sign_requests(w, m->lease, within(w, CALL_MS), &err);
+		e = site_sign_requests(w, m->lease, work_within(w, CALL_MS), &err);
 	if (e == 0 && cookies != NULL)
-		e = page_set_cookies(m->lease, cookies, within(w, CALL_MS), &err);
+		e = page_set_cookies(m->lease, cookies, work_within(w, CALL_MS), &err);
 	if (e == 0)
 		e = go_there(w, m, &err);
 	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
@@ -209,7 +203,8 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 		const char *code = json_string_value(json_object_get(answer, "code"));
 		const char *detail = json_string_value(json_object_get(answer, "detail"));
 
-		log_info("script failed", "code=%s detail=\"%s\"", code ? code : "", detail ? detail : "");
+		log_info("script failed", "code=%s detail=\"%s\"", code ? code : "",
+			 detail ? detail : "");
 		moodle_fail(w, m, code ? code : "not_understood",
 			    json_string_value(json_object_get(answer, "message")));
 		json_decref(answer);
@@ -219,95 +214,15 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 	return 0;
 }
 
-/* ---- the saved session ---- */
-
-static void seal_context(const char *user_id, char out[64])
-{
-	snprintf(out, 64, "moodle %s", user_id);
-}
-
-static json_t *unseal_cookies(struct work *w, const char *user_id, const char *sealed)
-{
-	CLEANUP(buf_wipe) struct buf text = BUF_INIT;
-	char context[64];
-	struct error err;
-	json_t *cookies;
-
-	seal_context(user_id, context);
-	if (vault_unseal(w->vault, context, sealed, &text, &err) < 0) {
-		log_warning("saved Moodle session unusable", "err=\"%s\"", err.text);
-		return NULL;
-	}
-	cookies = json_loads(text.data, 0, NULL);
-	if (!json_is_array(cookies)) {
-		json_decref(cookies);
-		return NULL;
-	}
-	return cookies;
-}
-
-/* The sealed cookies as text that is the caller's, or NULL. */
-static char *load_from_redis(struct work *w)
-{
-	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
-	const char *text, *sealed;
-	char key[KEY_SIZE], *copy = NULL;
-	json_t *saved;
-
-	key_moodle(key, w->user_id);
-	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "GET", key, NULL) < 0)
-		return NULL;
-	text = redis_text(reply, NULL);
-	saved = text ? json_loads(text, 0, NULL) : NULL;
-	sealed = json_string_value(json_object_get(saved, "sealed"));
-	if (sealed != NULL)
-		copy = mem_strdup(sealed);
-	json_decref(saved);
-	return copy;
-}
-
-static int ask_postgres(struct work *w, char **ret, struct error *err)
-{
-	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
-	const char *params[] = { w->user_id };
-	int e = pg_exec(w->pg,
-			"SELECT sealed FROM pensum.moodle_sessions "
-			"WHERE user_id = $1 AND expires_at > now()",
-			1, params, &r, err);
-
-	if (e == 0 && pg_rows(r) > 0)
-		*ret = mem_strdup(pg_value(r, 0, 0));
-	return e;
-}
-
-/* That the database is away for a moment does not mean that the student has to sign in again. */
-static int load_from_postgres(struct work *w, char **ret)
-{
-	struct deadline patience = within(w, RECORD_MS);
-	struct error err;
-
-	while (ask_postgres(w, ret, &err) < 0) {
-		if (deadline_is_over(patience)) {
-			log_warning("saved Moodle session not read", "err=\"%s\"", err.text);
-			return work_fail(w, "database_lost", NULL);
-		}
-		if (work_tick(w) != 0)
-			return work_fail(w, "cancelled", NULL);
-		clock_sleep_ms(RECORD_BACK_MS);
-	}
-	return 0;
-}
-
 int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m)
 {
 	json_t *cookies = NULL;
 	int e;
 
-	m->sealed = load_from_redis(w);
-	if (m->sealed == NULL && load_from_postgres(w, &m->sealed) < 0)
+	if (moodle_session_load(w, &m->sealed) < 0)
 		return -1;
 	if (m->sealed != NULL)
-		cookies = unseal_cookies(w, w->user_id, m->sealed);
+		cookies = moodle_session_cookies(w, w->user_id, m->sealed);
 	if (cookies == NULL)
 		return moodle_fail(w, m, "session_dead", NULL);
 	e = open_page(w, cls, w->user_id, cookies, m);
@@ -317,7 +232,7 @@ int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m)
 
 int moodle_open_saved(struct work *w, const char *user_id, const char *sealed, struct moodle *m)
 {
-	json_t *cookies = sealed ? unseal_cookies(w, user_id, sealed) : NULL;
+	json_t *cookies = sealed ? moodle_session_cookies(w, user_id, sealed) : NULL;
 	int e;
 
 	if (cookies == NULL)
@@ -337,20 +252,6 @@ void moodle_discard(struct moodle *m)
 			   NULL);
 }
 
-static void forget_session(struct work *w, const char *sealed)
-{
-	static const char script[] = "local v=redis.call('GET',KEYS[1])\n"
-				     "if v and string.find(v,ARGV[1],1,true) then "
-				     "return redis.call('DEL',KEYS[1]) end return 0";
-	const char *params[] = { w->user_id, sealed };
-	char key[KEY_SIZE];
-
-	key_moodle(key, w->user_id);
-	redis_call(w->redis, REDIS_MS, NULL, NULL, "EVAL", script, "1", key, sealed, NULL);
-	pg_exec(w->pg, "DELETE FROM pensum.moodle_sessions WHERE user_id = $1 AND sealed = $2", 2,
-		params, NULL, NULL);
-}
-
 int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *message)
 {
 	/* Only a sign-in can be asked for a code; what has a session needs another one. */
@@ -359,69 +260,14 @@ int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *
 		message = NULL;
 	}
 	if (strcmp(code, "session_dead") == 0 && m->sealed != NULL)
-		forget_session(w, m->sealed);
+		moodle_session_forget(w, m->sealed);
 	return work_fail(w, code, message);
-}
-
-void moodle_session_done(void *moodle_session)
-{
-	struct moodle_session *ms = moodle_session;
-
-	buf_wipe(&ms->sealed);
-	mem_wipe(ms->verifier, sizeof(ms->verifier));
 }
 
 int moodle_get_cookies(struct work *w, struct moodle *m, json_t **ret)
 {
 	struct error err;
-	int e = page_get_cookies(m->lease, m->wwwroot, within(w, CALL_MS), ret, &err);
+	int e = page_get_cookies(m->lease, m->wwwroot, work_within(w, CALL_MS), ret, &err);
 
 	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
-}
-
-int moodle_session_make(struct work *w, struct moodle *m, const char *verifier,
-			struct moodle_session *ms)
-{
-	json_t *cookies = NULL;
-	char context[64];
-	char *text;
-
-	if (moodle_get_cookies(w, m, &cookies) < 0)
-		return -1;
-	text = json_dumps(cookies, JSON_COMPACT);
-	json_decref(cookies);
-	seal_context(w->user_id, context);
-	ms->sealed = (struct buf)BUF_INIT;
-	vault_seal(w->vault, context, text, strlen(text), &ms->sealed);
-	mem_wipe(text, strlen(text));
-	free(text);
-	ms->expires_at = clock_wall_ms() / 1000 + w->settings->cache_moodle_session_s;
-	snprintf(ms->verifier, sizeof(ms->verifier), "%s", verifier);
-	return 0;
-}
-
-int moodle_session_store(struct work *w, const struct moodle_session *ms, struct error *err)
-{
-	char expires[24];
-	const char *params[] = { w->user_id, ms->sealed.data, ms->verifier, expires };
-
-	snprintf(expires, sizeof(expires), "%lld", (long long)ms->expires_at);
-	return pg_exec(w->pg,
-		       "INSERT INTO pensum.moodle_sessions (user_id, sealed, verifier, expires_at) "
-		       "VALUES ($1, $2, $3, to_timestamp($4::bigint)) ON CONFLICT (user_id) DO UPDATE "
-		       "SET sealed = $2, verifier = $3, expires_at = to_timestamp($4::bigint)",
-		       4, params, NULL, err);
-}
-
-void moodle_session_cache(struct work *w, const struct moodle_session *ms)
-{
-	json_t *value = json_pack("{s:s, s:s, s:I}", "sealed", ms->sealed.data, "verifier",
-				  ms->verifier, "expires_at", (json_int_t)ms->expires_at);
-	CLEANUP_FREE char *text = json_dumps(value, JSON_COMPACT);
-	char key[KEY_SIZE], expires[24];
-
-	key_moodle(key, w->user_id);
-	snprintf(expires, sizeof(expires), "%lld", (long long)ms->expires_at);
-	redis_call(w->redis, REDIS_MS, NULL, NULL, "SET", key, text, "EXAT", expires, NULL);
-	json_decref(value);
 }

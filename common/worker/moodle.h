@@ -1,13 +1,9 @@
 /*
- * moodle.h - a Moodle site in a leased page, and the student's saved Moodle session.
+ * moodle.h - a Moodle site in a leased page.
  *
  * The page only lends its origin: scripts (the prelude common/worker/scripts/moodle.js and one of a
  * worker's scripts/) fetch and parse there and answer plain JSON. Functions that return int answer 0,
  * or -1 after work_fail() with a code of failure.h.
- *
- * A saved session is the cookies, sealed under "moodle <user id>", beside the verifier of the
- * password; the same content with the same expiry in PostgreSQL (pensum.moodle_sessions) and in Redis
- * (pensum:moodle:<user>, JSON {"sealed","verifier","expires_at"}).
  *
  * A signed-in page is kept by the pool for the student's next job (poolmsg.h: key "moodle:<user id>"),
  * which saves a process and a navigation. It never carries a session over: each job sets the cookies
@@ -51,16 +47,5 @@ void moodle_tell_cost(struct work *w, const struct moodle *m);
  * stores, whatever their expiry says; a newer one that was saved meanwhile stays. */
 int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *message);
 
-/* What signing in saves. Made before the commit, written in it, cached after it. */
-struct moodle_session {
-	struct buf sealed;
-	char verifier[VAULT_VERIFIER_MAX];
-	int64_t expires_at; /* wall clock, seconds */
-};
-void moodle_session_done(void *moodle_session);
-int moodle_session_make(struct work *w, struct moodle *m, const char *verifier,
-			struct moodle_session *ms);
-/* The page's, as moodle_open_with() takes them. *ret is yours. */
+/* The page's cookies, as moodle_open_with() takes them. *ret is yours. */
 int moodle_get_cookies(struct work *w, struct moodle *m, json_t **ret);
-int moodle_session_store(struct work *w, const struct moodle_session *ms, struct error *err);
-void moodle_session_cache(struct work *w, const struct moodle_session *ms);

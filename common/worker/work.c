@@ -104,6 +104,11 @@ static void look(struct work *w)
 		w->cancelled = true;
 }
 
+struct deadline work_within(const struct work *w, int64_t ms)
+{
+	return deadline_min(w->deadline, deadline_in(ms));
+}
+
 int work_tick(void *work)
 {
 	struct work *w = work;

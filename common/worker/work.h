@@ -96,6 +96,9 @@ void work_on_commit(struct work *w, work_commit_fn *commit, work_after_fn *after
  * for cancel and loss every two seconds. Non-zero: stop what you do. */
 int work_tick(void *work);
 
+/* So long from now, and not beyond the attempt's own limit. */
+struct deadline work_within(const struct work *w, int64_t ms);
+
 /* The sealed password opened; end it with buf_wipe(). */
 int work_open_secret(struct work *w, struct buf *out);
 /* What was sealed under "<what> <job id>". */
