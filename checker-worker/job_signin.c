@@ -35,7 +35,7 @@ static int store_user(struct work *w, const struct signin *s, struct error *err)
 	const char *fullname = json_string_value(json_object_get(s->user, "fullname"));
 	json_int_t id = json_integer_value(json_object_get(s->user, "id"));
 	char moodle_id[24];
-	const char *params[] = { w->user_id, w->settings->site_url, s->username,
+	const char *params[] = { w->user_id, w->site->url, s->username,
 				 fullname ? fullname : "", moodle_id };
 
 	snprintf(moodle_id, sizeof(moodle_id), "%lld", (long long)id);
@@ -157,7 +157,7 @@ static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **
 		return -1;
 	work_progress(w, "signing in", 0, 0, "");
 	args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", password.data,
-			 "login_path", w->settings->site_login_path);
+			 "login_path", w->site->login_path);
 	if (args == NULL)
 		return work_fail(w, "bad_input", "The username or the password is not valid text.");
 	if (vault_make_verifier(w->vault, w->user_id, password.data, verifier, &err) < 0) {

@@ -88,6 +88,6 @@ void api_health(struct gateway *g, struct request *r)
 
 void api_site(struct gateway *g, struct request *r)
 {
-	reply_json(r, 200, json_pack("{s:s, s:s}", "name", g->settings->site_name, "url",
-				     g->settings->site_url));
+	reply_json(r, 200, json_pack("{s:s, s:s}", "name", sites_at(g->settings, 0)->name, "url",
+				     sites_at(g->settings, 0)->url));
 }

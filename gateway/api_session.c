@@ -22,7 +22,7 @@ static void got_user(struct gateway *g, struct request *r, const struct pgloop_r
 			     s->active ? "active" : "pending", "user", user, "job",
 			     s->active ? NULL : s->signin_job, "expires_at",
 			     api_time(s->expires_at, expires_at), "site", "name",
-			     g->settings->site_name, "url", g->settings->site_url));
+			     sites_at(g->settings, 0)->name, "url", sites_at(g->settings, 0)->url));
 }
 
 /* Whose session it is stays open until Moodle has accepted the password. */

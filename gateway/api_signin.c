@@ -195,7 +195,7 @@ void api_session_create(struct gateway *g, struct request *r)
 	    !input_text(r, body, "username", 1, 255, INPUT_BYTES, &s->username) ||
 	    !input_text(r, body, "password", 1, 1024, INPUT_BYTES, &s->password))
 		return;
-	vault_user_id(g->vault, g->settings->site_url, s->username, s->user_id);
+	vault_user_id(g->vault, sites_at(g->settings, 0)->url, s->username, s->user_id);
 	request_on_free(r, wipe, s);
 	/* A student's own tries (Moodle locks accounts itself), and those from one address. */
 	rate_take(g,

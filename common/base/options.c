@@ -115,7 +115,9 @@ static int load(const struct program *p, const struct common *c, struct settings
 {
 	int r = settings_load(s, c->config, err);
 
-	if (r == 0 && p->needs_site && s->site_url[0] == '\0' && !c->print)
+	if (r == 0 && p->needs_site)
+		r = sites_load(s, err);
+	if (r == 0 && p->needs_site && sites_count(s) == 0 && !c->print)
 		return error_set(err, -EINVAL,
 				 "%s: site.url is not set: it is the address of your Moodle, e.g. "
 				 "https://moodle.example.edu",

@@ -32,7 +32,7 @@ struct program {
 	const char *summary; /* one sentence */
 	const struct option_flag *flags;
 	size_t flag_count;
-	bool needs_site; /* without site.url it does not start */
+	bool needs_site; /* without a Moodle site it does not start */
 };
 
 /* -1: go on, s is loaded and yours to settings_done(); else the exit code. */

@@ -128,6 +128,7 @@ void settings_init(struct settings *s)
 	struct error err = { 0 };
 
 	memset(s, 0, sizeof(*s));
+	s->site.id = mem_strdup(SITE_DEFAULT_ID);
 	for (size_t i = 0; i < settings_count; i++) {
 		if (set_value(&settings_table[i], s, settings_table[i].def, &err) < 0) {
 			fprintf(stderr, "<2>bad default: %s\n", err.text);
@@ -147,6 +148,9 @@ void settings_done(struct settings *s)
 		free(*field);
 		*field = NULL;
 	}
+	free(s->site.id);
+	s->site.id = NULL;
+	sites_done(s);
 }
 
 static char *trim(char *text)
@@ -161,8 +165,10 @@ static char *trim(char *text)
 	return text;
 }
 
-static int load_line(struct settings *s, char *line, struct error *err)
+/* prefix: what the file leaves out of its keys. */
+static int load_line(struct settings *s, const char *prefix, char *line, struct error *err)
 {
+	CLEANUP_FREE char *whole = NULL;
 	const struct setting *row;
 	char *equals, *key;
 
@@ -174,14 +180,16 @@ static int load_line(struct settings *s, char *line, struct error *err)
 		return error_set(err, -EINVAL, "expected `key = value`");
 	*equals = '\0';
 	key = trim(line);
-	row = find_row(key);
+	whole = mem_printf("%s%s", prefix, key);
+	row = find_row(whole);
 	if (row == NULL)
 		return error_set(err, -EINVAL,
 				 "unknown key \"%s\" (--print-config lists the known ones)", key);
 	return set_value(row, s, trim(equals + 1), err);
 }
 
-int settings_load_text(struct settings *s, const char *name, const char *text, struct error *err)
+static int load_text(struct settings *s, const char *name, const char *prefix, const char *text,
+		     struct error *err)
 {
 	CLEANUP_FREE char *copy = mem_strdup(text);
 	char *line = copy;
@@ -191,11 +199,47 @@ int settings_load_text(struct settings *s, const char *name, const char *text, s
 
 		if (next != NULL)
 			*next++ = '\0';
-		if (load_line(s, line, err) < 0)
+		if (load_line(s, prefix, line, err) < 0)
 			return error_prefix(err, "%s:%d", name, number);
 		line = next;
 	}
 	return 0;
+}
+
+int settings_load_text(struct settings *s, const char *name, const char *text, struct error *err)
+{
+	return load_text(s, name, "", text, err);
+}
+
+int settings_load_site(struct site *ret, const char *id, const char *name, const char *text,
+		       struct error *err)
+{
+	struct settings s;
+	int e;
+
+	settings_init(&s);
+	e = set_value(find_row("site.name"), &s, "", err);
+	if (e == 0)
+		e = load_text(&s, name, "site.", text, err);
+	if (e == 0 && (s.site.name[0] == '\0' || s.site.url[0] == '\0'))
+		e = error_set(err, -EINVAL, "%s: %s is not set", name,
+			      s.site.name[0] == '\0' ? "name" : "url");
+	if (e == 0) {
+		free(s.site.id);
+		s.site.id = mem_strdup(id);
+		*ret = s.site;
+		s.site = (struct site){ 0 };
+	}
+	settings_done(&s);
+	return e;
+}
+
+void settings_free_site(struct site *site)
+{
+	struct settings s = { .site = *site };
+
+	settings_done(&s);
+	*site = (struct site){ 0 };
 }
 
 int settings_load_env(struct settings *s, char **environ_list, struct error *err)

@@ -7,7 +7,8 @@
  * allowed. Secrets are never settings, only paths to them are (file_read_secret()).
  *
  * struct settings owns its strings: settings_init(), settings_load(), settings_done(). To add a
- * setting: a field here, a row in settings_table.c; nothing else.
+ * setting: a field here, a row in settings_table.c; nothing else. What is set for each Moodle site
+ * (site.*) stands once more in the files of sites.dir (sites.h).
  */
 #pragma once
 
@@ -16,6 +17,7 @@
 #include <stdio.h>
 
 #include "error.h"
+#include "sites.h"
 
 enum forwarded { FORWARDED_OFF, FORWARDED_LOOPBACK };
 enum pool_sandbox { POOL_SANDBOX_ON, POOL_SANDBOX_OFF };
@@ -23,10 +25,10 @@ enum pool_sandbox { POOL_SANDBOX_ON, POOL_SANDBOX_OFF };
 struct settings {
 	int64_t log_level; /* enum log_level */
 
-	char *site_name;
-	char *site_url;
-	char *site_login_path;
-	char *site_user_agent_suffix;
+	struct site site; /* of site.*; ask sites.h which there are */
+	char *sites_dir;
+	struct site *more_sites; /* of sites.dir */
+	size_t more_site_count;
 
 	char *redis_address; /* unix:/path or host:port */
 	char *redis_password_file;
@@ -130,9 +132,16 @@ int settings_load(struct settings *s, const char *path, struct error *err);
 int settings_load_text(struct settings *s, const char *name, const char *text, struct error *err);
 int settings_load_env(struct settings *s, char **environ_list, struct error *err);
 
+/* A file of sites.dir: the keys of site.*, without that. On success *ret is yours to
+ * settings_free_site(). */
+int settings_load_site(struct site *ret, const char *id, const char *name, const char *text,
+		       struct error *err);
+void settings_free_site(struct site *site);
+
 /* The settings in force as a file that could be read again, with help and defaults as comments. */
 void settings_print(const struct settings *s, FILE *out);
 /* The table as Markdown, for README.md. */
 void settings_print_markdown(FILE *out);
 
 #define SETTINGS_DEFAULT_PATH "/etc/pensum/pensum.conf"
+#define SITES_DEFAULT_DIR     "/etc/pensum/sites.d"

@@ -26,14 +26,17 @@ const struct setting settings_table[] = {
 	CHOICE("log.level", log_level, "info", log_levels, LOG_LEVEL_ERROR,
 	       "Least important kind of line that is still logged."),
 
-	TEXT("site.name", site_name, "Moodle", "The Moodle site's name, as the page shows it."),
-	URL("site.url", site_url, "",
+	TEXT("site.name", site.name, "Moodle", "The Moodle site's name, as the page shows it."),
+	URL("site.url", site.url, "",
 	    "The Moodle site's address (its wwwroot), e.g. https://moodle.example.edu."),
-	TEXT("site.login_path", site_login_path, "/login/index.php",
+	TEXT("site.login_path", site.login_path, "/login/index.php",
 	     "Path below site.url of the page with the sign-in form, where the site has its own."),
-	TEXT("site.user_agent_suffix", site_user_agent_suffix, "Pensum/%v",
+	TEXT("site.user_agent_suffix", site.user_agent_suffix, "Pensum/%v",
 	     "Stands behind the browser's own User-Agent, so that the site knows who asks; %v is our "
 	     "version. Empty: nothing."),
+	TEXT("sites.dir", sites_dir, SITES_DEFAULT_DIR,
+	     "Folder of further Moodle sites, a file ID.conf each (ID: 1 to 32 of a-z, 0-9 and -) with "
+	     "the keys of site.*: name = ..., url = .... May be absent; empty: none."),
 
 	TEXT("redis.address", redis_address, "unix:/run/redis/redis-server.sock",
 	     "Redis: unix:/path, or address:port with a literal address."),

@@ -124,7 +124,7 @@ static int open_page(struct work *w, enum pool_class cls, const char *user_id, j
 		return -1;
 	snprintf(key, sizeof(key), "moodle:%s", user_id ? user_id : "");
 	work_progress(w, "waiting for a browser", 0, 0, "");
-	m->wwwroot = mem_strdup(w->settings->site_url);
+	m->wwwroot = mem_strdup(w->site->url);
 	for (size_t len = strlen(m->wwwroot); len > 0 && m->wwwroot[len - 1] == '/'; len--)
 		m->wwwroot[len - 1] = '\0';
 	e = begin_lease(w, cls, user_id ? key : NULL, &m->lease, &err);

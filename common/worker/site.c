@@ -16,7 +16,7 @@
 /* site.user_agent_suffix with our version in place of %v; "": none. */
 static void make_suffix(const struct work *w, struct buf *out)
 {
-	const char *text = w->settings->site_user_agent_suffix;
+	const char *text = w->site->user_agent_suffix;
 	const char *mark = strstr(text, "%v");
 
 	if (mark != NULL)

@@ -118,6 +118,7 @@ static void work_init(struct slot *s, struct work *w)
 {
 	memset(w, 0, sizeof(*w));
 	w->settings = s->config->settings;
+	w->site = sites_find(w->settings, SITE_DEFAULT_ID);
 	w->vault = s->vault;
 	w->pg = s->pg;
 	w->redis = s->redis;

@@ -40,6 +40,7 @@ typedef void work_after_fn(struct work *w, void *arg); /* after the commit: cach
 struct work {
 	/* what every attempt may use */
 	const struct settings *settings;
+	const struct site *site; /* that the job is about (sites.h) */
 	struct vault *vault;
 	struct pg *pg;
 	struct redis *redis;

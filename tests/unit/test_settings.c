@@ -42,7 +42,7 @@ static void a_file_sets_values_and_ignores_comments(void **state)
 						     "log.level = debug",
 					    &err),
 			 0);
-	assert_string_equal(s.site_url, "http://m/x=1");
+	assert_string_equal(s.site.url, "http://m/x=1");
 	assert_int_equal(s.checker_slots, 3);
 	assert_int_equal(s.log_level, LOG_LEVEL_DEBUG);
 }
@@ -84,7 +84,7 @@ static void an_address_that_no_path_fits_behind_is_refused(void **state)
 					    "site.url = https://m:8443/moodle\ngateway.public_url =\n",
 					    &err),
 			 0);
-	assert_string_equal(s.site_url, "https://m:8443/moodle");
+	assert_string_equal(s.site.url, "https://m:8443/moodle");
 }
 
 static void the_environment_wins_and_is_checked(void **state)
@@ -115,7 +115,7 @@ static void what_is_printed_can_be_read_again(void **state)
 	fclose(out);
 	settings_init(&again);
 	assert_int_equal(settings_load_text(&again, "printed", text, &err), 0);
-	assert_string_equal(again.site_name, s.site_name);
+	assert_string_equal(again.site.name, s.site.name);
 	assert_int_equal(again.session_ttl_s, 99);
 	settings_done(&again);
 	free(text);
