@@ -20,16 +20,14 @@
 #define POSTED_MS    1000
 
 struct redis {
-	char *host_or_path;
-	int port; /* 0: Unix socket */
-	char *password; /* NULL: none */
+	struct redis_target target;
 	redisContext *ctx;
 	struct deadline next_try;
 	unsigned generation;
 	unsigned posted; /* commands whose answers are still to be dropped */
 };
 
-int redis_parse_address(const char *address, char **host_or_path, int *port, struct error *err)
+static int parse_address(const char *address, char **host_or_path, int *port, struct error *err)
 {
 	const char *colon = strrchr(address, ':');
 	int64_t number;
@@ -47,23 +45,38 @@ int redis_parse_address(const char *address, char **host_or_path, int *port, str
 	return 0;
 }
 
-int redis_new(const struct settings *s, struct redis **ret, struct error *err)
+int redis_target_read(const struct settings *s, struct redis_target *t, struct error *err)
 {
 	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
-	struct redis *r;
-	char *host;
-	int port, e = file_read_secret("pensum-redis", s->redis_password_file, &password, err);
+	int e = file_read_secret("pensum-redis", s->redis_password_file, &password, err);
 
+	*t = (struct redis_target){ 0 };
 	if (e < 0 && (e != -ENOENT || s->redis_password_file[0] != '\0'))
 		return e;
-	e = redis_parse_address(s->redis_address, &host, &port, err);
+	e = parse_address(s->redis_address, &t->host_or_path, &t->port, err);
+	if (e == 0 && password.len > 0)
+		t->password = mem_strdup(password.data);
+	return e;
+}
+
+void redis_target_done(struct redis_target *t)
+{
+	free(t->host_or_path);
+	if (t->password != NULL)
+		mem_wipe(t->password, strlen(t->password));
+	free(t->password);
+	*t = (struct redis_target){ 0 };
+}
+
+int redis_new(const struct settings *s, struct redis **ret, struct error *err)
+{
+	struct redis_target target;
+	int e = redis_target_read(s, &target, err);
+
 	if (e < 0)
 		return e;
-	r = mem_zalloc(sizeof(*r));
-	r->host_or_path = host;
-	r->port = port;
-	r->password = password.len > 0 ? mem_strdup(password.data) : NULL;
-	*ret = r;
+	*ret = mem_zalloc(sizeof(**ret));
+	(*ret)->target = target;
 	return 0;
 }
 
@@ -87,10 +100,7 @@ void redis_free(struct redis *r)
 	if (r == NULL)
 		return;
 	drop(r);
-	if (r->password != NULL)
-		mem_wipe(r->password, strlen(r->password));
-	free(r->password);
-	free(r->host_or_path);
+	redis_target_done(&r->target);
 	free(r);
 }
 
@@ -121,9 +131,9 @@ static int authenticate(struct redis *r, struct error *err)
 	redisReply *reply;
 	bool ok;
 
-	if (r->password == NULL)
+	if (r->target.password == NULL)
 		return 0;
-	reply = redisCommand(r->ctx, "AUTH %s", r->password);
+	reply = redisCommand(r->ctx, "AUTH %s", r->target.password);
 	if (reply == NULL)
 		return lost(r, err);
 	ok = reply->type != REDIS_REPLY_ERROR;
@@ -141,14 +151,15 @@ static int connect_now(struct redis *r, struct error *err)
 	if (!deadline_is_over(r->next_try))
 		return error_set(err, -EIO, "redis: away, next try in a moment");
 	r->next_try = deadline_in(RECONNECT_MS);
-	r->ctx = r->port ? redisConnectWithTimeout(r->host_or_path, r->port, limit)
-			 : redisConnectUnixWithTimeout(r->host_or_path, limit);
+	r->ctx = r->target.port
+			 ? redisConnectWithTimeout(r->target.host_or_path, r->target.port, limit)
+			 : redisConnectUnixWithTimeout(r->target.host_or_path, limit);
 	if (r->ctx == NULL)
 		return error_set(err, -EIO, "redis: no memory for a connection");
 	if (r->ctx->err != 0)
 		return lost(r, err);
 	redisSetTimeout(r->ctx, limit);
-	if (r->port)
+	if (r->target.port)
 		redisEnableKeepAlive(r->ctx);
 	r->generation++;
 	return authenticate(r, err);

@@ -50,5 +50,11 @@ const struct redis_reply *redis_at(const struct redis_reply *reply, size_t i);
 const char *redis_text(const struct redis_reply *reply, size_t *len);
 long long redis_integer(const struct redis_reply *reply); /* 0 for other types */
 
-/* Splits redis.address. host is NULL for a Unix socket; both strings are yours. */
-int redis_parse_address(const char *address, char **host_or_path, int *port, struct error *err);
+/* Where Redis is and what it wants to hear, from redis.address and the password's file or credential. */
+struct redis_target {
+	char *host_or_path;
+	int port;	/* 0: Unix socket */
+	char *password; /* NULL: none */
+};
+int redis_target_read(const struct settings *s, struct redis_target *t, struct error *err);
+void redis_target_done(struct redis_target *t); /* wipes the password */

@@ -10,9 +10,7 @@
 
 #include <hiredis/adapters/libevent.h>
 
-#include "buf.h"
 #include "clock.h"
-#include "file.h"
 #include "mem.h"
 
 #define CONNECT_MS   2000
@@ -38,9 +36,7 @@ struct command {
 
 struct redisloop {
 	struct event_base *base;
-	char *host_or_path;
-	int port;	/* 0: Unix socket */
-	char *password; /* NULL: none */
+	struct redis_target target;
 	redisloop_up_fn *up_fn;
 	void *up_arg;
 	enum link_state state;
@@ -179,14 +175,14 @@ static void on_pong(const struct redis_reply *reply, void *arg)
 
 static void greet(struct redisloop *r)
 {
-	const char *auth[] = { "AUTH", r->password };
+	const char *auth[] = { "AUTH", r->target.password };
 	static const char *const name[] = { "CLIENT", "SETNAME", "pensum-gateway" };
 	static const char *const ping[] = { "PING" };
 
 	set_state(r, LINK_GREETING);
-	if (r->port != 0) /* on a Unix socket it would fail and leave an error in the context */
+	if (r->target.port != 0) /* on a Unix socket it would fail and leave an error in the context */
 		redisEnableKeepAlive(&r->ctx->c);
-	if (r->password != NULL)
+	if (r->target.password != NULL)
 		send_command(r, 0, ARRAY_LEN(auth), auth, NULL, NULL);
 	send_command(r, 0, ARRAY_LEN(name), name, NULL, NULL);
 	send_command(r, 0, ARRAY_LEN(ping), ping, on_pong, r);
@@ -219,8 +215,9 @@ static void on_disconnect(const redisAsyncContext *ctx, int status)
 
 static void connect_start(struct redisloop *r)
 {
-	redisAsyncContext *ctx = r->port == 0 ? redisAsyncConnectUnix(r->host_or_path)
-					      : redisAsyncConnect(r->host_or_path, r->port);
+	redisAsyncContext *ctx =
+		r->target.port == 0 ? redisAsyncConnectUnix(r->target.host_or_path)
+				    : redisAsyncConnect(r->target.host_or_path, r->target.port);
 
 	if (ctx == NULL)
 		abort();
@@ -248,20 +245,15 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 int redisloop_new(struct event_base *base, const struct settings *s, redisloop_up_fn *up_fn,
 		  void *arg, struct redisloop **ret, struct error *err)
 {
-	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
+	struct redis_target target;
 	struct redisloop *r;
-	char *host;
-	int port, e = file_read_secret("pensum-redis", s->redis_password_file, &password, err);
+	int e = redis_target_read(s, &target, err);
 
-	if (e < 0 && (e != -ENOENT || s->redis_password_file[0] != '\0'))
-		return e;
-	e = redis_parse_address(s->redis_address, &host, &port, err);
 	if (e < 0)
 		return e;
 	r = mem_zalloc(sizeof(*r));
-	*r = (struct redisloop){ .base = base, .host_or_path = host, .port = port, .up_fn = up_fn,
-				 .up_arg = arg, .pause_ms = PAUSE_MIN_MS };
-	r->password = password.len > 0 ? mem_strdup(password.data) : NULL;
+	*r = (struct redisloop){ .base = base, .target = target, .up_fn = up_fn, .up_arg = arg,
+				 .pause_ms = PAUSE_MIN_MS };
 	TAILQ_INIT(&r->commands);
 	r->retry = evtimer_new(base, on_retry, r);
 	r->watch = evtimer_new(base, on_watch, r);
@@ -309,9 +301,6 @@ void redisloop_free(struct redisloop *r)
 	redisloop_close(r);
 	event_free(r->retry);
 	event_free(r->watch);
-	if (r->password != NULL)
-		mem_wipe(r->password, strlen(r->password));
-	free(r->password);
-	free(r->host_or_path);
+	redis_target_done(&r->target);
 	free(r);
 }

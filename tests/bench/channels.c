@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,12 +27,12 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "lib/bench.h"
 
 #define PATIENCE_S   30
 #define MAX_CHANNELS 20000
-#define MAX_COOKIES  20000
 #define OPENING_MAX  64 /* handshakes at one time */
 #define INPUT_SIZE   4096
 #define WANTED_SIZE  48
@@ -58,30 +57,6 @@ static unsigned round_n;
 static char wanted[WANTED_SIZE];
 static size_t arrived;
 static double sent_us;
-
-static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-
-static void die(const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	printf("error %s\n", text);
-	fflush(stdout);
-	fprintf(stderr, "error %s\n", text);
-	exit(1);
-}
-
-static double now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 /* ---- one channel ---- */
 
@@ -301,20 +276,6 @@ static void do_close(void)
 	printf("closed\n");
 }
 
-static void read_cookies(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	char line[256];
-
-	if (f == NULL)
-		die("%s: %s", path, strerror(errno));
-	while (cookie_count < MAX_COOKIES && fgets(line, sizeof(line), f) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		cookies[cookie_count++] = strdup(line);
-	}
-	fclose(f);
-}
-
 int main(int argc, char **argv)
 {
 	struct rlimit files;
@@ -329,7 +290,7 @@ int main(int argc, char **argv)
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	read_cookies(argv[1]);
+	cookie_count = read_cookies(argv[1], cookies);
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		if (sscanf(line, "open %d %zu", &port, &count) == 2)
 			do_open(port, count);

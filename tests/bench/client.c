@@ -21,7 +21,6 @@
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,8 +30,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "lib/bench.h"
 
 #define PATIENCE_MS	  30000
 #define SEQUENTIAL_ROUNDS 16
@@ -44,30 +44,6 @@
 
 #define TRIVIAL "{\"expression\":\"1\",\"returnByValue\":true}"
 #define WHERE	"{\"expression\":\"location.pathname\",\"returnByValue\":true}"
-
-static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-
-static void die(const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	printf("error %s\n", text);
-	fflush(stdout);
-	fprintf(stderr, "error %s\n", text);
-	_exit(1);
-}
-
-static double now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
 
 /* One connection that speaks CDP in NUL-ended messages: to the pool, or to a browser. */
 

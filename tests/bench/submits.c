@@ -1,6 +1,6 @@
 /*
  * submits.c - the bench's students: checks asked for over HTTP, each request on a connection that
- *stays open, the next one on it when the one before has been answered.
+ * stays open, the next one on it when the one before has been answered.
  *
  *	submits PORT COOKIES		commands by line on standard input:
  *		submit COUNT CONNECTIONS COURSE	asks COUNT times, so many at one time
@@ -8,14 +8,13 @@
  *					after the last answer; the job only when COUNT is 1
  *
  * The students are the lines of the file COOKIES, each for RUN requests in a row and then the next,
- *and each has an address of his own by X-Forwarded-For. Every request has another Idempotency-Key.
- *Any answer but 202 is said as "error …" on both outputs, and ends the program.
+ * and each has an address of his own by X-Forwarded-For. Every request has another Idempotency-Key.
+ * Any answer but 202 is said as "error …" on both outputs, and ends the program.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,12 +22,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "lib/bench.h"
 
 #define RUN	    4
 #define PATIENCE_MS 30000
-#define MAX_COOKIES 20000
 #define MAX_OPEN    256
 #define INPUT_SIZE  16384
 #define ID_LEN	    24
@@ -46,44 +45,6 @@ static size_t cookie_count, next_student;
 static struct connection open_ones[MAX_OPEN];
 static unsigned long long key_n;
 static char last_job[ID_LEN + 1];
-
-static void die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-
-static void die(const char *format, ...)
-{
-	char text[1024];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	printf("error %s\n", text);
-	fflush(stdout);
-	fprintf(stderr, "error %s\n", text);
-	exit(1);
-}
-
-static long long now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (long long)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static void read_cookies(const char *file)
-{
-	FILE *f = fopen(file, "r");
-	char line[256];
-
-	if (f == NULL)
-		die("%s: %s", file, strerror(errno));
-	while (cookie_count < MAX_COOKIES && fgets(line, sizeof(line), f) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		cookies[cookie_count++] = strdup(line);
-	}
-	fclose(f);
-}
 
 static void connect_one(struct connection *c)
 {
@@ -214,7 +175,7 @@ int main(int argc, char **argv)
 	if (argc != 3)
 		die("usage: submits PORT COOKIES");
 	port = atoi(argv[1]);
-	read_cookies(argv[2]);
+	cookie_count = read_cookies(argv[2], cookies);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	while (fgets(line, sizeof(line), stdin) != NULL) {
 		if (sscanf(line, "submit %lu %lu %63s %255s", &count, &connections, target, body) !=
