@@ -324,8 +324,8 @@ test('names of slots that are gone leave the streams\' groups, unless they hold 
 	await world.sql`INSERT INTO pensum.workers (name, boot, slots) VALUES ('here:checker', 'x', 2)`;
 	for (const name of ['here:checker:0', 'here:checker:1', 'here:checker:2', 'holder:checker:0'])
 		await redis('XGROUP', 'CREATECONSUMER', stream, 'workers', name);
-	const entry = await redis('XADD', stream, '*', 'j', newId(), 'a', 0);
-	await redis('XREADGROUP', 'GROUP', 'workers', 'holder:checker:0', 'STREAMS', stream, '>');
+	await redis('XADD', stream, '*', 'j', newId(), 'a', 0);
+	const [[, held]] = await redis('XREADGROUP', 'GROUP', 'workers', 'holder:checker:0', 'STREAMS', stream, '>');
 	for (let restart = 0; restart < 100; restart++) {
 		await redis('XGROUP', 'CREATECONSUMER', stream, 'workers', `pod-${restart}:checker:0`);
 		if (restart % 10 === 9) await cleanUp({ inactivity_minutes: 0 });
@@ -333,8 +333,10 @@ test('names of slots that are gone leave the streams\' groups, unless they hold 
 	assert.deepEqual(await names(), ['here:checker:0', 'here:checker:1', 'holder:checker:0']);
 	await redis('XGROUP', 'CREATECONSUMER', stream, 'workers', 'new:checker:0');
 	assert.equal((await cleanUp({ inactivity_minutes: 1 })).consumers, 0, 'not idle for long enough');
-	await redis('XDEL', stream, entry);
-	await redis('XACK', stream, 'workers', entry);
+	for (const [entry] of held) { // the gateway may have rung an earlier test's job, too
+		await redis('XDEL', stream, entry);
+		await redis('XACK', stream, 'workers', entry);
+	}
 	await cleanUp({ inactivity_minutes: 0 });
 	assert.deepEqual(await names(), ['here:checker:0', 'here:checker:1']);
 	await world.sql`DELETE FROM pensum.workers WHERE name = 'here:checker'`;
