@@ -1,5 +1,6 @@
 #include "detach.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
@@ -23,8 +24,8 @@ int detach_socket(struct evhttp_request *ev, struct buf *input, struct error *er
 
 	if (fd < 0)
 		return error_set(err, -errno, "detach: %s", strerror(errno));
-	/* Out of epoll while old is still the socket. */
-	bufferevent_disable(bev, EV_READ | EV_WRITE);
+	assert((bufferevent_get_enabled(bev) & EV_READ) == 0 &&
+	       evbuffer_get_length(bufferevent_get_output(bev)) == 0);
 	if (dup3(dummy, old, O_CLOEXEC) < 0) {
 		int e = errno;
 

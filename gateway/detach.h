@@ -3,6 +3,9 @@
  *
  * evhttp closes a descriptor by its number. So the socket moves to a new number, and the old number
  * gets a throw-away socket before evhttp frees (and shuts, and closes) it.
+ *
+ * evhttp waits for nothing of a socket whose request is whole, but epoll is told of it at the next
+ * wait only (main.c), by the number: not before then may the socket move.
  */
 #pragma once
 

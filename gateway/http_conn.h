@@ -38,5 +38,7 @@ struct bufferevent *http_conns_bufferevent(struct event_base *base, void *conns)
 struct http_conn *http_conns_find(struct http_conns *c, const struct bufferevent *bev);
 void http_conn_handling(struct http_conn *conn); /* the request is whole */
 void http_conn_writing(struct http_conn *conn);	 /* its answer was given to evhttp */
+/* Writes what the socket takes of it now, and lets evhttp know soon if that was all. */
+void http_conn_write(struct http_conn *conn);
 void http_conn_done(struct http_conn *conn);	 /* … and was written */
 void http_conn_detached(struct http_conn *conn); /* evhttp has let go of it: the record goes now */

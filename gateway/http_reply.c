@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "clock.h"
 #include "gateway.h"
+#include "http_conn.h"
 #include "http_internal.h"
 #include "http_server.h"
 #include "mem.h"
@@ -116,6 +117,7 @@ static void send_reply(struct request *r, int status, struct evbuffer *body)
 		evhttp_add_header(headers, "Connection", "close");
 	http_server_writing(r);
 	evhttp_send_reply(r->ev, status, http_reason(status), body);
+	http_conn_write(r->conn);
 }
 
 void reply_buffer(struct request *r, int status, const char *content_type, struct evbuffer *body)

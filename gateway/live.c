@@ -227,12 +227,31 @@ static void upgrade(struct gateway *g, struct request *r)
 	}
 }
 
+static void open_now(evutil_socket_t fd, short what, void *arg)
+{
+	struct request *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (evhttp_request_get_connection(r->ev) == NULL)
+		reply_empty(r, 400); /* the client left meanwhile */
+	else if (may_open(r->g, r) && handshake_is_good(r))
+		upgrade(r->g, r);
+}
+
+static void free_event(void *arg)
+{
+	event_free(arg);
+}
+
+/* In the loop's next turn: see detach.h. */
 void live_open(struct gateway *g, struct request *r)
 {
-	if (evhttp_request_get_connection(r->ev) == NULL) {
-		reply_empty(r, 400); /* the client left meanwhile */
-		return;
-	}
-	if (may_open(g, r) && handshake_is_good(r))
-		upgrade(g, r);
+	static const struct timeval next_turn = { 0, 1 };
+	struct event *event = evtimer_new(g->base, open_now, r);
+
+	if (event == NULL)
+		abort();
+	request_on_free(r, free_event, event);
+	event_add(event, &next_turn);
 }

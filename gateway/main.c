@@ -274,6 +274,20 @@ static void tear_down(struct run *run)
 	libevent_global_shutdown();
 }
 
+/* What epoll is to wait for is told it once before each wait: a request changes it several times. */
+static struct event_base *new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config != NULL && event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0)
+		base = event_base_new_with_config(config);
+	if (base == NULL)
+		abort();
+	event_config_free(config);
+	return base;
+}
+
 int main(int argc, char **argv)
 {
 	struct settings settings;
@@ -291,9 +305,7 @@ int main(int argc, char **argv)
 	limit_descriptors(&settings);
 	srandom((unsigned)(clock_now_ms() ^ getpid())); /* jitter only */
 	run.g.started_ms = clock_now_ms();
-	run.g.base = event_base_new();
-	if (run.g.base == NULL)
-		abort();
+	run.g.base = new_base();
 	r = build(&run, &err);
 	if (r == 0) {
 		watch(&run);

@@ -1,6 +1,8 @@
 // What comes in on the port: requests that are no requests, and the answers that they get.
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import { after, before, test } from 'node:test';
+import { sleep } from '../../support/process.mjs';
 import { startStack } from './stack.mjs';
 
 let stack;
@@ -164,6 +166,29 @@ test('pipelined requests are answered in order, one at a time', async () => {
 	const answer = await stack.raw(get(H) + get(H, '/nothing') + get(H));
 	assert.deepEqual([...answer.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map((m) => m[1]),
 		['200', '404', '200']);
+});
+
+test('answers that the socket has no room for go on when it has, and nobody else waits for them', async () => {
+	const COUNT = 1500;
+	const page = (await (await fetch(`${stack.url}/style.css`)).arrayBuffer()).byteLength;
+	const socket = net.connect(stack.port, '127.0.0.1');
+	let bodies = 0, text = '';
+	socket.setEncoding('latin1');
+	socket.pause();
+	socket.write(get(H, '/style.css').repeat(COUNT));
+	await sleep(300);
+	assert.equal((await fetch(`${stack.url}/health`)).status, 200);
+	for await (const data of socket) {
+		for (text += data; ;) {
+			const end = text.indexOf('\r\n\r\n');
+			if (end < 0 || text.length < end + 4 + page) break;
+			assert.match(text, /^HTTP\/1\.1 200 OK\r\n/);
+			[bodies, text] = [bodies + 1, text.slice(end + 4 + page)];
+		}
+		if (bodies === COUNT) break;
+	}
+	assert.equal(bodies, COUNT);
+	assert.equal(text, '');
 });
 
 test('HEAD has the length and no body, and the connection goes on', async () => {
