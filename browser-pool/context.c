@@ -96,6 +96,7 @@ static struct context *make(struct browser *b)
 
 	c->browser = b;
 	c->state = CONTEXT_MAKING;
+	c->hidden = true;
 	TAILQ_INIT(&c->targets);
 	TAILQ_INIT(&c->sessions);
 	c->begun_ms = clock_now_ms();
@@ -120,7 +121,7 @@ void context_make_canary(struct browser *b)
 
 static void set_hidden(struct context *c, bool hidden)
 {
-	if (c->hidden == hidden || c->window == 0)
+	if (c->hidden == hidden)
 		return;
 	c->hidden = hidden;
 	browser_tell(c->browser, NULL, "Browser.setWindowBounds",

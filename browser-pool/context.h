@@ -64,8 +64,8 @@ struct context {
 	char name[CDP_NAME_SIZE]; /* browserContextId */
 	char target[CDP_NAME_SIZE];
 	char page_session[CDP_NAME_SIZE];
-	int64_t window; /* that the page stands in; 0 = not told, then it cannot be hidden */
-	bool hidden;	/* the page is not drawn */
+	int64_t window; /* that the page stands in */
+	bool hidden;	/* the page is not drawn; so it is born */
 
 	struct target_list targets; /* all that Chromium told of; the page is one of them */
 	unsigned target_count, page_count;

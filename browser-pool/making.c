@@ -69,13 +69,13 @@ static void on_page_session(void *arg, json_t *result, const char *error)
 			     json_pack("{ss}", "expression", "1"), on_alive, c);
 }
 
-/* A browser without windows cannot hide its pages; they are drawn then. */
 static void on_window(void *arg, json_t *result, const char *error)
 {
 	struct context *c = arg;
 
-	(void)error;
 	c->window = json_integer_value(json_object_get(result, "windowId"));
+	if (c->window == 0)
+		making_fail(c, result ? "no window" : error);
 }
 
 static void on_target(void *arg, json_t *result, const char *error)
@@ -94,6 +94,14 @@ static void on_target(void *arg, json_t *result, const char *error)
 		     json_pack("{sssb}", "targetId", c->target, "flatten", 1), on_page_session, c);
 }
 
+/* It is born hidden: to draw what is blank takes a twentieth of the CPU time of a job that signs in,
+ * and a seventh of the memory of four leases. It is shown when it is lent to who looks at it. */
+static json_t *blank_page(const struct context *c)
+{
+	return json_pack("{ssssss}", "url", "about:blank", "browserContextId", c->name, "windowState",
+			 "minimized");
+}
+
 static void on_context(void *arg, json_t *result, const char *error)
 {
 	struct context *c = arg;
@@ -103,8 +111,7 @@ static void on_context(void *arg, json_t *result, const char *error)
 	if (result == NULL || !context_take_name(result, "browserContextId", c->name))
 		making_fail(c, result ? "no browser context" : error);
 	else
-		browser_call(c->browser, c->browser_session, "Target.createTarget",
-			     json_pack("{ssss}", "url", "about:blank", "browserContextId", c->name),
+		browser_call(c->browser, c->browser_session, "Target.createTarget", blank_page(c),
 			     on_target, c);
 }
 

@@ -43,7 +43,8 @@
  * A hidden page is to itself what a tab in the background is: document.visibilityState says so and
  * no frame is drawn, which is a sixth of a short job's CPU time. Scripts, forms, input, screenshots
  * and PDFs are as ever; requestAnimationFrame() waits until the page is shown, which
- * Emulation.setFocusEmulationEnabled does.
+ * Emulation.setFocusEmulationEnabled does. To a page that was never shown window.outerWidth is 0;
+ * what its layout and media queries see is innerWidth, which is as ever.
  */
 #pragma once
 

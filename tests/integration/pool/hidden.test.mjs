@@ -27,6 +27,15 @@ test('a hidden page is not drawn until it is shown', async (t) => {
 	await pool.stop();
 });
 
+test('a hidden page was never drawn, not even while it was blank', async (t) => {
+	const pool = await startPool({}, { t });
+	await pool.until('a warm page', (s) => s.contexts.warm >= 1);
+	const lease = await pool.lease({ hidden: true });
+	assert.equal(await lease.evaluate(`performance.getEntriesByType('visibility-state').map((entry) => entry.name).join()`), 'hidden');
+	lease.close();
+	await pool.stop();
+});
+
 test('a hidden page takes input, and gives pictures and PDFs', async (t) => {
 	const pool = await startPool({}, { t });
 	const lease = await pool.lease({ hidden: true });
