@@ -10,6 +10,7 @@
 #include "moodle.h"
 #include "moodle_session.h"
 #include "script_signin.h"
+#include "sso.h"
 
 #define FACTOR "factor " /* how the secret of a half-done sign-in begins */
 
@@ -101,18 +102,15 @@ static int take_answer(struct work *w, struct moodle *m, const char *verifier, s
 	return 0;
 }
 
-/* The half-done sign-in goes into the job's secret instead of the password: Moodle's cookies, since a
- * code is only good in the session that it was asked in, and the verifier, since then nobody needs
- * the password any more. The answer's code comes behind it (gateway/api_answer.c). */
-static int wait_for_code(struct work *w, struct moodle *m, const char *verifier)
+/* The half-done sign-in goes into the job's secret instead of the password: cookies, since a code is
+ * only good in the session that it was asked in, and the verifier, since then nobody needs the
+ * password any more. The answer's code comes behind it (gateway/api_answer.c). half is taken. */
+static int wait_for_code(struct work *w, json_t *half, const char *verifier)
 {
 	CLEANUP(buf_done) struct buf sealed = BUF_INIT;
-	json_t *cookies = NULL, *half;
 	char context[64], *text;
 
-	if (moodle_get_cookies(w, m, &cookies) < 0)
-		return -1;
-	half = json_pack("{s:o, s:s}", "cookies", cookies, "verifier", verifier);
+	json_object_set_new(half, "verifier", json_string(verifier));
 	text = json_dumps(half, JSON_COMPACT);
 	json_decref(half);
 	snprintf(context, sizeof(context), "factor %s", w->id);
@@ -121,6 +119,16 @@ static int wait_for_code(struct work *w, struct moodle *m, const char *verifier)
 	free(text);
 	w->next_secret = mem_printf(FACTOR "%s", sealed.data);
 	return -1;
+}
+
+/* Moodle itself asks: its cookies are enough. */
+static int wait_for_moodles_code(struct work *w, struct moodle *m, const char *verifier)
+{
+	json_t *cookies = NULL;
+
+	if (moodle_get_cookies(w, m, &cookies) < 0)
+		return -1;
+	return wait_for_code(w, json_pack("{so}", "cookies", cookies), verifier);
 }
 
 /* Runs the script. A failure is the work's, and of that by a second factor enough is kept to go on. */
@@ -141,15 +149,41 @@ static int run_script(struct work *w, struct moodle *m, json_t *args, const char
 	moodle_fail(w, m, code ? code : "not_understood",
 		    json_string_value(json_object_get(said, "message")));
 	if (code != NULL && strcmp(code, "mfa_needed") == 0)
-		wait_for_code(w, m, verifier);
+		wait_for_moodles_code(w, m, verifier);
 	json_decref(said);
 	return -1;
+}
+
+/* The recipe's own steps, from the site's sign-in page or (url) from where a code was asked for; then
+ * our script sees who has come. */
+static int sign_in_elsewhere(struct work *w, struct moodle *m, const struct sso_values *values,
+			     const char *url, const char *verifier, struct signin *s,
+			     json_t **answer)
+{
+	CLEANUP(recipe_done) struct recipe recipe = RECIPE_INIT;
+	json_t *half = NULL;
+	struct error err;
+	int e;
+
+	if (recipe_read(w->site->recipe, &recipe, &err) < 0) {
+		log_error("no recipe", "err=\"%s\"", err.text);
+		return work_fail(w, "internal", NULL);
+	}
+	e = url ? sso_go_on(w, m, &recipe, url, values, &half)
+		: sso_sign_in(w, m, &recipe, values, &half);
+	if (half != NULL)
+		return wait_for_code(w, half, verifier);
+	if (e < 0)
+		return -1;
+	return run_script(w, m, json_pack("{ss sb}", "username", s->username, "arrived", 1), verifier,
+			  s, answer);
 }
 
 static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **answer)
 {
 	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
 	char verifier[VAULT_VERIFIER_MAX];
+	struct sso_values values = { .username = s->username };
 	struct error err;
 	json_t *args;
 
@@ -165,7 +199,11 @@ static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **
 		log_error("no verifier", "err=\"%s\"", err.text);
 		return work_fail(w, "internal", NULL);
 	}
-	return run_script(w, m, args, verifier, s, answer);
+	if (w->site->recipe[0] == '\0')
+		return run_script(w, m, args, verifier, s, answer);
+	json_decref(args);
+	values.password = password.data;
+	return sign_in_elsewhere(w, m, &values, NULL, verifier, s, answer);
 }
 
 /* The secret is "factor <half> <code>": both sealed for this job. */
@@ -187,22 +225,35 @@ static int open_half(struct work *w, const char *both, json_t **half, struct buf
 	return 0;
 }
 
+/* half has a url where another site than Moodle asked for the code. */
+static int answer_code(struct work *w, struct moodle *m, const json_t *half, const char *code,
+		       struct signin *s, json_t **answer)
+{
+	const char *verifier = json_string_value(json_object_get(half, "verifier"));
+	const char *url = json_string_value(json_object_get(half, "url"));
+	const struct sso_values values = { .username = s->username, .code = code };
+	json_t *args;
+
+	if (url != NULL)
+		return sign_in_elsewhere(w, m, &values, url, verifier, s, answer);
+	work_progress(w, "second factor", 0, 0, "");
+	args = json_pack("{s:s, s:s}", "username", s->username, "code", code);
+	if (args == NULL)
+		return work_fail(w, "bad_input", NULL);
+	return run_script(w, m, args, verifier, s, answer);
+}
+
 static int go_on(struct work *w, struct moodle *m, struct signin *s, json_t **answer)
 {
 	CLEANUP(buf_wipe) struct buf code = BUF_INIT;
-	json_t *half = NULL, *args;
+	json_t *half = NULL;
 	int e;
 
 	if (open_half(w, w->secret + strlen(FACTOR), &half, &code) < 0)
 		return -1;
 	e = moodle_open_with(w, POOL_INTERACTIVE, json_object_get(half, "cookies"), m);
-	if (e == 0) {
-		work_progress(w, "second factor", 0, 0, "");
-		args = json_pack("{s:s, s:s}", "username", s->username, "code", code.data);
-		e = args ? run_script(w, m, args,
-				      json_string_value(json_object_get(half, "verifier")), s, answer)
-			 : work_fail(w, "bad_input", NULL);
-	}
+	if (e == 0)
+		e = answer_code(w, m, half, code.data, s, answer);
 	json_decref(half);
 	return e;
 }

@@ -6,6 +6,7 @@
 
 #include "jobs.h"
 #include "mem.h"
+#include "recipe.h"
 
 static const struct work_kind kinds[] = {
 	{ JOB_SIGNIN, job_signin },
@@ -14,12 +15,25 @@ static const struct work_kind kinds[] = {
 	{ JOB_SIGNOUT, job_signout },
 };
 
+static int check_recipes(const struct settings *s, struct error *err)
+{
+	for (size_t i = 0; i < sites_count(s); i++) {
+		CLEANUP(recipe_done) struct recipe recipe = RECIPE_INIT;
+		const struct site *site = sites_at(s, i);
+
+		if (site->recipe[0] != '\0' && recipe_read(site->recipe, &recipe, err) < 0)
+			return error_prefix(err, "recipe of the site \"%s\"", site->id);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct worker_program program = {
 		.program = { .name = "pensum-checker-worker",
 			     .summary = "signs in to Moodle, lists courses, checks assignments",
-			     .needs_site = true },
+			     .needs_site = true,
+			     .check = check_recipes },
 		.queue = JOB_QUEUE_CHECKER,
 		.kinds = kinds,
 		.kind_count = ARRAY_LEN(kinds),

@@ -1,18 +1,19 @@
 // signin.js - signs a student in to Moodle in the leased page's browser context.
 //
 // args {wwwroot, username, password, login_path?}	login_path: of a site with its own sign-in page
+//      {wwwroot, username, arrived}	who has been signed in already, by a recipe (sso.c)
 //      {wwwroot, username, code}	goes on where mfa_needed has stopped, in the same session
 // ok   {user: {id, fullname}, sesskey, wwwroot, lang}	wwwroot as the site itself writes it
 // fail wrong_password account_locked account_not_confirmed must_change_password
 //	policy_agreement_needed profile_incomplete mfa_needed mfa_unsupported mfa_refused captcha_needed signs_in_elsewhere
-//	cookies_refused maintenance site_down not_moodle not_understood
+//	signin_not_understood cookies_refused maintenance site_down not_moodle not_understood
 //
 // Three requests as a rule: the form, its POST, and one light page. The POST's redirects are not
 // followed (they end at /my/), so success and failure look alike there; the light page tells.
 
 async function run(args) {
 	return answer(args, async () => {
-		const light = args.code === undefined ? await signIn(args) : await answerFactor(args.code);
+		const light = await (args.arrived ? arrive() : args.code === undefined ? signIn(args) : answerFactor(args.code));
 		return {
 			user: await describeUser(light, args),
 			sesskey: light.sesskey,
@@ -28,6 +29,17 @@ async function signIn(args) {
 	const light = await fetchDoc(LIGHT_PAGE);
 	expectCodeIfFactor(light);
 	await expectSuccess(light, answered);
+	return light;
+}
+
+async function arrive() {
+	const light = await fetchDoc(LIGHT_PAGE);
+	expectCodeIfFactor(light);
+	expectAnswer(light);
+	expectNoGate(light);
+	if (!light.signedIn) {
+		throw new Failure('signin_not_understood', 'The sign-in came back to Moodle, and nobody is signed in there.', light.path);
+	}
 	return light;
 }
 

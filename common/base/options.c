@@ -122,6 +122,8 @@ static int load(const struct program *p, const struct common *c, struct settings
 				 "%s: site.url is not set: it is the address of your Moodle, e.g. "
 				 "https://moodle.example.edu",
 				 c->config != NULL ? c->config : SETTINGS_DEFAULT_PATH);
+	if (r == 0 && p->check != NULL && !c->print)
+		r = p->check(s, err);
 	return r;
 }
 

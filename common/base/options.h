@@ -33,6 +33,8 @@ struct program {
 	const struct option_flag *flags;
 	size_t flag_count;
 	bool needs_site; /* without a Moodle site it does not start */
+	/* What only this program can say about its settings, with --check-config, too; may be NULL. */
+	int (*check)(const struct settings *s, struct error *err);
 };
 
 /* -1: go on, s is loaded and yours to settings_done(); else the exit code. */

@@ -31,6 +31,9 @@ const struct setting settings_table[] = {
 	    "The Moodle site's address (its wwwroot), e.g. https://moodle.example.edu."),
 	TEXT("site.login_path", site.login_path, "/login/index.php",
 	     "Path below site.url of the page with the sign-in form, where the site has its own."),
+	TEXT("site.recipe", site.recipe, "",
+	     "File that tells how to sign in where the site sends students to another one for it "
+	     "(recipe of selectors, JSON). Empty: Moodle's own form."),
 	TEXT("site.user_agent_suffix", site.user_agent_suffix, "Pensum/%v",
 	     "Stands behind the browser's own User-Agent, so that the site knows who asks; %v is our "
 	     "version. Empty: nothing."),

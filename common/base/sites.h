@@ -29,6 +29,7 @@ struct site {
 	char *name;
 	char *url; /* no slash at its end */
 	char *login_path;
+	char *recipe; /* a file's name; "": Moodle's own form */
 	char *user_agent_suffix;
 };
 

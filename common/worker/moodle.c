@@ -149,6 +149,19 @@ int moodle_open_with(struct work *w, enum pool_class cls, json_t *cookies, struc
 	return open_page(w, cls, NULL, cookies, m);
 }
 
+int moodle_return(struct work *w, struct moodle *m)
+{
+	struct error err;
+	int e = go_there(w, m, &err);
+
+	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
+}
+
+int moodle_page_failed(struct work *w, const struct moodle *m, int e, const struct error *err)
+{
+	return fail_by_errno(w, e, err, m->lease);
+}
+
 void moodle_close(struct moodle *m)
 {
 	lease_end(m->lease);

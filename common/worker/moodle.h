@@ -30,6 +30,10 @@ int moodle_open_with(struct work *w, enum pool_class cls, json_t *cookies, struc
 int moodle_open_signed_in(struct work *w, enum pool_class cls, struct moodle *m);
 /* … or with this one (as it was kept; NULL: signed out) in the page that is kept for the student. */
 int moodle_open_saved(struct work *w, const char *user_id, const char *sealed, struct moodle *m);
+/* Back to the origin that moodle_open() went to, after the page was elsewhere. */
+int moodle_return(struct work *w, struct moodle *m);
+/* work_fail() for an errno and sentence of page.h, which are logged. */
+int moodle_page_failed(struct work *w, const struct moodle *m, int e, const struct error *err);
 void moodle_close(struct moodle *m); /* for CLEANUP() too */
 /* The page is kept for nobody, whatever was said when it was opened. Then moodle_close(). */
 void moodle_discard(struct moodle *m);

@@ -169,25 +169,28 @@ static bool went_elsewhere(const char *sentence)
 	return false;
 }
 
-static int run(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,
-	       struct error *err)
+/* world: of Page.createIsolatedWorld; 0: the page's own. */
+static int run(struct lease *l, const char *expression, json_int_t world, struct deadline deadline,
+	       json_t **ret, struct error *err)
 {
+	json_t *params = json_pack("{ss sb sb}", "expression", expression, "awaitPromise", 1,
+				   "returnByValue", 1);
 	struct error why = { 0 };
-	int r = page_call(l, "Runtime.evaluate",
-			  json_pack("{ss sb sb}", "expression", expression, "awaitPromise", 1,
-				    "returnByValue", 1),
-			  deadline, ret, &why);
+	int r;
 
+	if (world != 0)
+		json_object_set_new(params, "contextId", json_integer(world));
+	r = page_call(l, "Runtime.evaluate", params, deadline, ret, &why);
 	if (r == -EREMOTEIO && went_elsewhere(why.text))
 		return error_set(err, -ESTALE, "script: the page went elsewhere");
 	return r < 0 ? error_set(err, r, "%s", why.text) : 0;
 }
 
-int page_evaluate(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,
-		  struct error *err)
+static int evaluate(struct lease *l, const char *expression, json_int_t world,
+		    struct deadline deadline, json_t **ret, struct error *err)
 {
 	json_t *result = NULL, *details, *value;
-	int r = run(l, expression, deadline, &result, err);
+	int r = run(l, expression, world, deadline, &result, err);
 
 	if (r < 0)
 		return r;
@@ -199,6 +202,40 @@ int page_evaluate(struct lease *l, const char *expression, struct deadline deadl
 		*ret = value ? json_incref(value) : json_null();
 	json_decref(result);
 	return r;
+}
+
+int page_evaluate(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,
+		  struct error *err)
+{
+	return evaluate(l, expression, 0, deadline, ret, err);
+}
+
+static int make_world(struct lease *l, struct deadline deadline, json_int_t *ret, struct error *err)
+{
+	json_t *tree = NULL, *answer = NULL, *id;
+	int r = page_call(l, "Page.getFrameTree", NULL, deadline, &tree, err);
+
+	if (r < 0)
+		return r;
+	id = json_object_get(json_object_get(json_object_get(tree, "frameTree"), "frame"), "id");
+	r = page_call(l, "Page.createIsolatedWorld",
+		      json_pack("{sO* ss}", "frameId", id, "worldName", "pensum"), deadline, &answer,
+		      err);
+	if (r == -EREMOTEIO)
+		r = error_set(err, -ESTALE, "script: the page went elsewhere");
+	*ret = json_integer_value(json_object_get(answer, "executionContextId"));
+	json_decref(tree);
+	json_decref(answer);
+	return r;
+}
+
+int page_evaluate_apart(struct lease *l, const char *expression, struct deadline deadline,
+			json_t **ret, struct error *err)
+{
+	json_int_t world = 0;
+	int r = make_world(l, deadline, &world, err);
+
+	return r < 0 ? r : evaluate(l, expression, world, deadline, ret, err);
 }
 
 int page_get_cookies(struct lease *l, const char *url, struct deadline deadline, json_t **ret,

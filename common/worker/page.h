@@ -35,6 +35,12 @@ int page_open(struct lease *l, const char *url, struct deadline deadline, struct
 int page_evaluate(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,
 		  struct error *err);
 
+/* The same in a world of its own: it sees the document, and no script of the page's sees it or has
+ * changed what it calls. The world is of one document: a page that is just going elsewhere is
+ * -ESTALE, and the expression has not been run in the next one. */
+int page_evaluate_apart(struct lease *l, const char *expression, struct deadline deadline,
+			json_t **ret, struct error *err);
+
 /* Cookies of url as CDP cookie objects: an array, yours. url NULL: of every site. */
 int page_get_cookies(struct lease *l, const char *url, struct deadline deadline, json_t **ret,
 		     struct error *err);

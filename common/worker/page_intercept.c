@@ -1,6 +1,7 @@
 #include "page_intercept.h"
 
 #include <fnmatch.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,7 +14,9 @@ struct intercept {
 	unsigned block_kinds;
 	json_t *block_urls;  /* arrays of texts; NULL: none */
 	json_t *allow_hosts; /* NULL: every host */
+	json_t *allow_origins, *asset_origins;
 	unsigned refused;
+	char refused_document[300];
 	page_watch_fn *watch; /* may be NULL */
 	void *watch_arg;
 };
@@ -83,6 +86,32 @@ static bool is_host_allowed(const struct intercept *i, const char *url)
 	return false;
 }
 
+/* Chromium writes them in small letters and leaves a usual port out. */
+static bool is_of_origin(json_t *origins, const char *url)
+{
+	json_t *origin;
+	size_t at;
+
+	json_array_foreach (origins, at, origin) {
+		size_t len = json_string_length(origin);
+
+		if (strncmp(url, json_string_value(origin), len) == 0 &&
+		    (url[len] == '\0' || strchr("/?#", url[len]) != NULL))
+			return true;
+	}
+	return false;
+}
+
+static bool is_origin_allowed(const struct intercept *i, const char *type, const char *url)
+{
+	if (i->allow_origins == NULL || strncmp(url, "data:", 5) == 0 ||
+	    strncmp(url, "blob:", 5) == 0 || strncmp(url, "about:", 6) == 0)
+		return true;
+	if (is_of_origin(i->allow_origins, url))
+		return true;
+	return strcmp(type, "Document") != 0 && is_of_origin(i->asset_origins, url);
+}
+
 static bool is_refused(const struct intercept *i, json_t *params)
 {
 	const char *type = text_of(params, "resourceType");
@@ -96,7 +125,20 @@ static bool is_refused(const struct intercept *i, json_t *params)
 	json_array_foreach (i->block_urls, at, pattern)
 		if (fnmatch(json_string_value(pattern), url, FNM_NOESCAPE) == 0)
 			return true;
-	return !is_host_allowed(i, url);
+	return !is_host_allowed(i, url) || !is_origin_allowed(i, type, url);
+}
+
+static void note_refusal(struct intercept *i, json_t *params)
+{
+	const char *url = text_of(json_object_get(params, "request"), "url");
+	size_t len;
+	const char *host = find_host(url, &len);
+	const char *end = host + strcspn(host, "/?#");
+
+	i->refused++;
+	if (strcmp(text_of(params, "resourceType"), "Document") == 0)
+		snprintf(i->refused_document, sizeof(i->refused_document), "%.*s",
+			 (int)(end - url), url);
 }
 
 /* ---- held requests ---- */
@@ -123,7 +165,7 @@ static int on_paused(struct lease *l, json_t *params, void *arg, struct error *e
 	int r = i->watch ? i->watch(l, params, refused, i->watch_arg, err) : 0;
 
 	if (refused)
-		i->refused++;
+		note_refusal(i, params);
 	if (r == 0 && refused)
 		refuse(l, id);
 	else if (r == 0)
@@ -144,7 +186,7 @@ static json_t *make_patterns(const struct intercept *i)
 	json_t *patterns = json_array(), *url;
 	size_t at;
 
-	if (i->allow_hosts != NULL)
+	if (i->allow_hosts != NULL || i->allow_origins != NULL)
 		add_pattern(patterns, "*", NULL, "Request");
 	for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
 		if (i->block_kinds & kinds[k].kind)
@@ -186,7 +228,9 @@ static void clear_rules(struct intercept *i)
 	i->block_kinds = 0;
 	json_decref(i->block_urls);
 	json_decref(i->allow_hosts);
-	i->block_urls = i->allow_hosts = NULL;
+	json_decref(i->allow_origins);
+	json_decref(i->asset_origins);
+	i->block_urls = i->allow_hosts = i->allow_origins = i->asset_origins = NULL;
 }
 
 static void intercept_free(void *arg)
@@ -224,6 +268,8 @@ int page_intercept(struct lease *l, const struct page_rules *rules, struct deadl
 	i->block_kinds = rules->block_kinds;
 	i->block_urls = copy_texts(rules->block_urls);
 	i->allow_hosts = copy_texts(rules->allow_hosts);
+	i->allow_origins = copy_texts(rules->allow_origins);
+	i->asset_origins = copy_texts(rules->asset_origins);
 	return apply(l, i, deadline, err);
 }
 
@@ -240,6 +286,13 @@ unsigned page_refused_count(const struct lease *l)
 	const struct intercept *i = lease_handler_arg(l, EVENT);
 
 	return i ? i->refused : 0;
+}
+
+const char *page_refused_document(const struct lease *l)
+{
+	const struct intercept *i = lease_handler_arg(l, EVENT);
+
+	return i ? i->refused_document : "";
 }
 
 int page_watch(struct lease *l, page_watch_fn *fn, void *arg, struct deadline deadline,

@@ -31,12 +31,18 @@ struct page_rules {
 	 * have no host and may be loaded. */
 	const char *const *block_urls;
 	const char *const *allow_hosts; /* NULL: every host */
+	/* NULL: every origin. Ends with NULL: "https://login.example.org:8443", as the browser writes
+	 * it; asset_origins (may be NULL) are for what is no document. */
+	const char *const *allow_origins;
+	const char *const *asset_origins;
 };
 
 int page_intercept(struct lease *l, const struct page_rules *rules, struct deadline deadline,
 		   struct error *err);
 int page_intercept_end(struct lease *l, struct deadline deadline, struct error *err);
 unsigned page_refused_count(const struct lease *l); /* requests, since the lease began */
+/* Scheme, host and port of the last document that was refused, of a frame, too; "": none was. */
+const char *page_refused_document(const struct lease *l);
 
 /* ---- for page_download.c ---- */
 

@@ -37,6 +37,7 @@ export class Control {
 			not_moodle: false,
 			single_session: false,
 			login_form: true,
+			cas: false,
 			ajax_errors: {},
 			lock: {},
 			status: {},

@@ -46,6 +46,7 @@ export function loginPage(ctx) {
 	const { session, query } = ctx;
 	if (ctx.method === 'POST') return signIn(ctx, new URLSearchParams(ctx.body));
 	if (query.has('testsession')) return testSession(ctx);
+	if (ctx.control.knobs.cas) return visitCas(ctx);
 	if (session.user && !session.user.isGuest) return alreadySignedIn(ctx);
 	return loginForm(ctx);
 }
@@ -214,4 +215,36 @@ ${fields.join('\n')}<input type="submit" name="submitbutton" value="OK"></form>$
 function factorFields(user) {
 	if (!user.mfa_code) return hiddenField('factor', 'webauthn');
 	return `${hiddenField('factor', 'email')}<label>Code <input type="text" name="verificationcode" autocomplete="one-time-code"></label>`;
+}
+
+// ---------------------------------------------------------------- signing in elsewhere (idp.mjs)
+
+// Back with the provider's ticket: signed in, or told that nobody knows whose it is.
+function arrive(ctx, ticket, state) {
+	const username = ctx.idp.redeem(ticket);
+	const user = ctx.site.users.get(username);
+	if (!user || (state !== undefined && state !== ctx.session.sesskey)) return refuse(ctx);
+	return admit(ctx, user);
+}
+
+const toProvider = (ctx, path, fields) => redirect(ctx, `${ctx.idp.url}${path}?${new URLSearchParams(fields)}`);
+
+function visitCas(ctx) {
+	if (ctx.query.has('ticket')) return arrive(ctx, ctx.query.get('ticket'));
+	return toProvider(ctx, '/cas', { service: `${ctx.wwwroot}/login/index.php` });
+}
+
+export function visitShibboleth(ctx) {
+	if (ctx.method !== 'POST') return toProvider(ctx, '/saml', { back: `${ctx.wwwroot}/auth/shibboleth/index.php`, state: ctx.session.sesskey });
+	const form = new URLSearchParams(ctx.body);
+	return arrive(ctx, form.get('SAMLResponse'), form.get('RelayState'));
+}
+
+export function visitOAuth(ctx) {
+	if (ctx.query.get('sesskey') !== ctx.session.sesskey) return fatalPage(ctx, 'Incorrect sesskey submitted, form not accepted!');
+	return toProvider(ctx, '/oauth', { back: `${ctx.wwwroot}/admin/oauth2callback.php`, state: ctx.session.sesskey });
+}
+
+export function returnFromOAuth(ctx) {
+	return arrive(ctx, ctx.query.get('code'), ctx.query.get('state'));
 }

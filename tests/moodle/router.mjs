@@ -21,6 +21,9 @@ const ROUTES = {
 	'/user/edit.php': { serve: login.detourPage, open: true },
 	'/user/policy.php': { serve: login.detourPage, open: true },
 	'/admin/tool/mfa/auth.php': { serve: login.detourPage, open: true },
+	'/auth/shibboleth/index.php': { serve: login.visitShibboleth, open: true },
+	'/auth/oauth2/login.php': { serve: login.visitOAuth, open: true },
+	'/admin/oauth2callback.php': { serve: login.returnFromOAuth, open: true },
 	'/my/': { serve: courses.dashboard, guests: true },
 	'/my/index.php': { serve: courses.dashboard, guests: true },
 	'/my/courses.php': { serve: courses.myCourses, guests: true },
@@ -54,10 +57,10 @@ function languageOf(ctx) {
 }
 
 async function makeContext(moodle, req, url) {
-	const { site, sessions, control, wwwroot, base } = moodle;
+	const { site, sessions, control, wwwroot, base, idp } = moodle;
 	const path = url.pathname.slice(base.length) || '/';
 	const ctx = {
-		site, sessions, control, wwwroot, base, req, path,
+		site, sessions, control, wwwroot, base, idp, req, path,
 		siteLang: moodle.lang,
 		method: req.method,
 		query: url.searchParams,

@@ -14,6 +14,8 @@
 //   const m = await startMoodle({ data, latencyMs, port, host, generation, lang, basePath });
 //   m.url; m.control({ latency_ms: 50 }); m.state(); m.requests; m.sessionIds(); await m.close();
 //
+// `idp` (idp.mjs) is the identity provider that students are sent to by /auth/shibboleth/index.php, by the
+// button of `login_form: false`, and with `cas: true`.
 // `data` is a file name or an object of the same form as site.json (described in site.mjs).
 // `m.requests` is an array of { method, path, user, status, ms }; `path` has the query, and
 // status 0 means that the client left (or was left hanging) without an answer.
@@ -33,6 +35,7 @@
 //   expire_sessions: true                   drops all sessions, once (or "maya": only hers)
 //   rotate_sesskeys: true                   every session gets a new sesskey, once
 //   single_session: true                    a sign-in ends the student's older sessions, silently
+//   cas: true                               the sign-in page leads to the identity provider at once
 //   login_form: false                       sign-in through another site only: no form#login
 //   ajax_errors: {methodname: errorcode}    this ajax function fails with that errorcode
 //   lock: {"maya": true}                    the account is locked out at sign-in
@@ -58,14 +61,14 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 
 export async function startMoodle(options = {}) {
 	const { data = path.join(here, 'site.json'), port = 0, host = '127.0.0.1', latencyMs = 0 } = options;
-	const { generation = '4.5', lang = 'en', basePath = '', log = () => {} } = options;
+	const { generation = '4.5', lang = 'en', basePath = '', idp = null, log = () => {} } = options;
 	if (!isGeneration(generation)) throw new Error(`generation ${generation} is not known`);
 	if (!isLanguage(lang)) throw new Error(`lang ${lang} is not known`);
 
 	const base = basePath.replace(/\/+$/, '').replace(/^(?=[^/])/, '/');
 	const sessions = new Sessions();
 	const control = new Control({ latencyMs, generation, sessions });
-	const moodle = { site: loadSite(data), sessions, control, lang, base, log, wwwroot: '' };
+	const moodle = { site: loadSite(data), sessions, control, lang, base, idp, log, wwwroot: '' };
 	const server = http.createServer(makeHandler(moodle));
 	server.keepAliveTimeout = 60_000;
 	await new Promise((resolve, reject) => server.once('error', reject).listen(port, host, resolve));

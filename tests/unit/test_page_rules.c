@@ -47,6 +47,33 @@ static void test_hosts_are_compared_whole(void **state)
 	clear_rules(&i);
 }
 
+static void test_origins_are_compared_with_scheme_and_port(void **state)
+{
+	static const char *const origins[] = { "https://site.org", "http://127.0.0.1:8080", NULL };
+	static const char *const assets[] = { "https://cdn.org", NULL };
+	static const char *const good[] = { "https://site.org", "https://site.org/x",
+					    "https://site.org?x", "http://127.0.0.1:8080/",
+					    "about:blank" };
+	static const char *const bad[] = { "http://site.org/",	      "https://site.org:8443/",
+					   "https://site.org.evil/",  "https://site.org@evil/",
+					   "http://127.0.0.1:80801/", "http://127.0.0.1/",
+					   "https://cdn.org/",	      "https://a.site.org/",
+					   "wss://site.org/",	      "file:///etc/passwd" };
+	struct intercept i = { .allow_origins = copy_texts(origins),
+			       .asset_origins = copy_texts(assets) };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(good); k++)
+		if (refuses(&i, "Document", good[k]))
+			fail_msg("refused: %s", good[k]);
+	for (size_t k = 0; k < ARRAY_LEN(bad); k++)
+		if (!refuses(&i, "Document", bad[k]))
+			fail_msg("let go: %s", bad[k]);
+	assert_false(refuses(&i, "Script", "https://cdn.org/x.js"));
+	assert_true(refuses(&i, "Script", "https://other.org/x.js"));
+	clear_rules(&i);
+}
+
 static void test_kinds_and_addresses(void **state)
 {
 	static const char *const urls[] = { "*/private/*", "https://site/?.js", NULL };
@@ -82,6 +109,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hosts_are_compared_whole),
+		cmocka_unit_test(test_origins_are_compared_with_scheme_and_port),
 		cmocka_unit_test(test_kinds_and_addresses),
 		cmocka_unit_test(test_the_browser_holds_no_more_than_it_must),
 	};
