@@ -42,12 +42,12 @@ static void got_session(struct gateway *g, struct request *r, const struct pgloo
 {
 	CLEANUP(farewell_done) struct farewell f = FAREWELL_INIT;
 	const char *user_id = request_session(r)->user_id;
-	const char *params[] = { user_id, f.job_id, f.as, NULL };
+	const char *params[] = { user_id, f.job_id, f.as, NULL, request_session(r)->site };
 
 	(void)arg;
 	farewell_seal(g, user_id, pgloop_rows(rows) > 0 ? pgloop_value(rows, 0, 0) : NULL, &f);
 	params[3] = f.secret.data;
-	api_query(g, r, "SELECT * FROM pensum.account_delete($1, $2, $3, $4)", ARRAY_LEN(params),
+	api_query(g, r, "SELECT * FROM pensum.account_delete($1, $2, $3, $4, $5)", ARRAY_LEN(params),
 		  params, deleted, NULL);
 }
 

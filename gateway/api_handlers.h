@@ -9,7 +9,7 @@
 #include "http.h"
 
 route_fn api_health;	      /* api_health.c */
-route_fn api_site;	      /* api_health.c */
+route_fn api_site, api_sites; /* api_sites.c */
 route_fn api_session_create;  /* api_signin.c */
 route_fn api_session_get;     /* api_session.c */
 route_fn api_session_delete;  /* api_session.c */

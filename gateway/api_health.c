@@ -1,5 +1,5 @@
 /*
- * api_health.c - GET /health and GET /api/v1/site.
+ * api_health.c - GET /health.
  *
  * Health is 200 also when degraded: the gateway answers, and says what is missing. The numbers of
  * the queue are PostgreSQL's, at most a second old, and the last known ones while it is away.
@@ -84,10 +84,4 @@ void api_health(struct gateway *g, struct request *r)
 			      "FROM pensum.workers WHERE seen_at > now() - interval '15 seconds'",
 			      0, NULL, got_numbers, h, NULL) < 0)
 		reply_health(g, r, false);
-}
-
-void api_site(struct gateway *g, struct request *r)
-{
-	reply_json(r, 200, json_pack("{s:s, s:s}", "name", sites_at(g->settings, 0)->name, "url",
-				     sites_at(g->settings, 0)->url));
 }

@@ -2,6 +2,7 @@
 #include "api_handlers.h"
 
 #include "api_call.h"
+#include "api_sites.h"
 #include "farewell.h"
 #include "feeder.h"
 #include "hub.h"
@@ -18,11 +19,11 @@ static void got_user(struct gateway *g, struct request *r, const struct pgloop_r
 
 	(void)arg;
 	reply_json(r, 200,
-		   json_pack("{s:s, s:o, s:s?, s:s, s:{s:s, s:s}}", "state",
+		   json_pack("{s:s, s:o, s:s?, s:s, s:o}", "state",
 			     s->active ? "active" : "pending", "user", user, "job",
 			     s->active ? NULL : s->signin_job, "expires_at",
-			     api_time(s->expires_at, expires_at), "site", "name",
-			     sites_at(g->settings, 0)->name, "url", sites_at(g->settings, 0)->url));
+			     api_time(s->expires_at, expires_at), "site",
+			     api_site_json(sites_find(g->settings, s->site))));
 }
 
 /* Whose session it is stays open until Moodle has accepted the password. */

@@ -18,6 +18,7 @@
 
 #include "api_call.h"
 #include "api_input.h"
+#include "api_sites.h"
 #include "api_submit.h"
 #include "buf.h"
 #include "clock.h"
@@ -35,6 +36,7 @@
 struct signin {
 	struct gateway *g;
 	struct request *r;
+	const struct site *site;
 	const char *username, *password; /* borrowed from the body */
 	char user_id[VAULT_USER_ID];
 	char token[VAULT_TOKEN_SIZE];
@@ -69,6 +71,7 @@ static void ask_moodle(struct signin *s)
 
 	sub->body = request_json(s->r);
 	sub->user_id = s->user_id;
+	sub->site = s->site->id;
 	sub->session_hash = s->token_hash;
 	sub->accepted_fn = send_cookie;
 	sub->arg = s;
@@ -94,7 +97,7 @@ static void password_checked(bool ok, void *arg)
 {
 	struct signin *s = arg;
 	const char *params[] = { s->user_id, s->token_hash,
-				 input_number(s->r, s->g->settings->session_ttl_s) };
+				 input_number(s->r, s->g->settings->session_ttl_s), s->site->id };
 
 	if (!ok || !s->is_cached) {
 		ask_moodle(s);
@@ -103,8 +106,8 @@ static void password_checked(bool ok, void *arg)
 	api_query(s->g, s->r,
 		  "WITH seen AS (UPDATE pensum.users SET seen_at = now() WHERE id = $1 "
 		  "RETURNING username, fullname), "
-		  "made AS (INSERT INTO pensum.sessions (token_hash, user_id, active, expires_at) "
-		  "VALUES ($2, $1, true, now() + $3::bigint * interval '1 second') "
+		  "made AS (INSERT INTO pensum.sessions (token_hash, user_id, site, active, expires_at) "
+		  "VALUES ($2, $1, $4, true, now() + $3::bigint * interval '1 second') "
 		  "RETURNING expires_at) "
 		  "SELECT pensum.iso(made.expires_at), seen.username, seen.fullname "
 		  "FROM made LEFT JOIN seen ON true",
@@ -182,7 +185,7 @@ static void may_try(int64_t wait_ms, void *arg)
 
 void api_session_create(struct gateway *g, struct request *r)
 {
-	static const char *const members[] = { "username", "password", NULL };
+	static const char *const members[] = { "site", "username", "password", NULL };
 	json_t *body = request_json(r);
 	char address[RATE_ADDRESS_SIZE];
 	struct signin *s;
@@ -191,11 +194,11 @@ void api_session_create(struct gateway *g, struct request *r)
 		return;
 	s = request_alloc(r, sizeof(*s));
 	*s = (struct signin){ .g = g, .r = r };
-	if (!input_members(r, body, members) ||
+	if (!input_members(r, body, members) || !api_site_named(g, r, body, &s->site) ||
 	    !input_text(r, body, "username", 1, 255, INPUT_BYTES, &s->username) ||
 	    !input_text(r, body, "password", 1, 1024, INPUT_BYTES, &s->password))
 		return;
-	vault_user_id(g->vault, sites_at(g->settings, 0)->url, s->username, s->user_id);
+	vault_user_id(g->vault, s->site->url, s->username, s->user_id);
 	request_on_free(r, wipe, s);
 	/* A student's own tries (Moodle locks accounts itself), and those from one address. */
 	rate_take(g,

@@ -21,13 +21,16 @@ struct submission *submit_new(struct request *r, enum job_kind kind, const char 
 	s->kind = kind;
 	s->what = what;
 	s->jobs = json_array();
-	if (request_session(r) != NULL)
+	if (request_session(r) != NULL) {
 		s->user_id = request_session(r)->user_id;
+		s->site = request_session(r)->site;
+	}
 	return s;
 }
 
 void submit_add(struct submission *s, const char *job_id, json_t *input, const char *secret)
 {
+	json_object_set_new(input, "site", json_string(s->site));
 	json_array_append_new(s->jobs, json_pack("{s:s, s:o, s:s?, s:s?}", "id", job_id, "input",
 						 input, "secret", secret, "session",
 						 s->session_hash));

@@ -16,6 +16,7 @@ struct submission {
 	json_t *jobs;	  /* from submit_add(); taken by submit_send() */
 	bool reuse;	  /* one of this kind that has not ended is good enough */
 	const char *user_id;
+	const char *site; /* its id; set before submit_add() */
 	char batch[ID_LEN + 1]; /* "": a single job, answered as such */
 
 	/* A sign-in: the new browser session, and what is to be done before a 202. */
@@ -26,7 +27,7 @@ struct submission {
 
 /* In the request's arena, for the session's user if there is one. */
 struct submission *submit_new(struct request *r, enum job_kind kind, const char *what);
-/* Adds a job with this input (taken). secret (may be NULL) is sealed for exactly this id. */
+/* Adds a job with this input (taken; the site is added). secret (may be NULL) is sealed for exactly this id. */
 void submit_add(struct submission *s, const char *job_id, json_t *input, const char *secret);
 void submit_send(struct gateway *g, struct request *r, struct submission *s);
 

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "jobmsg.h"
+#include "sites.h"
 #include "vault.h"
 
 struct gateway;
@@ -44,6 +45,7 @@ extern const size_t route_count;
 struct session {
 	char token_hash[VAULT_HASH_HEX];
 	char user_id[VAULT_USER_ID];
+	char site[SITE_ID_SIZE]; /* one of sites.h, when a handler sees it */
 	char signin_job[ID_LEN + 1]; /* pending: the only job it may see */
 	bool active;
 	int64_t expires_at; /* wall clock, seconds */

@@ -6,6 +6,7 @@
 
 const struct route routes[] = {
 	{ HTTP_GET, "/health", ROUTE_PUBLIC, api_health },
+	{ HTTP_GET, "/api/v1/sites", ROUTE_PUBLIC, api_sites },
 	{ HTTP_GET, "/api/v1/site", ROUTE_PUBLIC, api_site },
 
 	{ HTTP_POST, "/api/v1/session", ROUTE_PUBLIC, api_session_create },

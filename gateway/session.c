@@ -29,7 +29,7 @@ static bool is_hex(const char *text, size_t len)
 
 static void decide(struct check *c, bool is_known)
 {
-	if (!is_known) {
+	if (!is_known || sites_find(c->g->settings, c->session.site) == NULL) {
 		reply_problem(c->r, 401, "signed_out", "Please sign in.");
 	} else if (c->access == ROUTE_USER && !c->session.active) {
 		reply_problem(c->r, 403, "signin_pending", "The sign-in is still running.");
@@ -56,8 +56,9 @@ static void remember(struct check *c)
 
 	if (left_s <= 0)
 		return;
-	json = json_pack("{s:s, s:s, s:I, s:I}", "user_id", c->session.user_id, "signin_job",
-			 c->session.signin_job, "expires_at", (json_int_t)c->session.expires_at, "checked_at",
+	json = json_pack("{s:s, s:s, s:s, s:I, s:I}", "user_id", c->session.user_id, "site",
+			 c->session.site, "signin_job", c->session.signin_job, "expires_at",
+			 (json_int_t)c->session.expires_at, "checked_at",
 			 (json_int_t)(clock_wall_ms() / 1000));
 	text = json_dumps(json, JSON_COMPACT);
 	json_decref(json);
@@ -75,6 +76,7 @@ static void take_row(struct check *c, const struct pgloop_result *rows)
 		snprintf(s->signin_job, sizeof(s->signin_job), "%s", pgloop_value(rows, 0, 1));
 		s->active = pgloop_value(rows, 0, 2)[0] == 't';
 		s->expires_at = api_int_value(rows, 0, 3);
+		snprintf(s->site, sizeof(s->site), "%s", pgloop_value(rows, 0, 4));
 		if (s->active)
 			remember(c);
 	} else if (c->is_cached) {
@@ -103,7 +105,7 @@ static void read_row(struct check *c)
 {
 	static const char sql[] =
 		"SELECT s.user_id, coalesce(s.signin_job, ''), "
-		"s.active OR coalesce(j.state = 'succeeded', false), pensum.epoch(s.expires_at) "
+		"s.active OR coalesce(j.state = 'succeeded', false), pensum.epoch(s.expires_at), s.site "
 		"FROM pensum.sessions s "
 		"LEFT JOIN pensum.jobs j ON NOT s.active AND j.id = s.signin_job "
 		"WHERE s.token_hash = $1 AND s.expires_at > now()";
@@ -121,9 +123,12 @@ static bool read_cached(struct session *s, const json_t *json)
 {
 	const char *user_id = json_string_value(json_object_get(json, "user_id"));
 	const char *job = json_string_value(json_object_get(json, "signin_job"));
+	const char *site = json_string_value(json_object_get(json, "site"));
 
-	if (user_id == NULL || !is_hex(user_id, VAULT_USER_ID - 1))
+	if (user_id == NULL || !is_hex(user_id, VAULT_USER_ID - 1) || site == NULL ||
+	    !site_id_is_valid(site))
 		return false;
+	snprintf(s->site, sizeof(s->site), "%s", site);
 	snprintf(s->user_id, sizeof(s->user_id), "%s", user_id);
 	if (job != NULL && id_is_valid(job))
 		snprintf(s->signin_job, sizeof(s->signin_job), "%s", job);

@@ -9,6 +9,8 @@
  * the latest; only while PostgreSQL is away an older word is taken. A pending session is always read
  * from PostgreSQL: it becomes active in the transaction that ends its sign-in job. In front of both is
  * what was looked up a moment ago (session_recent.h).
+ *
+ * A session is of one Moodle site. While that is not configured here, it is as if it were not there.
  */
 #pragma once
 

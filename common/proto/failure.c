@@ -31,6 +31,7 @@ static const struct failure table[] = {
 	{ "maintenance", FAILURE_FINAL, "Moodle is down for maintenance." },
 	{ "site_down", FAILURE_RETRY, "Moodle does not answer." },
 	{ "site_busy", FAILURE_RETRY, "Moodle asks us to come back later." },
+	{ "site_unknown", FAILURE_RETRY, "This Moodle is not set up here." },
 	{ "not_moodle", FAILURE_FINAL, "The configured address does not look like a Moodle site." },
 	{ "session_dead", FAILURE_WAIT, "Moodle has ended your session. Please sign in again." },
 

@@ -37,3 +37,8 @@ void key_limit(char out[KEY_SIZE], const char *kind, const char *who)
 {
 	snprintf(out, KEY_SIZE, "pensum:limit:%s:%s", kind, who);
 }
+
+void key_pause(char out[KEY_SIZE], const char *site)
+{
+	snprintf(out, KEY_SIZE, "pensum:pause:%s", site);
+}

@@ -9,7 +9,7 @@
  *	pensum:courses:<user>		string, the gateway's answer to GET /api/v1/courses; expires with the
  *					list, an hour later at most; empty for some seconds after something
  *					in it has changed
- *	pensum:pause			string, the site wants to be left alone; TTL (common/worker/site.h)
+ *	pensum:pause:<site>		string, the site wants to be left alone; TTL (common/worker/site.h)
  *	pensum:lock:<name>		string, its taker's token; TTL (gateway/lock.h)
  *	pensum:limit:<kind>:<who>	string, when a rate is free again; TTL (gateway/rate.h)
  */
@@ -19,7 +19,6 @@
 #include "jobmsg.h"
 
 #define KEY_EVENTS	   "pensum:events"
-#define KEY_PAUSE	   "pensum:pause"
 #define KEY_GROUP	   "workers"
 #define KEY_EVENTS_MAXLEN  20000
 #define KEY_JOB_TTL_S	   600
@@ -34,3 +33,4 @@ void key_moodle(char out[KEY_SIZE], const char *user_id);
 void key_lock(char out[KEY_SIZE], const char *name);
 void key_limit(char out[KEY_SIZE], const char *kind, const char *who);
 void key_courses(char out[KEY_SIZE], const char *user_id);
+void key_pause(char out[KEY_SIZE], const char *site);

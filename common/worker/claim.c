@@ -12,7 +12,7 @@
 
 #define REDIS_MS      1000
 #define LOOK_MS	      2000
-#define CLAIM_COLUMNS "id, kind, user_id, input, secret, attempt, attempt - excused"
+#define CLAIM_COLUMNS "id, kind, user_id, input, secret, attempt, attempt - excused, site"
 
 void claim_publish(struct redis *redis, const struct job_event *ev)
 {
@@ -38,6 +38,7 @@ static void fill(struct work *w, const struct pg_result *r)
 	w->kind = kind < 0 ? JOB_KIND_COUNT : (enum job_kind)kind;
 	snprintf(w->id, sizeof(w->id), "%s", pg_value(r, 0, 0));
 	snprintf(w->user_id, sizeof(w->user_id), "%s", pg_value(r, 0, 2));
+	w->site = sites_find(w->settings, pg_value(r, 0, 7));
 	w->input = json_loads(pg_value(r, 0, 3), 0, NULL);
 	w->secret = secret ? mem_strdup(secret) : NULL;
 	w->attempt = atoi(pg_value(r, 0, 5));

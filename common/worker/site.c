@@ -86,18 +86,21 @@ int site_goto(struct lease *l, const char *url, struct deadline deadline, struct
 
 void site_pause(struct work *w, int64_t seconds)
 {
-	char text[24];
+	char key[KEY_SIZE], text[24];
 
+	key_pause(key, w->site->id);
 	snprintf(text, sizeof(text), "%lld", (long long)seconds);
 	w->retry_after_ms = seconds * 1000;
-	redis_call(w->redis, REDIS_MS, NULL, NULL, "SET", KEY_PAUSE, "", "EX", text, NULL);
+	redis_call(w->redis, REDIS_MS, NULL, NULL, "SET", key, "", "EX", text, NULL);
 }
 
 bool site_is_paused(struct work *w)
 {
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char key[KEY_SIZE];
 
-	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "PTTL", KEY_PAUSE, NULL) < 0 ||
+	key_pause(key, w->site->id);
+	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "PTTL", key, NULL) < 0 ||
 	    redis_integer(reply) <= 0)
 		return false;
 	w->retry_after_ms = redis_integer(reply);

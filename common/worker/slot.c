@@ -22,6 +22,7 @@
 #define END_TRY_MS   30000  /* … and the last try may take this */
 #define CHECK_MS     30000  /* between two looks whether the record agrees that we are idle */
 #define GONE_LOOK_MS 600000
+#define SITE_UNKNOWN_MS 10000 /* until another worker is asked */
 
 struct slot {
 	const struct slot_config *config;
@@ -93,9 +94,22 @@ static void log_end(const struct work *w, int64_t ms)
 		 w->failure_code, (long long)ms);
 }
 
-static void run_job(struct slot *s, struct work *w)
+/* Another host's worker may know the site: it is being set up, or is gone from here already. */
+static int run_kind(struct slot *s, struct work *w)
 {
 	work_run_fn *run = find_kind(s->config, w->kind);
+
+	if (run == NULL)
+		return work_fail(w, "bad_input", "This worker does not know that kind of job.");
+	if (w->site == NULL) {
+		w->retry_after_ms = SITE_UNKNOWN_MS;
+		return work_fail(w, "site_unknown", NULL);
+	}
+	return run(w);
+}
+
+static void run_job(struct slot *s, struct work *w)
+{
 	int64_t started = clock_now_ms();
 	int rc;
 
@@ -105,8 +119,7 @@ static void run_job(struct slot *s, struct work *w)
 	w->deadline = deadline_in(s->config->time_limit_ms);
 	atomic_store(&s->config->watch->must_end_ms, w->deadline.at_ms);
 	work_progress(w, "starting", 0, 0, "");
-	rc = run ? run(w)
-		 : work_fail(w, "bad_input", "This worker does not know that kind of job.");
+	rc = run_kind(s, w);
 	end_job(s, w, rc);
 	atomic_store(&s->config->watch->must_end_ms, 0);
 	log_end(w, clock_now_ms() - started);
@@ -118,7 +131,6 @@ static void work_init(struct slot *s, struct work *w)
 {
 	memset(w, 0, sizeof(*w));
 	w->settings = s->config->settings;
-	w->site = sites_find(w->settings, SITE_DEFAULT_ID);
 	w->vault = s->vault;
 	w->pg = s->pg;
 	w->redis = s->redis;

@@ -40,7 +40,6 @@ typedef void work_after_fn(struct work *w, void *arg); /* after the commit: cach
 struct work {
 	/* what every attempt may use */
 	const struct settings *settings;
-	const struct site *site; /* that the job is about (sites.h) */
 	struct vault *vault;
 	struct pg *pg;
 	struct redis *redis;
@@ -50,6 +49,7 @@ struct work {
 	/* the job */
 	char id[ID_LEN + 1];
 	char user_id[VAULT_USER_ID];
+	const struct site *site; /* whose student that is; never NULL when the code runs */
 	enum job_kind kind; /* JOB_KIND_COUNT: one that this version does not know */
 	int attempt;
 	int tries; /* attempts that count, this one included */

@@ -3,7 +3,7 @@ import { get, isSignedOut, onSignedOut } from './api.mjs';
 import { announce, fill, h, setText } from './dom.mjs';
 import { live, needsSignIn, onJobs } from './jobs.mjs';
 import { deleteAccount, enter, isSigningIn, signOut } from './session.mjs';
-import { state } from './state.mjs';
+import { offerSites, state } from './state.mjs';
 import { askForPassword } from './views/again.mjs';
 import * as assignments from './views/assignments.mjs';
 import * as courses from './views/courses.mjs';
@@ -56,7 +56,7 @@ async function restore() {
 	} catch (err) {
 		if (!isSignedOut(err)) throw err;
 	}
-	state.site ??= await get('/site');
+	offerSites((await get('/sites')).sites);
 }
 
 function go(hash) {

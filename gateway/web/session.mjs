@@ -5,12 +5,13 @@ import { forgetStudent, forgetTab, signedInAs, state } from './state.mjs';
 
 let running = 0;
 
-// Resolves when signed in. Rejects with an ApiError whose message can be shown, and then the
+// At the site that state names. Resolves when signed in. Rejects with an ApiError whose message can be shown, and then the
 // session is what the server says it is: maybe none any more.
 export async function signIn(username, password, onProgress, signal) {
 	running++;
 	try {
-		const answer = await post('/session', { username, password }, { quiet: true });
+		const site = state.site?.id;
+		const answer = await post('/session', { ...(site && { site }), username, password }, { quiet: true });
 		if (answer.job) await waitFor(answer.job, onProgress, signal);
 		await enter(await get('/session', { quiet: true }));
 	} finally {

@@ -1,17 +1,30 @@
 // What the views share, and what this browser remembers. Nothing secret is ever kept here: the
 // password goes from its field into one request and is not stored anywhere.
 //
-// In localStorage (for the next visit): chosen courses, name and roll number, per user.
+// In localStorage (for the next visit): chosen courses, name and roll number, per user; and the site.
 // In sessionStorage (for this tab, also over a new sign-in): picked assignments, drafts being made.
 
 export const PICK_MAX = 5;
 
 export const state = {
-	site: null, // { name, url }
+	sites: [], // [{ id, name, url }]
+	site: null, // the one that is signed in to, or is going to be
 	user: null, // { id, username, fullname }; null: not signed in
 	picked: new Map(), // assignment id -> { id, name, course }
 	drafts: new Map(), // document job id -> { id, name, course } of its assignment
 };
+
+// Which of several sites this computer's student uses, most likely.
+export function offerSites(sites) {
+	const last = load(localStorage, 'site', null);
+	state.sites = sites;
+	state.site ??= sites.find(site => site.id === last) ?? sites[0] ?? null;
+}
+
+export function chooseSite(id) {
+	state.site = state.sites.find(site => site.id === id) ?? state.site;
+	save(localStorage, 'site', state.site?.id ?? null);
+}
 
 export function signedInAs(user) {
 	state.user = user;

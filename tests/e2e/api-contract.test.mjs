@@ -74,9 +74,9 @@ test('a path of the contract refuses the methods that it does not have', async (
 
 test('the judge of this contract judges', () => {
 	const answer = (status, json, headers = {}) => ({ status, json, headers: new Map(Object.entries(headers)) });
-	const site = { name: 'x', url: 'y' };
+	const site = { id: 'x', name: 'x', url: 'y' };
 	contract.judge('GET', '/api/v1/site', answer(200, site));
-	for (const wrong of [answer(200, { name: 'x' }), answer(200, { ...site, more: 1 }), answer(200, { name: 'x', url: 1 }), answer(200, null),
+	for (const wrong of [answer(200, { id: 'x', name: 'x' }), answer(200, { ...site, more: 1 }), answer(200, { ...site, url: 1 }), answer(200, null),
 		answer(201, site), answer(409, { type: 'about:blank', title: 'x', status: 409, code: 'x', detail: 'x' })])
 		assert.throws(() => contract.judge('GET', '/api/v1/site', wrong));
 });

@@ -52,6 +52,8 @@ const bodies = {
 		['a list', { username: ['a'], password: 'a' }, 422, 'invalid_input'],
 		['an object', { username: { a: 1 }, password: 'a' }, 422, 'invalid_input'],
 		['a boolean', { username: 'a', password: true }, 422, 'invalid_input'],
+		['an address as the site', { site: 'https://moodle.test', username: 'a', password: 'a' }, 422, 'site_unknown'],
+		['no site', { site: null, username: 'a', password: 'a' }, 422, 'site_unknown'],
 		['256 bytes', { username: 'a'.repeat(256), password: 'a' }, 422, 'invalid_input'],
 		['256 bytes of two each', { username: 'é'.repeat(128), password: 'a' }, 422, 'invalid_input'],
 		['1025 bytes', { username: 'a', password: 'a'.repeat(1025) }, 422, 'invalid_input'],

@@ -35,6 +35,7 @@ async function signIn(username, password, headers) {
 test('the site is public, everything else is not', async () => {
 	const browser = world.browser();
 	assert.deepEqual((await browser.get('/api/v1/site')).json, SITE);
+	assert.deepEqual((await browser.get('/api/v1/sites')).json, { sites: [SITE] });
 	for (const path of ['session', 'courses', 'assignments', 'documents', 'jobs', `jobs/${newId()}`, `documents/${newId()}/file`]) {
 		const answer = await browser.get(`/api/v1/${path}`);
 		assert.equal(answer.status, 401, path);
@@ -70,7 +71,7 @@ test('a sign-in that nobody knows is a job, seen by this browser alone', async (
 
 	// The same person in another browser, signed in or not, does not see it.
 	const [[userId, input]] = await world.sql`SELECT user_id, input FROM pensum.jobs WHERE id = ${job.id}`;
-	assert.deepEqual(JSON.parse(input), { username: 'ines' });
+	assert.deepEqual(JSON.parse(input), { site: 'default', username: 'ines' });
 	const other = await world.student('ines', userId);
 	assert.equal((await other.get(`/api/v1/jobs/${job.id}`)).status, 404);
 	assert.equal((await other.delete(`/api/v1/jobs/${job.id}`)).status, 404);
@@ -186,7 +187,7 @@ test('a check is of courses of one\'s own list', async () => {
 		'finished_at', 'id', 'kind', 'note', 'result', 'state', 'step', 'title', 'total', 'version']);
 	const [[input, queue, priority, rung]] = await world.sql`SELECT input, queue, priority, rung_at IS NOT NULL
 		FROM pensum.jobs WHERE id = ${job.id}`;
-	assert.deepEqual(JSON.parse(input), { courses: [{ id: 12, name: COURSES[1].name }, { id: 11, name: COURSES[0].name }] });
+	assert.deepEqual(JSON.parse(input), { site: 'default', courses: [{ id: 12, name: COURSES[1].name }, { id: 11, name: COURSES[0].name }] });
 	assert.deepEqual([queue, priority, rung], ['checker', 'normal', 't']);
 	await until('bell', async () => (await world.redis.command('XRANGE', 'pensum:jobs:checker:normal', '-', '+'))
 		.some(([, fields]) => fields.join() === `j,${job.id},a,0`));
@@ -213,7 +214,7 @@ test('documents: a job for each of up to five, all or none', async () => {
 	assert.match(five.json.batch, /^[0-9a-f]{24}$/);
 	const rows = await world.sql`SELECT id, input FROM pensum.jobs WHERE batch = ${five.json.batch} ORDER BY (input->>'index')::int`;
 	assert.deepEqual(rows.map((row) => row[0]), five.json.jobs.map((job) => job.id));
-	assert.deepEqual(JSON.parse(rows[0][1]), { index: 0, cmid: 303, title: 'Sheet 2', url: `${SITE.url}/mod/assign/view.php?id=303`,
+	assert.deepEqual(JSON.parse(rows[0][1]), { site: 'default', index: 0, cmid: 303, title: 'Sheet 2', url: `${SITE.url}/mod/assign/view.php?id=303`,
 		due: Date.parse('2030-05-01T10:00:00Z') / 1000, course: { id: 11, name: 'Algorithms' }, student: STUDENT, format: 'docx', draft: 'template' });
 
 	const before = await world.jobCount();

@@ -99,8 +99,8 @@ test('a site that wants to be left alone is left alone, by every job', async () 
 	const asked = site.seen.length;
 	assert.equal(await failure(), 'site_busy');
 	assert.equal(site.seen.length, asked, 'the second job asks nothing');
-	assert.ok(await system.redis.command('TTL', 'pensum:pause') > 10);
-	await system.redis.command('DEL', 'pensum:pause');
+	assert.ok(await system.redis.command('TTL', 'pensum:pause:default') > 10);
+	await system.redis.command('DEL', 'pensum:pause:default');
 });
 
 test('a form that posts to another host gets nothing', async () => {

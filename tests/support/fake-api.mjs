@@ -21,7 +21,7 @@ const SECURITY = {
 	'X-Content-Type-Options': 'nosniff',
 	'Referrer-Policy': 'no-referrer',
 };
-const SITE = { name: 'Fairhaven University', url: 'https://moodle.fairhaven.example' };
+const SITE = { id: 'default', name: 'Fairhaven University', url: 'https://moodle.fairhaven.example' };
 const TERMINAL = new Set(['succeeded', 'failed', 'cancelled', 'dead']);
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -88,6 +88,8 @@ export async function startFake({ port = 0, speed = 1 } = {}) {
 class Fake {
 	requests = []; // "METHOD /path"
 	frames = []; // what clients said on the live channel
+	sites = [SITE]; // that can be signed in to
+	site = SITE; // of the last sign-in
 	speed; // of the scripted progress: 1 is about as fast as a small site
 	#token = null;
 	#active = false;
@@ -154,7 +156,7 @@ class Fake {
 
 	#route(req, url, body) {
 		const name = `${req.method} ${url.pathname.replace('/api/v1', '')}`;
-		if (name === 'GET /site') return [200, SITE];
+		if (name === 'GET /sites') return [200, { sites: this.sites }];
 		if (name === 'POST /session') return this.#signIn(body);
 		if (!this.#token || !req.headers.cookie?.includes(this.#token)) {
 			throw new Problem(401, 'signed_out', 'You are not signed in.');
@@ -187,10 +189,11 @@ class Fake {
 
 	#session() {
 		return { state: this.#active ? 'active' : 'pending', user: this.#active ? this.#user : null,
-			job: this.#active ? null : this.#signin, expires_at: iso(8 * HOUR), site: SITE };
+			job: this.#active ? null : this.#signin, expires_at: iso(8 * HOUR), site: this.site };
 	}
 
-	#signIn({ username, password }) {
+	#signIn({ site, username, password }) {
+		this.site = this.sites.find(one => one.id === site) ?? SITE;
 		this.#token = `pensum_session=${newId()}`;
 		this.#active = false;
 		const job = this.#start('signin', [

@@ -19,7 +19,7 @@ import { startRedis } from './redis.mjs';
 
 const contract = loadContract();
 const root = path.join(path.dirname(new URL(import.meta.url).pathname), '..', '..');
-export const SITE = { name: 'Test Moodle', url: 'https://moodle.test' };
+export const SITE = { id: 'default', name: 'Test Moodle', url: 'https://moodle.test' };
 
 export const newId = () => crypto.randomBytes(12).toString('hex');
 export const sha256 = (text) => crypto.createHash('sha256').update(text).digest('hex');

@@ -1,7 +1,8 @@
 // A client of Pensum's API and live channel, as the page is one. For tests and for the demo.
 //
 //   const p = new Pensum('http://127.0.0.1:8080');
-//   await p.signIn('maya', password);          throws a JobFailure when Moodle says no
+//   await p.signIn('maya', password);          throws a JobFailure when Moodle says no; of several sites
+//                                              the third argument names one
 //   const list = await p.courses();            {courses, read_at, …}, read anew if need be
 //   await p.check(ids); await p.assignments();
 //   const documents = await p.documents([cmid, …], {name, roll});
@@ -108,8 +109,8 @@ export class Pensum {
 
 	// ------------------------------------------------------------ the main job
 
-	async signIn(username, password) {
-		const answer = await this.call('POST', '/api/v1/session', { username, password });
+	async signIn(username, password, site) {
+		const answer = await this.call('POST', '/api/v1/session', { site, username, password });
 		this.live?.destroy();
 		await this.openLive();
 		if (answer.job) await this.end(answer.job);

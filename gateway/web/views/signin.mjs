@@ -1,19 +1,19 @@
 // Sign in: the only place, with again.mjs, where a password is typed.
-import { announce, h, outward, setText } from '../dom.mjs';
+import { announce, fill, h, outward, setText } from '../dom.mjs';
 import { createProgress } from '../progress.mjs';
 import { cancelSignIn, resumeSignIn, signIn } from '../session.mjs';
-import { state } from '../state.mjs';
+import { chooseSite, state } from '../state.mjs';
 import { createCodeForm } from './code.mjs';
 
 export const title = 'Sign in';
 
 export function mount(main, { signal, notice, pendingJob, onSignedIn }) {
-	const site = state.site ?? {};
+	const link = h('span');
 	const error = h('p', { class: 'error', id: 'signin-error', role: 'alert', hidden: true });
 	const fields = passwordFields({ describedBy: 'signin-error' });
 	const submit = h('button', { class: 'primary wide' }, 'Sign in');
 	const form = h('form', { class: 'card stack', onsubmit: send },
-		error, fields.nodes, submit,
+		error, state.sites.length > 1 && siteField(), fields.nodes, submit,
 		h('p', { class: 'hint' }, 'Your password is sent to your Moodle once, through this server. ' +
 			'It is kept only sealed, and only until the sign-in ends; then nothing of it but a ' +
 			'one-way check value is left.'));
@@ -21,9 +21,22 @@ export function mount(main, { signal, notice, pendingJob, onSignedIn }) {
 	main.append(h('div', { class: 'narrow' },
 		h('h1', null, 'Sign in'),
 		h('p', { class: 'lead' }, 'See what you still owe on ',
-			outward(site.url, site.name || 'your Moodle'), ', and get a Word draft for each piece of it.'),
+			link, ', and get a Word draft for each piece of it.'),
 		notice && h('p', { class: 'note' }, notice), form, slot));
+	showSite();
 	if (pendingJob) run(onProgress => resumeSignIn(pendingJob, onProgress, signal));
+
+	function siteField() {
+		const choice = h('select', { id: 'signin-site', name: 'site', onchange: () => {
+			chooseSite(choice.value);
+			showSite();
+		} }, state.sites.map(site => h('option', { value: site.id, selected: site.id === state.site?.id }, site.name)));
+		return h('div', { class: 'field' }, h('label', { for: choice.id }, 'Moodle site'), choice);
+	}
+
+	function showSite() {
+		fill(link, outward(state.site?.url, state.site?.name || 'your Moodle'));
+	}
 
 	function send(event) {
 		event.preventDefault();

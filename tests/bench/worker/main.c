@@ -62,7 +62,8 @@ int main(int argc, char **argv)
 	const char *queue = getenv("BENCH_QUEUE");
 	const struct worker_program program = {
 		.program = { .name = "pensum-bench-worker",
-			     .summary = "checks that do nothing, to be measured" },
+			     .summary = "checks that do nothing, to be measured",
+			     .needs_site = true },
 		.queue = queue != NULL && strcmp(queue, "docgen") == 0 ? JOB_QUEUE_DOCGEN
 								       : JOB_QUEUE_CHECKER,
 		.kinds = kinds,

@@ -188,3 +188,28 @@ test('no view is wider than 360 pixels', options, async () => {
 	await page.getByRole('button', { name: /^Download/ }).waitFor();
 	assert.equal(await overflow(), 0);
 });
+
+test('of several sites the student chooses one, and is asked no more', options, async () => {
+	fake.sites = [...fake.sites, { id: 'poly', name: 'Polytechnic', url: 'https://poly.example' }];
+	await page.goto('about:blank');
+	await page.goto(fake.url);
+	const choice = page.getByLabel('Moodle site');
+	assert.equal(await choice.inputValue(), 'default');
+	await choice.selectOption('Polytechnic');
+	assert.equal(await page.getByRole('link', { name: 'Polytechnic' }).getAttribute('href'), 'https://poly.example');
+	await walk.signIn(page, MAYA);
+	assert.equal(fake.site.id, 'poly');
+
+	await page.getByRole('button', { name: 'Sign out' }).click();
+	await choice.waitFor();
+	await page.reload();
+	assert.equal(await choice.inputValue(), 'poly', 'this computer remembers it');
+	assert.deepEqual(seen.faults, []);
+});
+
+test('one site is no question', options, async () => {
+	await page.getByLabel('Username').waitFor();
+	assert.equal(await page.getByLabel('Moodle site').count(), 0);
+	await walk.signIn(page, MAYA);
+	assert.equal(fake.site.id, 'default');
+});
