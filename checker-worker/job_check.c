@@ -1,5 +1,6 @@
 #include "jobs.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,12 +13,18 @@
 #include "records.h"
 #include "script_check_course.h"
 
+#define MAX_SILENT  3 /* courses in a row without an answer: then the site is not asked on */
+#define CODE_SILENT "site_down"
+
 /* One course's outcome: {"course":{id,name}, "assignments":[…], "activities":[…]} or
  * {…, "code","message"}. */
 struct check {
 	json_t *outcomes;
-	json_t *ids; /* of all courses: what one request can tell of several is asked once */
+	json_t *ids;	    /* of all courses: what one request can tell of several is asked once */
+	json_t *unanswered; /* courses for which the site had no answer, to be asked for again */
 	int pending, failed;
+	int answered; /* courses of which the site said something, if only that they are hidden */
+	int silent;   /* courses in a row of which it said nothing */
 };
 
 static void check_done(void *check)
@@ -26,6 +33,7 @@ static void check_done(void *check)
 
 	json_decref(c->outcomes);
 	json_decref(c->ids);
+	json_decref(c->unanswered);
 }
 
 static void count_pending(struct check *c, const json_t *assignments)
@@ -64,6 +72,14 @@ static int add_records(struct check *c, json_t *course, const json_t *answer, st
 	return 0;
 }
 
+/* One course's page may be broken while all others are well. Whether the site itself is away shows
+ * when there are more. */
+static void add_silence(struct check *c, json_t *course)
+{
+	c->silent++;
+	json_array_append(c->unanswered, course);
+}
+
 static int add_answer(struct work *w, struct moodle *m, struct check *c, json_t *course,
 		      const json_t *answer)
 {
@@ -71,15 +87,22 @@ static int add_answer(struct work *w, struct moodle *m, struct check *c, json_t 
 	const char *message = json_string_value(json_object_get(answer, "message"));
 	struct error err;
 
+	if (code != NULL && strcmp(code, CODE_SILENT) == 0) {
+		add_silence(c, course);
+		return 0;
+	}
+	c->silent = 0;
 	if (!json_is_true(json_object_get(answer, "ok"))) {
 		const struct failure *row = failure_find(code ? code : "not_understood");
 
-		/* The session or the site is gone for all courses alike. */
+		/* The session is gone for all courses alike. */
 		if (row->next != FAILURE_FINAL)
 			return moodle_fail(w, m, row->code, message);
+		c->answered++;
 		add_failure(c, course, row->code, message ? message : row->message);
 		return 0;
 	}
+	c->answered++;
 	if (add_records(c, course, answer, &err) < 0) {
 		log_warning("assignments refused", "err=\"%s\"", err.text);
 		add_failure(c, course, "not_understood", failure_find("not_understood")->message);
@@ -200,6 +223,55 @@ static void after(struct work *w, void *arg)
 	course_list_changed(w);
 }
 
+/* Also when half of the time is gone: what has been found out is to arrive. */
+static bool is_silent_for_good(const struct work *w, const struct check *c)
+{
+	return c->silent >= MAX_SILENT ||
+	       (c->silent > 0 &&
+		deadline_left_ms(w->deadline) < w->settings->checker_time_limit_s * 500);
+}
+
+/* Asks for each course, done of total behind us. What is left out is unanswered, too. */
+static int check_courses(struct work *w, struct moodle *m, struct check *c, const json_t *courses,
+			 int done, int total)
+{
+	json_t *course;
+	size_t i;
+
+	json_array_foreach (courses, i, course) {
+		const char *name = json_string_value(json_object_get(course, "name"));
+
+		if (name == NULL)
+			return work_fail(w, "bad_input", NULL);
+		if (is_silent_for_good(w, c)) {
+			json_array_append(c->unanswered, course);
+			continue;
+		}
+		work_progress(w, "checking courses", done + (int)i, total, name);
+		if (check_course(w, m, c, course) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Once more for what was not answered, after all others; then it is a failure of its own. When
+ * nothing was answered, it is the job's. */
+static int check_again(struct work *w, struct moodle *m, struct check *c, int total)
+{
+	json_t *courses = c->unanswered, *course;
+	int e = 0;
+	size_t i;
+
+	if (c->answered == 0)
+		return work_fail(w, CODE_SILENT, NULL);
+	c->unanswered = json_array();
+	e = check_courses(w, m, c, courses, total - (int)json_array_size(courses), total);
+	json_decref(courses);
+	json_array_foreach (c->unanswered, i, course)
+		add_failure(c, course, CODE_SILENT, failure_find(CODE_SILENT)->message);
+	return e;
+}
+
 int job_check(struct work *w)
 {
 	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
@@ -210,21 +282,15 @@ int job_check(struct work *w)
 
 	c->outcomes = json_array();
 	c->ids = json_array();
+	c->unanswered = json_array();
 	json_array_foreach (courses, i, course)
 		json_array_append(c->ids, json_object_get(course, "id"));
 	if (total == 0)
 		return work_fail(w, "bad_input", NULL);
 	if (moodle_open_signed_in(w, POOL_CHECK, &m) < 0)
 		return -1;
-	json_array_foreach (courses, i, course) {
-		const char *name = json_string_value(json_object_get(course, "name"));
-
-		work_progress(w, "checking courses", (int)i, total, name ? name : "");
-		if (name == NULL)
-			return work_fail(w, "bad_input", NULL);
-		if (check_course(w, &m, c, course) < 0)
-			return -1;
-	}
+	if (check_courses(w, &m, c, courses, 0, total) < 0 || check_again(w, &m, c, total) < 0)
+		return -1;
 	work_progress(w, "checking courses", total, total, "");
 	work_on_commit(w, commit, after, c);
 	w->result = json_pack("{s:i, s:i, s:i}", "courses", total, "pending", c->pending, "failed",

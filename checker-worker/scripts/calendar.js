@@ -16,10 +16,13 @@ async function readCalendar(sesskey, courseId, args) {
 	try {
 		return calendarOf(await readEvents(sesskey, courseId, args));
 	} catch (error) {
-		if (error.code !== 'not_understood') throw error;
+		if (!isRefusal(error)) throw error;
 		return calendarOf([]);
 	}
 }
+
+// The site is there, and does not tell.
+const isRefusal = (error) => error.code === 'not_understood' || error.isAnswer === true;
 
 // An extension is a second, later event, which Moodle leaves out as soon as a start is given; so
 // only further requests have one.
@@ -48,7 +51,7 @@ async function firstEvents(sesskey, courseId, { check, courses }) {
 	try {
 		events = await askCalendar(sesskey, ids, 0);
 	} catch (error) {
-		if (error.code !== 'not_understood' || ids.length === 1) throw error;
+		if (!isRefusal(error) || ids.length === 1) throw error;
 		events = await askCalendar(sesskey, [courseId], 0); // another course must not spoil this one
 	}
 	if (check) globalThis[CALENDAR_KEPT] = { check, events };

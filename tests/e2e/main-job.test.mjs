@@ -105,6 +105,35 @@ test('a site that is down or no Moodle is told apart from a wrong password', asy
 	p.close();
 });
 
+test('a course whose page is broken could not be checked, and the others are', async () => {
+	const p = await signedIn();
+	const failing = (...rules) => system.moodle.control({ reset: true, fail: rules });
+	const course12 = { path_prefix: '/mod/assign/index.php?id=12', status: 500 };
+	const asked = (id) => system.moodle.requests.filter((r) => r.path.startsWith(`/mod/assign/index.php?id=${id}`)).length;
+
+	failing({ ...course12, times: 1 });
+	assert.equal((await p.check([12, 11])).result.failed, 0, 'it is asked for once more');
+
+	failing(course12);
+	const { result } = await p.check([11, 12, 13]);
+	assert.deepEqual([result.courses, result.failed], [3, 1]);
+	assert.equal(asked(12), 2);
+	const courses = (await p.call('GET', '/api/v1/assignments')).courses.filter((course) => course.id <= 13);
+	assert.deepEqual(courses.map((course) => [course.id, course.failure?.code ?? null]).sort(),
+		[[11, null], [12, 'site_down'], [13, null]]);
+	assert.ok(courses.every((course) => course.assignments.length > 0), 'what was known of it stays');
+
+	failing({ path_prefix: '/mod/assign/index.php', status: 502 });
+	await assert.rejects(p.check([11, 12, 13, 14]), (e) => e instanceof JobFailure && e.code === 'site_down');
+	assert.equal(asked(11), 3, 'each attempt asks for it');
+	assert.equal(asked(14), 0, 'and goes no further than it takes to see that the site is away');
+
+	failing({ path_prefix: '/lib/ajax/service.php', status: 500 });
+	assert.equal((await p.check([11, 13])).result.failed, 0, 'a calendar that fails leaves the pages');
+	system.moodle.control({ reset: true });
+	p.close();
+});
+
 test('work that Moodle\'s session did not survive waits for the next sign-in and goes on', async () => {
 	const p = await signedIn();
 	system.moodle.control({ expire_sessions: true });

@@ -237,7 +237,7 @@ function expectAnswer(page) {
 		throw new Failure('maintenance', 'Moodle is down for maintenance.', `${page.path}: ${page.status}`);
 	}
 	if (page.status >= 500 || page.status === 429) {
-		throw siteDown('Moodle answers with an error.', `${page.path}: HTTP ${page.status}`);
+		throw Object.assign(siteDown('Moodle answers with an error.', `${page.path}: HTTP ${page.status}`), { isAnswer: true });
 	}
 }
 
