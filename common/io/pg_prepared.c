@@ -31,6 +31,15 @@ void pg_prepared_add(struct pg_prepared *p, const char *sql)
 	p->hashes[p->count++] = hash_text(sql);
 }
 
+void pg_prepared_remove(struct pg_prepared *p, const char *sql)
+{
+	uint64_t hash = hash_text(sql);
+
+	for (size_t i = 0; i < p->count; i++)
+		if (p->hashes[i] == hash)
+			p->hashes[i] = p->hashes[--p->count];
+}
+
 void pg_prepared_clear(struct pg_prepared *p)
 {
 	p->count = 0;

@@ -27,11 +27,12 @@ struct pg_prepared {
 
 enum pg_prepared_how {
 	PG_SEND_PLAIN,	 /* as it is */
-	PG_SEND_PREPARE, /* by this name first, then pg_prepared_add() */
+	PG_SEND_PREPARE, /* by this name first, and pg_prepared_add() */
 	PG_SEND_EXECUTE, /* by this name */
 };
 enum pg_prepared_how pg_prepared_how(const struct pg_prepared *p, const char *sql,
 				     char name[PG_PREPARED_NAME]);
 void pg_prepared_add(struct pg_prepared *p, const char *sql);
+void pg_prepared_remove(struct pg_prepared *p, const char *sql);
 void pg_prepared_clear(struct pg_prepared *p);	   /* a new connection has none */
 bool pg_prepared_is_refusal(const char *sqlstate); /* NULL: it is not */

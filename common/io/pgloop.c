@@ -1,6 +1,7 @@
 #include "pgloop.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,12 +86,21 @@ static struct query *take_first(struct pgloop *p)
 	return q;
 }
 
+/* The one with the least to do. NULL: none has room. */
 static struct pgloop_conn *find_ready(struct pgloop *p)
 {
-	for (size_t i = 0; i < p->conn_count; i++)
-		if (pgloop_conn_is_ready(p->conns[i]))
-			return p->conns[i];
-	return NULL;
+	struct pgloop_conn *best = NULL;
+	int least = INT_MAX;
+
+	for (size_t i = 0; i < p->conn_count && least > 0; i++) {
+		int load = pgloop_conn_load(p->conns[i]);
+
+		if (load < 0 || load >= least)
+			continue;
+		least = load;
+		best = p->conns[i];
+	}
+	return best;
 }
 
 static void on_pump(evutil_socket_t fd, short what, void *arg)

@@ -1,10 +1,11 @@
 /*
  * pgloop.h - PostgreSQL for loop processes: a small pool of connections on a libevent base.
  *
- * Queries wait in a bounded queue and each runs on the first free connection, one in flight per
- * connection. Statements stay prepared on a connection, except behind a transaction pooler, which works
- * too (pgloop_conn.h). A lost connection fails its query and is opened again with back-off; queries
- * that wait meanwhile wait until their deadline.
+ * Queries wait in a bounded queue and each runs on the connection that has the least to do, several in
+ * flight on each when all have some (pgloop_pipe.h), and each is a transaction of its own. Statements
+ * stay prepared on a connection, except behind a transaction pooler, which works too. A lost connection
+ * fails its queries and is opened again with back-off; queries that wait meanwhile wait until their
+ * deadline.
  *
  * Exactly once: pgloop_query() that returns 0 calls its callback once, with a result or an error,
  * also at pgloop_free(). One that returns an error never calls back.

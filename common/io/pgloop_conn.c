@@ -7,13 +7,13 @@
 
 #include "clock.h"
 #include "mem.h"
-#include "pg_prepared.h"
+#include "pgloop_pipe.h"
 
 #define CONNECT_MS   5000
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 5000
 
-enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_READY, CONN_BUSY };
+enum conn_state { CONN_DOWN, CONN_CONNECTING, CONN_UP };
 
 struct pgloop_conn {
 	const char *conninfo;
@@ -29,15 +29,7 @@ struct pgloop_conn {
 	int pause_ms;
 	int64_t try_at_ms; /* DOWN: when the timer fires */
 
-	bool running; /* BUSY, and done() not yet called for what follows */
-	const char *sql;
-	size_t param_count;
-	const char *const *params;
-	void *query;
-	bool preparing;	  /* the answer that comes is that of the preparation */
-	PGresult *result; /* its first error, or else the last one */
-
-	struct pg_prepared prepared;
+	struct pgloop_pipe pipe;
 };
 
 static void on_io(evutil_socket_t fd, short what, void *arg);
@@ -71,30 +63,32 @@ static void go_down(struct pgloop_conn *c)
 	if (c->io != NULL)
 		event_free(c->io);
 	c->io = NULL;
-	PQclear(c->result);
-	c->result = NULL;
+	pgloop_pipe_close(&c->pipe);
 	PQfinish(c->pg);
 	c->pg = NULL;
-	pg_prepared_clear(&c->prepared);
 	event_del(c->timer);
 	c->state = CONN_DOWN;
 }
 
-/* The one place that ends a query. */
-static void end_query(struct pgloop_conn *c, PGresult *res, const struct error *err)
+/* Takes all that is under way out, before the connection goes. */
+static size_t take_all(struct pgloop_conn *c, void *queries[PGLOOP_PIPE_MAX])
 {
-	if (!c->running)
-		return;
-	c->running = false;
-	c->ops->done(c->arg, c->query, res, err);
+	size_t count = 0;
+	void *query;
+
+	while ((query = pgloop_pipe_take(&c->pipe)) != NULL)
+		queries[count++] = query;
+	return count;
 }
 
-static void fail_query(struct pgloop_conn *c, int code, const char *why)
+static void fail_all(struct pgloop_conn *c, void *const *queries, size_t count, int code,
+		     const char *why)
 {
 	struct error err;
 
 	error_set(&err, code, "postgres: %s", why);
-	end_query(c, NULL, &err);
+	for (size_t i = 0; i < count; i++)
+		c->ops->done(c->arg, queries[i], NULL, &err);
 }
 
 /* Back-off with jitter, so that several gateways do not come back in step. */
@@ -102,6 +96,8 @@ static void lose(struct pgloop_conn *c, int code, const char *why)
 {
 	int jitter = (int)(random() % (c->pause_ms / 2 + 1));
 	const char *said = PQerrorMessage(c->pg);
+	void *queries[PGLOOP_PIPE_MAX];
+	size_t count = take_all(c, queries);
 	char reason[256];
 
 	snprintf(reason, sizeof(reason), "%s: %.*s", why, (int)strcspn(said, "\n"), said);
@@ -110,7 +106,7 @@ static void lose(struct pgloop_conn *c, int code, const char *why)
 	c->try_at_ms = clock_now_ms() + c->pause_ms / 2 + jitter;
 	c->pause_ms = MIN(c->pause_ms * 2, PAUSE_MAX_MS);
 	c->ops->lost(c->arg, reason);
-	fail_query(c, code, why);
+	fail_all(c, queries, count, code, why);
 }
 
 void pgloop_conn_give_up(struct pgloop_conn *c, int code, const char *why)
@@ -123,7 +119,7 @@ void pgloop_conn_give_up(struct pgloop_conn *c, int code, const char *why)
 static void become_ready(struct pgloop_conn *c)
 {
 	event_del(c->timer);
-	c->state = CONN_READY;
+	c->state = CONN_UP;
 	c->pause_ms = PAUSE_MIN_MS;
 	watch(c, EV_READ);
 	c->ops->ready(c->arg);
@@ -139,7 +135,7 @@ static void connect_poll(struct pgloop_conn *c)
 		watch(c, EV_WRITE);
 		break;
 	case PGRES_POLLING_OK:
-		if (PQsetnonblocking(c->pg, 1) == 0) {
+		if (pgloop_pipe_open(&c->pipe, c->pg)) {
 			become_ready(c);
 			break;
 		}
@@ -197,136 +193,37 @@ static bool flush(struct pgloop_conn *c)
 	return true;
 }
 
-/* What is to be sent next for the query that runs. */
-static void send_on(struct pgloop_conn *c)
+void pgloop_conn_run(struct pgloop_conn *c, const char *sql, size_t param_count,
+		     const char *const *params, void *query)
 {
-	char name[PG_PREPARED_NAME];
-	enum pg_prepared_how how = pg_prepared_how(&c->prepared, c->sql, name);
-	int count = (int)c->param_count, sent;
-
-	c->preparing = how == PG_SEND_PREPARE;
-	if (how == PG_SEND_PREPARE)
-		sent = PQsendPrepare(c->pg, name, c->sql, count, NULL);
-	else if (how == PG_SEND_EXECUTE)
-		sent = PQsendQueryPrepared(c->pg, name, count, c->params, NULL, NULL, 0);
-	else
-		sent = PQsendQueryParams(c->pg, c->sql, count, NULL, c->params, NULL, NULL, 0);
-	if (sent == 0)
+	if (!pgloop_pipe_send(&c->pipe, sql, param_count, params, query))
 		lose(c, -EIO, "connection lost");
 	else
 		flush(c);
 }
 
-void pgloop_conn_run(struct pgloop_conn *c, const char *sql, size_t param_count,
-		     const char *const *params, void *query)
-{
-	c->state = CONN_BUSY;
-	c->running = true;
-	c->sql = sql;
-	c->param_count = param_count;
-	c->params = params;
-	c->query = query;
-	send_on(c);
-}
-
-/* What a failed statement means to the caller: the server ends (class 57P), it took too long, or
- * it was refused. */
-static int error_code(const char *sqlstate)
-{
-	if (strncmp(sqlstate, "57P", 3) == 0)
-		return -EIO;
-	return strcmp(sqlstate, "57014") == 0 ? -ETIMEDOUT : -EPROTO;
-}
-
-static const char *sqlstate_of(const PGresult *res)
-{
-	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-
-	return state != NULL ? state : "XX000";
-}
-
-static bool describe(const PGresult *res, struct error *err)
-{
-	const char *message = PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY);
-	ExecStatusType status = PQresultStatus(res);
-
-	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
-		return true;
-	error_set(err, error_code(sqlstate_of(res)), "%s: %s", sqlstate_of(res),
-		  message != NULL ? message : "?");
-	return false;
-}
-
-/* True: the query goes on with another message to the server. */
-static bool goes_on(struct pgloop_conn *c, const PGresult *res, bool good)
-{
-	if (good && c->preparing) {
-		pg_prepared_add(&c->prepared, c->sql);
-		return true;
-	}
-	if (good || c->prepared.off || !pg_prepared_is_refusal(sqlstate_of(res)))
-		return false;
-	c->prepared.off = true;
-	pg_prepared_clear(&c->prepared);
-	return true;
-}
-
-static void finish(struct pgloop_conn *c)
-{
-	PGresult *res = c->result;
-	struct error err;
-	bool good;
-
-	if (res == NULL || PQstatus(c->pg) == CONNECTION_BAD) {
-		lose(c, -EIO, "connection lost");
-		return;
-	}
-	c->result = NULL;
-	good = describe(res, &err);
-	if (goes_on(c, res, good)) {
-		PQclear(res);
-		send_on(c);
-		return;
-	}
-	if (!good && err.code == -EIO) {
-		PQclear(res);
-		lose(c, -EIO, "the server ends");
-		return;
-	}
-	c->state = CONN_READY;
-	end_query(c, good ? res : NULL, good ? NULL : &err);
-	PQclear(res);
-	if (c->state == CONN_READY) /* the callback may have closed us */
-		c->ops->ready(c->arg);
-}
-
-static bool keep(struct pgloop_conn *c, PGresult *res)
-{
-	ExecStatusType status = PQresultStatus(res);
-
-	if (c->result == NULL || PQresultStatus(c->result) != PGRES_FATAL_ERROR) {
-		PQclear(c->result);
-		c->result = res;
-	} else {
-		PQclear(res);
-	}
-	return status != PGRES_COPY_IN && status != PGRES_COPY_OUT && status != PGRES_COPY_BOTH;
-}
-
 static void receive(struct pgloop_conn *c)
 {
+	enum pgloop_pipe_step step = PGLOOP_PIPE_BROKEN;
+	struct pgloop_answer answer;
+
 	if (PQconsumeInput(c->pg) == 0) {
 		lose(c, -EIO, "connection lost");
 		return;
 	}
-	while (c->state == CONN_BUSY && PQisBusy(c->pg) == 0) {
-		PGresult *res = PQgetResult(c->pg);
-
-		if (res == NULL)
-			finish(c);
-		else if (!keep(c, res))
-			lose(c, -EPROTO, "COPY is not for pgloop");
+	/* done() may close us. */
+	while (c->state == CONN_UP &&
+	       (step = pgloop_pipe_next(&c->pipe, &answer)) == PGLOOP_PIPE_ANSWERED) {
+		c->ops->done(c->arg, answer.query, answer.result,
+			     answer.result == NULL ? &answer.error : NULL);
+		PQclear(answer.result);
 	}
+	if (c->state != CONN_UP)
+		return;
+	if (step == PGLOOP_PIPE_BROKEN)
+		lose(c, answer.error.code, answer.error.text);
+	else if (flush(c) && pgloop_pipe_has_room(&c->pipe))
+		c->ops->ready(c->arg);
 }
 
 static void on_io(evutil_socket_t fd, short what, void *arg)
@@ -363,8 +260,11 @@ struct pgloop_conn *pgloop_conn_new(struct event_base *base, const char *conninf
 
 void pgloop_conn_close(struct pgloop_conn *c)
 {
+	void *queries[PGLOOP_PIPE_MAX];
+	size_t count = take_all(c, queries);
+
 	go_down(c);
-	fail_query(c, -ESHUTDOWN, "closed");
+	fail_all(c, queries, count, -ESHUTDOWN, "closed");
 }
 
 void pgloop_conn_free(struct pgloop_conn *c)
@@ -373,9 +273,9 @@ void pgloop_conn_free(struct pgloop_conn *c)
 	free(c);
 }
 
-bool pgloop_conn_is_ready(const struct pgloop_conn *c)
+int pgloop_conn_load(const struct pgloop_conn *c)
 {
-	return c->state == CONN_READY;
+	return c->state == CONN_UP && pgloop_pipe_has_room(&c->pipe) ? (int)c->pipe.count : -1;
 }
 
 int64_t pgloop_conn_pause_ms(const struct pgloop_conn *c)
@@ -385,5 +285,5 @@ int64_t pgloop_conn_pause_ms(const struct pgloop_conn *c)
 
 bool pgloop_conn_is_up(const struct pgloop_conn *c)
 {
-	return c->state == CONN_READY || c->state == CONN_BUSY;
+	return c->state == CONN_UP;
 }

@@ -1,10 +1,8 @@
 /*
- * pgloop_conn.h - one connection of a pgloop.c: its life, and one query at a time.
+ * pgloop_conn.h - one connection of a pgloop.c: its life, and what runs on it (pgloop_pipe.h).
  *
- *	DOWN -> CONNECTING -> READY <-> BUSY
+ *	DOWN -> CONNECTING -> UP
  *	any -> DOWN (lost; after a pause, with back-off, it connects again)
- *
- * Statements are prepared as pg_prepared.h tells.
  */
 #pragma once
 
@@ -19,11 +17,11 @@
 struct pgloop_conn;
 
 struct pgloop_conn_ops {
-	/* READY: pgloop_conn_run() may be called, from here too. */
+	/* There is room: pgloop_conn_run() may be called, from here too. */
 	void (*ready)(void *arg);
 	/* The end of what was run, once: res (borrowed), or NULL and err. */
 	void (*done)(void *arg, void *query, PGresult *res, const struct error *err);
-	/* It went DOWN, for a reason. done() follows if something was running. */
+	/* It went DOWN, for a reason. done() follows for all that was running. */
 	void (*lost)(void *arg, const char *reason);
 };
 
@@ -31,19 +29,20 @@ struct pgloop_conn_ops {
 struct pgloop_conn *pgloop_conn_new(struct event_base *base, const char *conninfo,
 				    const struct pgloop_conn_ops *ops, void *arg);
 void pgloop_conn_free(struct pgloop_conn *c); /* closed before */
-/* For good. done() is called with -ESHUTDOWN. */
+/* For good. done() is called with -ESHUTDOWN for all that runs. */
 void pgloop_conn_close(struct pgloop_conn *c);
 
-bool pgloop_conn_is_ready(const struct pgloop_conn *c);
-bool pgloop_conn_is_up(const struct pgloop_conn *c); /* READY or BUSY */
+/* How many run here; -1: there is no room for one more, or the connection is not UP. */
+int pgloop_conn_load(const struct pgloop_conn *c);
+bool pgloop_conn_is_up(const struct pgloop_conn *c);
 
 /* Until it tries to connect again; 0: it does so now, or is up. */
 int64_t pgloop_conn_pause_ms(const struct pgloop_conn *c);
 
-/* READY -> BUSY. sql is a literal: its address names the prepared statement. params are borrowed
+/* Only where there is room. sql is a literal: its address names the prepared statement. params are borrowed
  * until done(). */
 void pgloop_conn_run(struct pgloop_conn *c, const char *sql, size_t param_count,
 		     const char *const *params, void *query);
-/* BUSY -> DOWN: what runs cannot be called back (PQcancel blocks), so the connection goes, and the
- * server's statement_timeout ends the rest. done() is called with code. */
+/* UP -> DOWN: what runs cannot be called back (PQcancel blocks), so the connection goes, and the
+ * server's statement_timeout ends the rest. done() is called with code for all that ran. */
 void pgloop_conn_give_up(struct pgloop_conn *c, int code, const char *why);
