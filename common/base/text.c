@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Length of the valid UTF-8 sequence at s, or 0. Refuses overlong forms and surrogates. */
-static size_t utf8_sequence(const unsigned char *s, size_t len)
+size_t text_utf8_sequence(const char *text, size_t len)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	size_t need;
 
 	if (s[0] < 0x80)
@@ -32,13 +32,11 @@ static size_t utf8_sequence(const unsigned char *s, size_t len)
 
 bool text_is_utf8(const char *text, size_t len)
 {
-	const unsigned char *s = (const unsigned char *)text;
-
 	while (len > 0) {
-		size_t n = utf8_sequence(s, len);
+		size_t n = text_utf8_sequence(text, len);
 		if (n == 0)
 			return false;
-		s += n;
+		text += n;
 		len -= n;
 	}
 	return true;

@@ -9,6 +9,8 @@
 
 #include "error.h"
 
+/* Bytes of the valid UTF-8 sequence at text (len > 0), or 0. Overlong forms and surrogates are none. */
+size_t text_utf8_sequence(const char *text, size_t len);
 bool text_is_utf8(const char *text, size_t len);
 bool text_has_control(const char *text, size_t len); /* C0 or DEL, any */
 bool text_starts_with(const char *text, const char *prefix);
