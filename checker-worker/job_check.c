@@ -176,6 +176,15 @@ static int store_activities(struct work *w, const char *course_id, const json_t 
 		3, params, NULL, err);
 }
 
+/* For the student's calendar link, if there is one. */
+static int update_calendar(struct work *w, const char *course_id, struct error *err)
+{
+	const char *params[] = { w->user_id, course_id };
+
+	return pg_exec(w->pg, "SELECT pensum.calendar_update($1, $2::bigint)", 2, params, NULL,
+		       err);
+}
+
 static int store_course(struct work *w, json_t *outcome, struct error *err)
 {
 	json_t *course = json_object_get(outcome, "course");
@@ -196,10 +205,12 @@ static int store_course(struct work *w, json_t *outcome, struct error *err)
 		"SET course_name = $3, checked_at = now(), failure_code = $4, "
 		"failure_message = $5",
 		5, params, NULL, err);
-	if (e < 0 || assignments == NULL)
-		return e; /* not checked: what was known stays, with the reason beside it */
-	e = store_assignments(w, id, assignments, err);
-	return e < 0 ? e : store_activities(w, id, json_object_get(outcome, "activities"), err);
+	/* Not checked: what was known stays, with the reason beside it. */
+	if (e == 0 && assignments != NULL)
+		e = store_assignments(w, id, assignments, err);
+	if (e == 0 && assignments != NULL)
+		e = store_activities(w, id, json_object_get(outcome, "activities"), err);
+	return e < 0 ? e : update_calendar(w, id, err);
 }
 
 static int commit(struct work *w, void *arg, struct error *err)

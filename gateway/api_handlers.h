@@ -18,6 +18,10 @@ route_fn api_courses_get;     /* api_courses.c */
 route_fn api_courses_refresh; /* api_courses.c */
 route_fn api_checks_create;   /* api_checks.c */
 route_fn api_assignments_get; /* api_checks.c */
+route_fn api_calendar_get;    /* api_calendar.c */
+route_fn api_calendar_create; /* api_calendar.c */
+route_fn api_calendar_delete; /* api_calendar.c */
+route_fn api_calendar_read;   /* api_calendar.c */
 route_fn api_documents_create; /* api_documents.c */
 route_fn api_documents_get;    /* api_document_files.c */
 route_fn api_document_file;    /* api_document_files.c */

@@ -233,13 +233,6 @@ void api_jobs_get(struct gateway *g, struct request *r)
 	view_read(view_new(g, r, s->active ? NULL : s->signin_job, reply_list));
 }
 
-static bool is_known_to_client(const struct request *r, const char *etag)
-{
-	const char *known = request_header(r, "If-None-Match");
-
-	return known != NULL && (strcmp(known, "*") == 0 || strstr(known, etag) != NULL);
-}
-
 static void reply_job(struct view *v)
 {
 	json_t *job = json_array_get(v->jobs, 0);
@@ -258,7 +251,7 @@ static void reply_job(struct view *v)
 		snprintf(etag, sizeof(etag), "\"%d.%d\"", version.attempt, version.n);
 	reply_header(v->r, "ETag", etag);
 	reply_header(v->r, "Cache-Control", "private, no-cache");
-	if (is_known_to_client(v->r, etag))
+	if (request_knows(v->r, etag))
 		reply_empty(v->r, 304);
 	else
 		reply_json(v->r, 200, json_incref(job));

@@ -254,11 +254,15 @@ static void audit_purged(const struct pgloop_result *rows, const struct error *e
 
 static void run_audit(struct duty *d)
 {
-	char keep_s[24];
-	const char *params[] = { keep_s, AUDIT_PORTION };
+	char keep_s[24], calendar_s[24];
+	const char *params[] = { keep_s, AUDIT_PORTION, calendar_s };
 
 	snprintf(keep_s, sizeof(keep_s), "%lld", (long long)d->h->g->settings->audit_keep_s);
-	duty_query(d, "SELECT pensum.audit_purge($1::bigint, $2::integer), pensum.turns_purge()",
+	snprintf(calendar_s, sizeof(calendar_s), "%lld",
+		 (long long)d->h->g->settings->calendar_keep_s);
+	duty_query(d,
+		   "SELECT pensum.audit_purge($1::bigint, $2::integer), pensum.turns_purge(), "
+		   "pensum.calendars_purge($3::bigint, $2::integer)",
 		   ARRAY_LEN(params), params, audit_purged);
 }
 

@@ -132,6 +132,13 @@ const char *request_header(const struct request *r, const char *name)
 	return evhttp_find_header(evhttp_request_get_input_headers(r->ev), name);
 }
 
+bool request_knows(const struct request *r, const char *etag)
+{
+	const char *known = request_header(r, "If-None-Match");
+
+	return known != NULL && (strcmp(known, "*") == 0 || strstr(known, etag) != NULL);
+}
+
 /* "a=1; b=2": where name's value starts and how long it is. */
 static const char *find_cookie(const char *header, const char *name, size_t *len)
 {

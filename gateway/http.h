@@ -29,10 +29,13 @@ enum route_access {
 	ROUTE_PUBLIC,  /* no session needed; request_session() may be NULL */
 	ROUTE_PENDING, /* a session, also one whose sign-in still runs */
 	ROUTE_USER,    /* a signed-in session */
+	ROUTE_LINK,    /* no session: who knows the path may */
 	ROUTE_ADMIN    /* only on the admin listener */
 };
 
-/* The program's interface is one table: routes.c. "{id}" matches one path segment of an id. */
+/* The program's interface is one table: routes.c. "{id}" in a path stands for an id, "{token}" for a
+ * secret of vault_new_token(). */
+#define ROUTE_PARAM_SIZE VAULT_TOKEN_SIZE
 struct route {
 	enum http_method method;
 	const char *path; /* "/api/v1/jobs/{id}" */
@@ -52,9 +55,10 @@ struct session {
 };
 
 /* Reading. Borrowed strings, valid until the reply. */
-const char *request_id_param(const struct request *r); /* what {id} matched; NULL: none */
+const char *request_id_param(const struct request *r); /* what {id} or {token} is; NULL: none */
 const char *request_query(const struct request *r, const char *name); /* decoded; NULL: absent */
 const char *request_header(const struct request *r, const char *name);
+bool request_knows(const struct request *r, const char *etag); /* by its If-None-Match */
 const char *request_cookie(const struct request *r, const char *name);
 const char *request_peer(const struct request *r); /* address, for logs and limits */
 const struct session *request_session(const struct request *r);

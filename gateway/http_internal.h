@@ -31,7 +31,7 @@ struct request {
 	enum evhttp_cmd_type command;
 	char *path; /* decoded once; no NUL, no control characters */
 	const struct route *route;
-	char id_param[ID_LEN + 1];
+	char id_param[ROUTE_PARAM_SIZE];
 	char peer[64];
 	struct evkeyvalq query;
 	bool query_parsed, cookies_scanned, has_session;

@@ -36,23 +36,50 @@ char *router_decode_path(const char *raw)
 	return NULL;
 }
 
-bool router_match(const char *pattern, const char *path, char *id)
+static bool token_is_valid(const char *token)
 {
-	const char *hole = strstr(pattern, "{id}");
-	size_t before = hole == NULL ? 0 : (size_t)(hole - pattern);
+	static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					"abcdefghijklmnopqrstuvwxyz0123456789-_";
 
-	id[0] = '\0';
-	if (hole == NULL)
-		return strcmp(pattern, path) == 0;
-	if (strncmp(pattern, path, before) != 0 || strcspn(path + before, "/") != ID_LEN ||
-	    strcmp(hole + 4, path + before + ID_LEN) != 0)
+	return strspn(token, base64url) == VAULT_TOKEN_SIZE - 1;
+}
+
+/* What may stand in a pattern for one of many. */
+static const struct hole {
+	const char *name;
+	size_t len;
+	bool (*is_valid)(const char *param);
+} holes[] = {
+	{ "{id}", ID_LEN, id_is_valid },
+	{ "{token}", VAULT_TOKEN_SIZE - 1, token_is_valid },
+};
+
+static bool match_hole(const struct hole *hole, const char *at, const char *pattern,
+		       const char *path, char *param)
+{
+	size_t before = (size_t)(at - pattern);
+
+	if (strncmp(pattern, path, before) != 0 || strlen(path + before) < hole->len ||
+	    strcmp(at + strlen(hole->name), path + before + hole->len) != 0)
 		return false;
-	memcpy(id, path + before, ID_LEN);
-	id[ID_LEN] = '\0';
-	if (id_is_valid(id))
+	memcpy(param, path + before, hole->len);
+	param[hole->len] = '\0';
+	if (hole->is_valid(param))
 		return true;
-	id[0] = '\0';
+	param[0] = '\0';
 	return false;
+}
+
+bool router_match(const char *pattern, const char *path, char param[ROUTE_PARAM_SIZE])
+{
+	param[0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(holes); i++) {
+		const char *at = strstr(pattern, holes[i].name);
+
+		if (at != NULL)
+			return match_hole(&holes[i], at, pattern, path, param);
+	}
+	return strcmp(pattern, path) == 0;
 }
 
 static bool is_served_here(const struct request *r, const struct route *route)
@@ -66,15 +93,15 @@ static bool is_served_here(const struct request *r, const struct route *route)
 static const struct route *find_route(struct request *r, struct buf *allow)
 {
 	enum evhttp_cmd_type command = request_is_head(r) ? EVHTTP_REQ_GET : r->command;
-	char id[ID_LEN + 1];
+	char param[ROUTE_PARAM_SIZE];
 
 	for (size_t i = 0; i < route_count; i++) {
 		const struct route *route = &routes[i];
 
-		if (!is_served_here(r, route) || !router_match(route->path, r->path, id))
+		if (!is_served_here(r, route) || !router_match(route->path, r->path, param))
 			continue;
 		if (methods[route->method].command == command) {
-			memcpy(r->id_param, id, sizeof(id));
+			memcpy(r->id_param, param, sizeof(param));
 			return route;
 		}
 		buf_printf(allow, "%s%s", allow->len > 0 ? ", " : "", methods[route->method].name);
@@ -222,6 +249,10 @@ void router_dispatch(struct request *r)
 		return;
 	else if (r->route->access == ROUTE_PUBLIC || r->route->access == ROUTE_ADMIN)
 		r->route->fn(r->g, r);
-	else if (address_may_ask(r))
+	else if (!address_may_ask(r))
+		return;
+	else if (r->route->access == ROUTE_LINK)
+		r->route->fn(r->g, r);
+	else
 		session_require(r->g, r, r->route->access, dispatch_known);
 }

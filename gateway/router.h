@@ -11,8 +11,8 @@
 
 void router_dispatch(struct request *r);
 
-/* Whether path is pattern's; id (ID_LEN + 1 bytes) gets what "{id}" stands for, else "". */
-bool router_match(const char *pattern, const char *path, char *id);
+/* Whether path is pattern's; param gets what "{id}" or "{token}" stands for, else "". */
+bool router_match(const char *pattern, const char *path, char param[ROUTE_PARAM_SIZE]);
 
 /* The decoded path, yours to free(); NULL when it holds NUL, control characters or no UTF-8. */
 char *router_decode_path(const char *raw);

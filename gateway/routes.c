@@ -19,6 +19,11 @@ const struct route routes[] = {
 	{ HTTP_POST, "/api/v1/checks", ROUTE_USER, api_checks_create },
 	{ HTTP_GET, "/api/v1/assignments", ROUTE_USER, api_assignments_get },
 
+	{ HTTP_GET, "/api/v1/calendar", ROUTE_USER, api_calendar_get },
+	{ HTTP_POST, "/api/v1/calendar", ROUTE_USER, api_calendar_create },
+	{ HTTP_DELETE, "/api/v1/calendar", ROUTE_USER, api_calendar_delete },
+	{ HTTP_GET, "/calendar/{token}.ics", ROUTE_LINK, api_calendar_read },
+
 	{ HTTP_POST, "/api/v1/documents", ROUTE_USER, api_documents_create },
 	{ HTTP_GET, "/api/v1/documents", ROUTE_USER, api_documents_get },
 	{ HTTP_GET, "/api/v1/documents/{id}/file", ROUTE_USER, api_document_file },

@@ -91,20 +91,13 @@ static void add_etag(struct request *r, const struct stat *st, char etag[64])
 	reply_header(r, "Cache-Control", "no-cache"); /* ask each time; 304 is cheap */
 }
 
-static bool client_has(const struct request *r, const char *etag)
-{
-	const char *have = request_header(r, "If-None-Match");
-
-	return have != NULL && strstr(have, etag) != NULL;
-}
-
 static void send_file(struct request *r, int fd, const struct stat *st, const char *type)
 {
 	struct evbuffer *body = evbuffer_new();
 	char etag[64];
 
 	add_etag(r, st, etag);
-	if (client_has(r, etag)) {
+	if (request_knows(r, etag)) {
 		close(fd);
 		reply_buffer(r, 304, NULL, body);
 		return;

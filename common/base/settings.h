@@ -67,6 +67,7 @@ struct settings {
 	int64_t jobs_max_queued;
 	int64_t jobs_keep_s;
 	int64_t audit_keep_s;
+	int64_t calendar_keep_s;
 
 	char *worker_host;
 	char *worker_spool_dir;

@@ -115,6 +115,8 @@ const struct setting settings_table[] = {
 	    "Finished jobs stay in PostgreSQL this long, seconds."),
 	INT("audit.keep_s", audit_keep_s, "7776000", 3600, 315360000,
 	    "The audit trail of submissions and ends is kept this long, seconds."),
+	INT("calendar.keep_s", calendar_keep_s, "15552000", 86400, 315360000,
+	    "A calendar link that no calendar asks for ends after this long, seconds."),
 
 	TEXT("worker.host", worker_host, "",
 	     "Name of this host in consumer names and in the workers table. Empty: the host name."),

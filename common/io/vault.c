@@ -18,7 +18,7 @@
 #define SEAL_TAIL      crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define BASE64	       sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
-enum subkey { SUBKEY_SEAL = 1, SUBKEY_VERIFY, SUBKEY_USER, SUBKEY_SIGN, SUBKEY_COUNT };
+enum subkey { SUBKEY_SEAL = 1, SUBKEY_VERIFY, SUBKEY_USER, SUBKEY_SIGN, SUBKEY_DIGEST, SUBKEY_COUNT };
 
 struct vault {
 	unsigned char key[SUBKEY_COUNT][32];
@@ -211,4 +211,13 @@ bool vault_signature_is_valid(const struct vault *v, const char *text, const cha
 	vault_sign(v, text, expected);
 	return strlen(signature) == VAULT_SIGNATURE - 1 &&
 	       text_equal_secret(expected, signature, VAULT_SIGNATURE - 1);
+}
+
+void vault_digest(const struct vault *v, const char *purpose, const char *text,
+		  char out[VAULT_DIGEST])
+{
+	unsigned char hash[32];
+
+	keyed_hash(v->key[SUBKEY_DIGEST], purpose, text, hash, sizeof(hash));
+	sodium_bin2base64(out, VAULT_DIGEST, hash, sizeof(hash), BASE64);
 }

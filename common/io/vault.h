@@ -21,6 +21,7 @@ struct vault;
 #define VAULT_HASH_HEX	   65 /* 32 bytes as hex, and NUL */
 #define VAULT_TOKEN_SIZE   44 /* 32 random bytes as base64url, and NUL */
 #define VAULT_SIGNATURE	   44
+#define VAULT_DIGEST	   44
 #define VAULT_VERIFIER_MAX 128 /* crypto_pwhash_STRBYTES */
 #define VAULT_USER_ID	   33  /* 16 bytes as hex, and NUL */
 
@@ -58,3 +59,8 @@ bool vault_check_verifier(const struct vault *v, const char *user_id, const char
 /* A link that expires: signature over text (which holds the expiry), compared in constant time. */
 void vault_sign(const struct vault *v, const char *text, char out[VAULT_SIGNATURE]);
 bool vault_signature_is_valid(const struct vault *v, const char *text, const char *signature);
+
+/* Keyed hash as base64url: what stands for text in a table or outside, and tells nothing about it
+ * without the key. Another purpose, another hash. */
+void vault_digest(const struct vault *v, const char *purpose, const char *text,
+		  char out[VAULT_DIGEST]);

@@ -24,7 +24,7 @@ test('the table of routes and the contract name the same', () => {
 test('who may ask is the same in both', () => {
 	for (const { method, path, access } of routes) {
 		const { operation } = contract.operations.find((one) => one.method === method && one.path === path);
-		assert.equal(Array.isArray(operation.security), ['PUBLIC', 'ADMIN'].includes(access), `${method} ${path}`);
+		assert.equal(Array.isArray(operation.security), ['PUBLIC', 'LINK', 'ADMIN'].includes(access), `${method} ${path}`);
 		assert.equal(isOperators(operation), access === 'ADMIN', `${method} ${path}`);
 		if (access === 'USER') assert.match(operation.responses[403].description, /signin_pending/, path);
 	}
@@ -42,17 +42,19 @@ test('the gateway answers every documented path and method', async () => {
 		'POST /admin/cleanup': {}, 'POST /api/v1/jobs/{id}/answer': { code: '1' }, 'POST /api/v1/documents': { assignments: [301], student: { name: 'M', roll: '' } },
 	};
 	// What takes something away comes last.
-	const last = ['refreshCourses', 'requeue', 'deleteAccount', 'signOut'];
+	const last = ['readCalendar', 'deleteCalendar', 'refreshCourses', 'requeue', 'deleteAccount', 'signOut'];
+	let calendar;
 	const all = contract.operations.toSorted((a, b) => last.indexOf(a.operation.operationId) - last.indexOf(b.operation.operationId));
 	for (const { method, path, operation } of all) {
 		const name = `${method} ${path}`;
-		const target = path.includes('/documents/{id}') ? link : path.replace('{id}', id);
+		const target = path.includes('/documents/{id}') ? link : path.includes('{token}') ? calendar : path.replace('{id}', id);
 		if (name === 'POST /admin/jobs/{id}/requeue') await world.sql`UPDATE pensum.jobs SET state = 'dead', finished_at = now() WHERE id = ${id}`;
 		if (name === 'POST /api/v1/jobs/{id}/answer') await world.sql`UPDATE pensum.jobs SET state = 'waiting', failure_code = 'mfa_needed', secret = 'factor x', cancel = false WHERE id = ${id}`;
 		const operator = Object.assign(world.browser(), { url: world.adminUrl });
 		const browser = isOperators(operation) ? operator : operation.operationId === 'signIn' ? world.browser() : operation.operationId === 'deleteAccount' ? await world.student('leaver') : maya;
 		const answer = await browser.request(method, target, bodies[name]);
 		assert.ok(operation.responses[answer.status], `${name}: ${answer.status}`);
+		if (operation.operationId === 'makeCalendar') calendar = new URL(answer.json.url).pathname;
 		if (name === 'GET /api/v1/live') assert.equal(answer.status, 426);
 		else if (name === 'GET /admin/pool') assert.equal(answer.status, 503, 'there is none here');
 		else assert.ok(answer.status < 300, `${name}: ${answer.status} ${answer.text}`);
@@ -66,7 +68,7 @@ test('a path of the contract refuses the methods that it does not have', async (
 			if (contract.operations.some((one) => one.path === path && one.method === method)) continue;
 			const ofOperators = contract.operations.some((one) => one.path === path && isOperators(one.operation));
 			const asks = ofOperators ? Object.assign(world.browser(), { url: world.adminUrl }) : maya;
-			const answer = await asks.request(method, path.replace('{id}', newId()));
+			const answer = await asks.request(method, path.replace('{id}', newId()).replace('{token}', 'x'.repeat(43)));
 			assert.ok([405, 501].includes(answer.status), `${method} ${path}: ${answer.status}`);
 		}
 	}

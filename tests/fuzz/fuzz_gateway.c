@@ -27,13 +27,13 @@ static void expect(bool holds)
 static void check_path(const char *raw)
 {
 	char *path = router_decode_path(raw);
-	char id[ID_LEN + 1];
+	char param[ROUTE_PARAM_SIZE];
 
 	if (path != NULL) {
 		expect(path[0] == '/' && !text_has_control(path, strlen(path)));
 		for (size_t i = 0; i < route_count; i++)
-			if (router_match(routes[i].path, path, id))
-				expect(id[0] == '\0' || id_is_valid(id));
+			if (router_match(routes[i].path, path, param))
+				expect(strpbrk(param, "/.%?") == NULL);
 		static_content_type(path + 1);
 	}
 	free(path);

@@ -66,7 +66,7 @@ export function loadContract() {
 	const operations = Object.entries(doc.paths).flatMap(([path, verbs]) =>
 		Object.entries(verbs).map(([verb, operation]) => ({ method: verb.toUpperCase(), path, operation })));
 	const find = (method, target) => operations.find((one) => one.method === method &&
-		new RegExp(`^${one.path.replace('{id}', '[0-9a-f]{24}')}$`).test(target.split('?')[0]));
+		new RegExp(`^${one.path.replace('{id}', '[0-9a-f]{24}').replace('{token}', '[\\w-]{43}')}$`).test(target.split('?')[0]));
 
 	function judge(method, target, answer) {
 		const one = find(method, target);

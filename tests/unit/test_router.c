@@ -11,7 +11,8 @@
 #include "http_guard.h"
 #include "static.h"
 
-#define ID "0123456789abcdef01234567"
+#define ID    "0123456789abcdef01234567"
+#define TOKEN "0123456789abcdef0123456789abcdef01234567-_A"
 
 static void a_path_matches_its_pattern_and_nothing_else(void **state)
 {
@@ -32,8 +33,16 @@ static void a_path_matches_its_pattern_and_nothing_else(void **state)
 		{ "/jobs/{id}/file", "/jobs/" ID "/file", true },
 		{ "/jobs/{id}/file", "/jobs/" ID, false },
 		{ "/jobs/{id}/file", "/jobs/" ID "/filex", false },
+		{ "/c/{token}.ics", "/c/" TOKEN ".ics", true },
+		{ "/c/{token}.ics", "/c/" TOKEN, false },
+		{ "/c/{token}.ics", "/c/" TOKEN "x.ics", false },
+		{ "/c/{token}.ics", "/c/x.ics", false },
+		{ "/c/{token}.ics", "/c/.ics", false },
+		{ "/c/{token}.ics", "/c/../../" TOKEN ".ics", false },
+		{ "/c/{token}.ics", "/c/0123456789/bcdef0123456789abcdef0123456789-_A.ics", false },
+		{ "/c/{token}.ics", "/d/" TOKEN ".ics", false },
 	};
-	char id[ID_LEN + 1];
+	char id[ROUTE_PARAM_SIZE];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -43,6 +52,8 @@ static void a_path_matches_its_pattern_and_nothing_else(void **state)
 			fail_msg("%s against %s", cases[i].path, cases[i].pattern);
 		if (matches && strstr(cases[i].pattern, "{id}") != NULL)
 			assert_string_equal(id, ID);
+		else if (matches && strstr(cases[i].pattern, "{token}") != NULL)
+			assert_string_equal(id, TOKEN);
 		else
 			assert_string_equal(id, "");
 	}

@@ -103,6 +103,23 @@ static void a_signature_is_for_its_text_only(void **state)
 	assert_false(vault_signature_is_valid(v, "document 1 u 99", ""));
 }
 
+static void a_digest_is_of_its_text_and_purpose(void **state)
+{
+	char digest[VAULT_DIGEST], other[VAULT_DIGEST], hash[VAULT_HASH_HEX];
+
+	(void)state;
+	vault_digest(v, "calendar", "secret", digest);
+	vault_digest(v, "calendar", "secret", other);
+	assert_string_equal(digest, other);
+	assert_int_equal(strlen(digest), VAULT_DIGEST - 1);
+	vault_digest(v, "calendar", "Secret", other);
+	assert_string_not_equal(digest, other);
+	vault_digest(v, "uid", "secret", other);
+	assert_string_not_equal(digest, other);
+	vault_sign(v, "secret", hash);
+	assert_string_not_equal(digest, hash);
+}
+
 static void a_bad_key_is_told_clearly(void **state)
 {
 	struct vault *kept = v;
@@ -129,6 +146,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(usernames_are_one_however_they_are_typed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_signature_is_for_its_text_only, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_digest_is_of_its_text_and_purpose, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_bad_key_is_told_clearly, setup, teardown),
 	};
 
