@@ -8,6 +8,7 @@
 #include "log.h"
 #include "making.h"
 #include "mem.h"
+#include "page_process.h"
 #include "pool.h"
 #include "remains.h"
 #include "timer.h"
@@ -178,11 +179,13 @@ static void on_new_session(void *arg, json_t *result, const char *error)
 	(void)error;
 	if (c->state != CONTEXT_KEEPING || c->browser->state == BROWSER_DYING)
 		return;
-	if (result == NULL || !context_take_name(result, "sessionId", c->page_session))
+	if (result == NULL || !context_take_name(result, "sessionId", c->page_session)) {
 		context_dispose(c);
-	else
-		browser_call(c->browser, c->page_session, "Runtime.evaluate",
-			     json_pack("{ss}", "expression", "1"), on_still_alive, c);
+		return;
+	}
+	page_process_ask(c);
+	browser_call(c->browser, c->page_session, "Runtime.evaluate",
+		     json_pack("{ss}", "expression", "1"), on_still_alive, c);
 }
 
 void context_keep(struct context *c, const char *key, int64_t idle_ms)
@@ -262,22 +265,27 @@ void context_note_destroyed(struct context *c, struct target *t)
 	over_if_complete(c);
 }
 
-void context_note_crashed(struct context *c, const struct target *t, const char *status)
+void context_end(struct context *c, enum pool_reason reason, const char *why)
 {
-	bool fatal = strcmp(t->id, c->target) == 0 || c->out_of_memory;
-
-	canary_note_odd(c->browser);
-	if (c->state == CONTEXT_LENT && (fatal || c->lease->vbrowser != NULL))
-		pool_lease_end(c->lease,
-			       c->out_of_memory ? POOL_REASON_PAGE_OOM : POOL_REASON_PAGE_CRASHED,
-			       status);
-	else if (!fatal)
-		browser_tell(c->browser, NULL, "Target.closeTarget",
-			     json_pack("{ss}", "targetId", t->id));
+	if (c->state == CONTEXT_LENT)
+		pool_lease_end(c->lease, reason, why);
 	else if (c->state == CONTEXT_MAKING)
-		making_fail(c, status);
+		making_fail(c, why);
 	else if (c->state != CONTEXT_DISPOSING)
 		context_dispose(c);
+}
+
+void context_note_crashed(struct context *c, const struct target *t, enum pool_reason reason,
+			  const char *status)
+{
+	bool fatal = strcmp(t->id, c->target) == 0 || reason != POOL_REASON_PAGE_CRASHED;
+
+	canary_note_odd(c->browser);
+	if (fatal || (c->state == CONTEXT_LENT && c->lease->vbrowser != NULL))
+		context_end(c, reason, status);
+	else
+		browser_tell(c->browser, NULL, "Target.closeTarget",
+			     json_pack("{ss}", "targetId", t->id));
 }
 
 struct context *context_find_name(struct browser *b, const char *name)

@@ -64,11 +64,16 @@ struct context {
 	char name[CDP_NAME_SIZE]; /* browserContextId */
 	char target[CDP_NAME_SIZE];
 	char page_session[CDP_NAME_SIZE];
+	pid_t page_pid;		   /* page_process.h; 0 = not known */
+	uint64_t page_start_ticks; /* of that process */
 	int64_t window; /* that the page stands in */
 	bool hidden;	/* the page is not drawn; so it is born */
 
 	struct target_list targets; /* all that Chromium told of; the page is one of them */
 	unsigned target_count, page_count;
+	unsigned by_page_count; /* of the targets, those that its page made */
+	int64_t by_page_due_ms; /* when all that it ever made would be there at a bearable pace */
+	bool is_flood;		/* it was faster */
 
 	struct pool_lease *lease; /* while LENT */
 	struct session root;	  /* likewise: what the client's messages reach */
@@ -77,7 +82,6 @@ struct context {
 	unsigned open_calls;		/* the client's */
 	bool session_gone, target_gone; /* what DISPOSING waits for, */
 	uint64_t question;		/* and then this one of remains.h, 0 before */
-	bool out_of_memory;		/* that is why a process of it died */
 
 	char key[POOL_KEY_SIZE];  /* KEEPING and KEPT: whose next lease it is for */
 	int64_t idle_ms, kept_ms; /* how long at most, and since when */
@@ -99,9 +103,12 @@ void context_dispose(struct context *c);
 void context_free(struct context *c);
 
 /* Chromium said that a target of it is destroyed (and t is forgotten), or that a page's process
- * died (status as Chromium's). */
+ * died (for this reason, as far as is known; status as Chromium's). */
 void context_note_destroyed(struct context *c, struct target *t);
-void context_note_crashed(struct context *c, const struct target *t, const char *status);
+void context_note_crashed(struct context *c, const struct target *t, enum pool_reason reason,
+			  const char *status);
+/* Its page's process was killed, or will be; Chromium may be too busy to tell of that soon. */
+void context_end(struct context *c, enum pool_reason reason, const char *why);
 
 /* For making.c: the only one that moves a context; a name from Chromium, into CDP_NAME_SIZE. */
 void context_set_state(struct context *c, enum context_state state);

@@ -14,9 +14,10 @@
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
+#include "timer.h"
 
-#define PING_S		2
-#define PING_MISSES	3
+#define PING_MS		500
+#define PING_MISSES	12
 #define MAX_CMDLINE	(64 * 1024)
 #define NETWORK_PROCESS "--utility-sub-type=network.mojom.NetworkService"
 
@@ -90,8 +91,6 @@ static void on_pong(void *arg, json_t *result, const char *error)
 
 static void ping(struct health *h)
 {
-	struct timeval after = { PING_S, 0 };
-
 	if (!h->ping_open) {
 		h->ping_open = true;
 		browser_call(h->browser, NULL, "Browser.getVersion", NULL, on_pong, h);
@@ -99,7 +98,7 @@ static void ping(struct health *h)
 	if (h->network_fd < 0)
 		browser_call(h->browser, NULL, "SystemInfo.getProcessInfo", NULL, on_processes, h);
 	h->bytes_at_ping = frames_read_bytes(h->browser->pipe);
-	event_add(h->timer, &after);
+	timer_set(h->timer, PING_MS);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -116,6 +115,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		browser_kill(h->browser, POOL_REASON_BROWSER_GONE, "hung");
 	else
 		ping(h);
+}
+
+int64_t health_silent_ms(const struct health *h)
+{
+	return h != NULL ? h->missed * (int64_t)PING_MS : 0;
 }
 
 struct health *health_start(struct browser *b)

@@ -1,7 +1,7 @@
 /*
  * health.h - is a browser that runs still a browser? From READY to DYING.
  *
- * Hung: three pings in a row got no answer, and not one byte of anything arrived in the meantime (a
+ * Hung: a ping got no answer, and not one byte of anything arrived for six seconds (a
  * browser that is busy sending a large answer is alive).
  *
  * Half dead: its network process ended. Chromium starts another one silently, but all cookies are
@@ -12,8 +12,13 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 struct browser;
 struct health;
+
+/* How long not a byte has arrived although a ping is open, half a second more or less. */
+int64_t health_silent_ms(const struct health *h);
 
 struct health *health_start(struct browser *b);
 void health_stop(struct health *h); /* after its browser's calls were failed; NULL is fine */

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "context.h"
 #include "log.h"
+#include "page_process.h"
 #include "pool.h"
 
 void making_fail(struct context *c, const char *why)
@@ -62,11 +63,13 @@ static void on_page_session(void *arg, json_t *result, const char *error)
 
 	if (c->state != CONTEXT_MAKING)
 		return;
-	if (result == NULL || !context_take_name(result, "sessionId", c->page_session))
+	if (result == NULL || !context_take_name(result, "sessionId", c->page_session)) {
 		making_fail(c, result ? "no session for the page" : error);
-	else
-		browser_call(c->browser, c->page_session, "Runtime.evaluate",
-			     json_pack("{ss}", "expression", "1"), on_alive, c);
+		return;
+	}
+	page_process_ask(c);
+	browser_call(c->browser, c->page_session, "Runtime.evaluate",
+		     json_pack("{ss}", "expression", "1"), on_alive, c);
 }
 
 static void on_window(void *arg, json_t *result, const char *error)

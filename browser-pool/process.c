@@ -10,6 +10,7 @@
 #define STAT_BYTES   512
 #define LINE_BYTES   4096
 #define ROLLUP_BYTES 2048
+#define STATUS_BYTES 4096
 
 static const char *const type_names[PROCESS_TYPE_COUNT] = { "browser", "zygote",  "renderer", "gpu",
 							    "network", "utility", "other" };
@@ -133,25 +134,31 @@ int process_read(pid_t pid, struct process *ret)
 	return 0;
 }
 
+static bool read_kb(const char *text, const char *label, int64_t *ret_bytes)
+{
+	const char *line = strstr(text, label);
+	int64_t kb;
+
+	if (line == NULL || sscanf(line + strlen(label), " %" SCNd64, &kb) != 1)
+		return false;
+	*ret_bytes = kb * 1024;
+	return true;
+}
+
 int process_read_memory(pid_t pid, struct process_memory *ret)
 {
-	char text[STAT_BYTES];
-	int64_t resident, shared, page = sysconf(_SC_PAGESIZE);
+	char text[STATUS_BYTES];
 
-	if (read_of(pid, "statm", text, sizeof(text)) < 0)
+	if (read_of(pid, "status", text, sizeof(text)) < 0 ||
+	    !read_kb(text, "\nRssAnon:", &ret->own_bytes) ||
+	    !read_kb(text, "\nRssShmem:", &ret->shared_bytes) || ret->own_bytes == 0)
 		return -ESRCH;
-	if (sscanf(text, "%*u %" SCNd64 " %" SCNd64, &resident, &shared) != 2)
-		return -EBADMSG;
-	ret->resident_bytes = resident * page;
-	ret->shared_bytes = shared * page;
 	return 0;
 }
 
 int process_read_pss(pid_t pid, int64_t *ret_bytes)
 {
 	char text[ROLLUP_BYTES];
-	const char *line;
-	int64_t kb;
 	int fd = open_of(pid, "smaps_rollup"), r;
 
 	if (fd < 0)
@@ -160,9 +167,5 @@ int process_read_pss(pid_t pid, int64_t *ret_bytes)
 	close(fd);
 	if (r < 0)
 		return r;
-	line = strstr(text, "\nPss:");
-	if (line == NULL || sscanf(line, " Pss: %" SCNd64, &kb) != 1)
-		return -EBADMSG;
-	*ret_bytes = kb * 1024;
-	return 0;
+	return read_kb(text, "\nPss:", ret_bytes) ? 0 : -EBADMSG;
 }

@@ -35,10 +35,11 @@ struct process {
 int process_read(pid_t pid, struct process *ret);
 
 struct process_memory {
-	int64_t resident_bytes,
-		shared_bytes; /* shared: of these, pages of files and shared memory */
+	int64_t own_bytes;    /* that it shares with nobody */
+	int64_t shared_bytes; /* shared memory that it uses; files do not count */
 };
-int process_read_memory(pid_t pid, struct process_memory *ret); /* some microseconds */
+/* Some ten microseconds. One that is ending has nothing any more: -ESRCH. */
+int process_read_memory(pid_t pid, struct process_memory *ret);
 /* Its share of what it uses. Some milliseconds, in which the process cannot map memory; for a
  * sandboxed process only root may ask. */
 int process_read_pss(pid_t pid, int64_t *ret_bytes);

@@ -78,7 +78,7 @@ static int64_t private_bytes(struct processes *all, pid_t leader)
 		struct process_memory memory;
 
 		if (is_weighed(m->type) && process_read_memory(m->pid, &memory) == 0)
-			sum += memory.resident_bytes - memory.shared_bytes;
+			sum += memory.own_bytes;
 	}
 	return sum;
 }

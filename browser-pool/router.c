@@ -7,6 +7,7 @@
 #include "context.h"
 #include "log.h"
 #include "mem.h"
+#include "page_process.h"
 #include "pool.h"
 #include "vbrowser.h"
 #include "watchdog.h"
@@ -61,14 +62,15 @@ static void on_destroyed(struct browser *b, json_t *params)
 
 static void on_crashed(struct browser *b, json_t *params)
 {
+	enum pool_reason reason = POOL_REASON_PAGE_CRASHED;
 	const char *status = text_of(params, "status");
 	struct target *t;
 	struct context *c = targets_find_owner(b, text_of(params, "targetId"), &t);
 
-	if (c != NULL && watchdog_explains(b->pool->watchdog, b))
-		c->out_of_memory = true;
-	if (c != NULL && (t->is_page || c->out_of_memory))
-		context_note_crashed(c, t, status);
+	if (c != NULL && c->state != CONTEXT_DISPOSING)
+		reason = watchdog_explain(b->pool->watchdog, b);
+	if (c != NULL && (t->is_page || reason != POOL_REASON_PAGE_CRASHED))
+		context_note_crashed(c, t, reason, status);
 	/* Chromium answers everything else as if all were well, and never gets another page. */
 	if (strcmp(status, "failed to launch") == 0)
 		browser_drain(b, RECYCLE_CANARY);
@@ -77,6 +79,19 @@ static void on_crashed(struct browser *b, json_t *params)
 static unsigned max_pages(const struct context *c)
 {
 	return c->state == CONTEXT_LENT ? CONTEXT_MAX_PAGES : 1;
+}
+
+/* What the page has begun already its browser goes on to do, for as long as the page's process is
+ * there for it. */
+static void end_flood(struct context *c)
+{
+	static const char why[] = "more windows, workers and frames than its browser can bear";
+
+	if (c->is_flood)
+		return;
+	c->is_flood = true;
+	page_process_kill(c, why);
+	context_end(c, POOL_REASON_FLOOD, why);
 }
 
 /* Pages that a page opens count; those beyond the number go at once. */
@@ -89,14 +104,16 @@ static void on_created(struct browser *b, json_t *params)
 
 	if (c == NULL)
 		return;
-	if (!targets_add(c, id, type) || (is_page && c->page_count > max_pages(c))) {
+	if (!targets_add(c, id, type, text_of(info, "openerId")) ||
+	    (is_page && c->page_count > max_pages(c))) {
 		if (is_page && strcmp(id, c->target) != 0)
 			browser_tell(b, NULL, "Target.closeTarget",
 				     json_pack("{ss}", "targetId", id));
-		return;
-	}
-	if (c->state == CONTEXT_LENT && c->lease->vbrowser != NULL)
+	} else if (c->state == CONTEXT_LENT && c->lease->vbrowser != NULL) {
 		vbrowser_note_created(c->lease->vbrowser, info);
+	}
+	if (targets_are_flood(c))
+		end_flood(c);
 }
 
 static void on_changed(struct browser *b, json_t *params)

@@ -4,11 +4,23 @@
 #include <string.h>
 
 #include "browser.h"
+#include "clock.h"
 #include "mem.h"
 
-#define MAX_TARGETS 256 /* of a context: workers are not worth more */
+#define MAX_TARGETS  256 /* of a context: a flood of them goes on for a moment */
+#define MAX_BY_PAGE  64
+#define ONE_WORTH_MS 62	  /* 16 a second … */
+#define AHEAD_MS     8000 /* … and as many as in this time at once */
 
-bool targets_add(struct context *c, const char *id, const char *type)
+/* Not what the client asked for, or the tab of a page. */
+static bool is_made_by_page(const char *type, const char *opener)
+{
+	bool is_page = strcmp(type, "page") == 0 || strcmp(type, "tab") == 0;
+
+	return !is_page || opener[0] != '\0';
+}
+
+bool targets_add(struct context *c, const char *id, const char *type, const char *opener)
 {
 	struct target *t;
 
@@ -18,10 +30,19 @@ bool targets_add(struct context *c, const char *id, const char *type)
 	t = mem_zalloc(sizeof(*t));
 	snprintf(t->id, sizeof(t->id), "%s", id);
 	t->is_page = strcmp(type, "page") == 0;
+	t->by_page = is_made_by_page(type, opener);
 	TAILQ_INSERT_TAIL(&c->targets, t, link);
 	c->target_count++;
 	c->page_count += t->is_page;
+	c->by_page_count += t->by_page;
+	if (t->by_page)
+		c->by_page_due_ms = MAX(c->by_page_due_ms, clock_now_ms()) + ONE_WORTH_MS;
 	return true;
+}
+
+bool targets_are_flood(const struct context *c)
+{
+	return c->by_page_count > MAX_BY_PAGE || c->by_page_due_ms - clock_now_ms() > AHEAD_MS;
 }
 
 void targets_remove(struct context *c, struct target *t)
@@ -29,6 +50,7 @@ void targets_remove(struct context *c, struct target *t)
 	TAILQ_REMOVE(&c->targets, t, link);
 	c->target_count--;
 	c->page_count -= t->is_page;
+	c->by_page_count -= t->by_page;
 	free(t);
 }
 

@@ -45,7 +45,7 @@ static int64_t bytes_of(pid_t pid)
 
 	if (process_read_pss(pid, &bytes) == 0)
 		return bytes;
-	return process_read_memory(pid, &own) == 0 ? own.resident_bytes - own.shared_bytes : 0;
+	return process_read_memory(pid, &own) == 0 ? own.own_bytes : 0;
 }
 
 static void begin_round(struct usage *u)

@@ -1,22 +1,26 @@
 /*
  * watchdog.h - a page that takes too much memory dies, alone, and its lease hears why.
  *
- * Four times a second while there are pages (and more often while one is large) every page process
- * is measured: what it has for itself, that is without files and shared memory. One over
- * pool.page_memory_mb is killed. V8's limit on objects and the kernel's on all data (256 MiB
- * above it, see child.h) may be reached first; Chromium reports all these ends as a crash.
- * And when the machine has less than half of the memory that it should always have (memory.h), the
- * largest page process is killed, unless that would not help.
+ * Four times a second while there are pages (and more often while one is large or grows fast) every
+ * page process is measured (measures.h). One over pool.page_memory_mb is killed. V8's limit on
+ * objects and the kernel's on all data (256 MiB above it, see child.h) may be reached first;
+ * Chromium reports all these ends as a crash. And when the machine has less than half of the memory
+ * that it should always have (memory.h), the largest page process is killed, unless that would not
+ * help.
  *
- * What a page makes its browser keep for it (blobs), or do (workers to start), is in the browser's
- * first process, and not to be told from others' there: when that process has twice what a page may
- * have, or 384 MiB, the page process that worked most since the last look is killed.
+ * What pages make their browser keep for them (blobs, databases), or do, is in the browser's first
+ * process, and not to be told from others' there:
+ *
+ *	page_oom	that process has as much for itself as a page may have, or 384 MiB, and
+ *	flood		it says not a word for a second and a half, though it works:
+ *
+ * then the page process that worked most is killed, if it worked a quarter of the time.
  *
  * Chromium tells whose page a dead process was, but not why it died. The last measurement does.
  */
 #pragma once
 
-#include <stdbool.h>
+#include "poolmsg.h"
 
 struct browser;
 struct pool;
@@ -28,5 +32,8 @@ void watchdog_free(struct watchdog *w);
 /* There may be pages now. */
 void watchdog_wake(struct watchdog *w);
 
-/* A page process of b has died: was that because of memory? Answers true once for each that did. */
-bool watchdog_explains(struct watchdog *w, const struct browser *b);
+/* That page process of b which worked most, of those that are not known to be somebody's. */
+void watchdog_kill_busiest(struct watchdog *w, struct browser *b, const char *why);
+
+/* A page process of b has died: why? Each death is explained once; page_crashed: not known. */
+enum pool_reason watchdog_explain(struct watchdog *w, const struct browser *b);

@@ -84,7 +84,7 @@ enum pool_reason {
 	POOL_REASON_PAGE_OOM,	   /* it did because of the memory that the page took */
 	POOL_REASON_SETUP_FAILED,  /* no page could be made in time */
 	POOL_REASON_SLOW_CONSUMER, /* the client did not read */
-	POOL_REASON_FLOOD,	   /* its page said more than anybody can read */
+	POOL_REASON_FLOOD,	   /* its page said or made more than can be borne */
 	POOL_REASON_TOO_LARGE,	   /* a message over its limit */
 	POOL_REASON_BAD_MESSAGE,   /* not JSON, bad UTF-8, no id, … */
 	POOL_REASON_QUEUE_FULL,	   /* refused: too many wait already */

@@ -1,0 +1,91 @@
+#include "measures.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "browser.h"
+#include "mem.h"
+#include "processes.h"
+
+#define FRESH_MS  1000	/* a measurement says why its process died */
+#define KILLED_MS 10000 /* a browser that is busy tells late of it */
+#define COUNT_MS  200
+
+struct measure *measures_find(struct measures *all, pid_t pid)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->list[i].pid == pid)
+			return &all->list[i];
+	return NULL;
+}
+
+static struct measure *get(struct measures *all, const struct process *of)
+{
+	struct measure *m = measures_find(all, of->pid);
+
+	if (m != NULL)
+		return m;
+	if (all->count == all->cap) {
+		all->cap = all->cap ? all->cap * 2 : 32;
+		all->list = mem_realloc(all->list, all->cap * sizeof(*all->list));
+	}
+	m = &all->list[all->count++];
+	*m = (struct measure){
+		.pid = of->pid, .group = of->group, .type = of->type, .start_ticks = of->start_ticks
+	};
+	return m;
+}
+
+void measures_forget_old(struct measures *all, int64_t now)
+{
+	for (size_t i = all->count; i-- > 0;)
+		if (now - all->list[i].at_ms > (all->list[i].killed ? KILLED_MS : FRESH_MS))
+			all->list[i] = all->list[--all->count];
+}
+
+static void count_work(struct measure *m, uint64_t ticks, int64_t now)
+{
+	int64_t elapsed = now - m->counted_ms;
+
+	if (m->counted_ms > 0 && elapsed < COUNT_MS)
+		return;
+	if (m->counted_ms > 0)
+		m->busy_percent = (int64_t)(ticks - m->counted_ticks) * 100 * 1000 /
+				  sysconf(_SC_CLK_TCK) / elapsed;
+	m->counted_ticks = ticks;
+	m->counted_ms = now;
+}
+
+static void take(struct measures *all, const struct process *of, int64_t now)
+{
+	struct process_memory memory;
+	struct measure *m;
+	int64_t bytes;
+
+	/* One that is dying has nothing any more: what counts is what it had. */
+	if (process_read_memory(of->pid, &memory) < 0)
+		return;
+	m = get(all, of);
+	bytes = memory.own_bytes + (of->type == PROCESS_RENDERER ? memory.shared_bytes : 0);
+	m->grown_bytes = m->at_ms > 0 ? bytes - m->bytes : 0;
+	m->bytes = bytes;
+	m->at_ms = now;
+	count_work(m, of->cpu_ticks, now);
+}
+
+void measures_take(struct measures *all, const struct processes *from, const struct browser *b,
+		   int64_t now)
+{
+	const struct process *of = NULL;
+
+	while ((of = processes_next(from, b->pid, of)) != NULL)
+		if ((of->type == PROCESS_RENDERER || of->type == PROCESS_BROWSER) &&
+		    of->state != 'Z')
+			take(all, of, now);
+}
+
+void measures_done(struct measures *all)
+{
+	free(all->list);
+	*all = (struct measures){ 0 };
+}
