@@ -57,11 +57,20 @@ const ASSIGNMENTS = {
 	13: [
 		[501, 'Essay: the printing press', 'Print culture', -5 * HOUR, 'none', true],
 		[502, 'Source criticism: a letter of 1525', 'Print culture', 6.9 * DAY, 'none', true],
+		[503, 'מטלה 3: ניתוח מקור (draft 2)', 'שבוע 4 (Print)', 9 * DAY, 'none', true],
 		[504, 'Presentation slot', 'Seminar', 15 * DAY, 'unknown', null, 'The status table on this page could not be understood.'],
 	],
 	14: [[601, 'Portfolio: ten sketches', 'Portfolio', 10 * DAY, 'none', true]],
 	15: [[701, 'Transcribe a dialect recording', 'Phonetics', 40 * DAY, 'none', true]],
 	16: [],
+};
+
+// course -> [id, kind, event, name, due in ms, whether it is open]
+const ACTIVITIES = {
+	11: [[801, 'quiz', 'close', 'Quiz: heaps and priority queues', 2 * DAY, true],
+		[802, 'forum', 'due', 'Introduce yourself', -3 * DAY, true]],
+	15: [[803, 'workshop', 'closesubmission', 'ורקשופ: כתיבה משותפת — חלק א׳ (Part 1)', 6 * DAY, false],
+		[804, 'lesson', 'close', `Lektion über ${'Donaudampfschifffahrtsgesellschaftskapitäns'.repeat(3)}mütze`, 30 * DAY, true]],
 };
 
 class Problem extends Error {
@@ -101,6 +110,7 @@ class Fake {
 	#documents = [];
 	#sockets = new Set();
 	#failNext = new Set();
+	#calendar = null;
 	#moodleIsDead = false;
 
 	constructor(speed) {
@@ -181,6 +191,13 @@ class Fake {
 		case 'POST /courses/refresh': return [202, { job: publicJob(this.#readCourses()) }];
 		case 'POST /checks': return [202, { job: publicJob(this.#check(body.courses)) }];
 		case 'GET /assignments': return [200, { courses: [...this.#checked].map(([id, at]) => found(id, at)) }];
+		case 'GET /calendar': return [200, { calendar: this.#calendar }];
+		case 'POST /calendar':
+			this.#calendar = { created_at: iso(), read_at: null, checked_at: iso(), entries: 9 };
+			return [201, { url: `${this.url}calendar/${randomBytes(32).toString('base64url')}.ics`, created_at: iso() }];
+		case 'DELETE /calendar':
+			this.#calendar = null;
+			return [204];
 		case 'POST /documents': return this.#draft(body);
 		case 'GET /documents': return [200, { documents: this.#documents.map(withLink) }];
 		default: throw new Problem(404, 'not_found', 'There is nothing at this path.');
@@ -357,7 +374,9 @@ function found(id, at) {
 			failure: { code: 'course_hidden', message: 'This course is not available to students now.' } };
 	}
 	const [, name] = COURSES.find(course => course[0] === id);
-	return { id, name, checked_at: at, failure: null, activities: [], assignments: (ASSIGNMENTS[id] ?? [])
+	return { id, name, checked_at: at, failure: null, activities: (ACTIVITIES[id] ?? []).map(([cmid, kind, event, title, due, open]) => ({
+		id: cmid, kind, event, name: title, due: iso(due), open, url: `${SITE.url}/mod/${kind}/view.php?id=${cmid}` })),
+	assignments: (ASSIGNMENTS[id] ?? [])
 		.map(([aid, title, section, due, status, pending, reason = '']) => ({ id: aid, name: title, section, status,
 			pending, handin: pending === null ? 'unknown' : pending ? 'open' : 'done', reason, due: due === null ? null : iso(due), due_text: '',
 			url: `${SITE.url}/mod/assign/view.php?id=${aid}` })) };

@@ -1,11 +1,14 @@
-// Assignments: what is owed, most urgent first, and which of it to prepare documents for.
+// Assignments: what is owed, most urgent first, and which of it to prepare documents for. Below it what
+// else has a date, and the calendar link.
 import { get } from '../api.mjs';
 import { announce, fill, h, keyed, outward, setText, uniqueId } from '../dom.mjs';
 import { active, failureText, finished, start } from '../jobs.mjs';
 import { createProgress } from '../progress.mjs';
 import { PICK_MAX, pick, state, unpick, unpickAll } from '../state.mjs';
 import { exact, full, groupOf, relative, zone } from '../time.mjs';
-import { chip, every, failureBox, loading } from './parts.mjs';
+import { createActivities } from './activities.mjs';
+import { createCalendar } from './calendar.mjs';
+import { chip, every, failureBox, joined, loading } from './parts.mjs';
 
 export const title = 'Assignments';
 
@@ -33,6 +36,7 @@ export function mount(main, { signal, go }) {
 	main.append(h('div', { class: 'head' }, h('h1', null, title), h('p', { class: 'meta' }, meta, again)), slot, body);
 	let courses = [];
 	let parts = null;
+	let calendar = null;
 
 	load();
 	const running = active('check')[0];
@@ -101,8 +105,10 @@ export function mount(main, { signal, go }) {
 		const next = h('button', { type: 'button', class: 'primary', onclick: () => go('#/documents') }, 'Prepare documents');
 		const bar = h('div', { class: 'bar' }, count, clear, next);
 		const fold = h('details', { class: 'fold' }, othersCount, others);
-		parts = { groups, others, othersCount, fold, nothing, count, clear, next };
-		fill(body, nothing, groups.map(group => group.node), fold, bar);
+		const activities = createActivities();
+		calendar ??= createCalendar({ signal }); // an address that it shows outlives a check
+		parts = { groups, activities, others, othersCount, fold, nothing, count, clear, next };
+		fill(body, nothing, groups.map(group => group.node), fold, activities, calendar, bar);
 		update();
 	}
 
@@ -126,6 +132,7 @@ export function mount(main, { signal, go }) {
 			keyed(list, items, item => item.key ?? item.id, makeItem, (row, item) => row.update(item, now));
 		}
 		keyed(parts.others, others, item => item.id, makeOther, (row, item) => row.update(item, now));
+		parts.activities.update(courses, now);
 		parts.fold.hidden = others.length === 0;
 		setText(parts.othersCount, others.length === 1 ? '1 other, done or closed' : `${others.length} others, done or closed`);
 		parts.nothing.hidden = owed.length > 0 || courses.some(course => course.failure);
@@ -144,7 +151,7 @@ export function mount(main, { signal, go }) {
 	function makeFailedCourse(course) {
 		const reason = h('span', { class: 'row-sub' });
 		const row = h('li', { class: 'row' },
-			h('div', { class: 'row-main' }, h('span', { class: 'row-title' }, course.name), reason),
+			h('div', { class: 'row-main' }, h('span', { class: 'row-title', dir: 'auto' }, course.name), reason),
 			h('button', { type: 'button', class: 'small', 'aria-label': `Check again: ${course.name}`,
 				onclick: () => check([course.id]) }, 'Check again'));
 		row.update = ({ failedCourse }) => setText(reason, failedCourse.failure.message);
@@ -205,11 +212,10 @@ function assignmentRow(assignment, { box }) {
 	const exactDue = h('time', { class: 'row-sub' });
 	const chips = h('span', { class: 'chips' });
 	const reason = h('span', { class: 'row-sub reason' });
-	const where = [assignment.course.name, assignment.section].filter(Boolean).join(' · ');
 	const row = h('li', { class: 'row' }, box,
 		h(box ? 'label' : 'div', { class: 'row-main', for: box?.id },
-			h('span', { class: 'row-title' }, assignment.name),
-			h('span', { class: 'row-sub' }, where), reason, chips),
+			h('span', { class: 'row-title', dir: 'auto' }, assignment.name),
+			h('span', { class: 'row-sub' }, joined(assignment.course.name, assignment.section)), reason, chips),
 		h('div', { class: 'row-due' }, relativeDue, exactDue),
 		outward(assignment.url, h('span', { class: 'out' }, 'Moodle',
 			h('span', { class: 'visually-hidden' }, `: ${assignment.name}`))));

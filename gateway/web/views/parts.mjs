@@ -20,3 +20,8 @@ export function chip(kind, text) {
 export function loading(text) {
 	return h('p', { class: 'empty' }, text);
 }
+
+// Names of Moodle's beside each other: each keeps its own direction of writing.
+export function joined(...texts) {
+	return texts.filter(Boolean).map((text, i) => [i > 0 && ' · ', h('bdi', null, text)]);
+}

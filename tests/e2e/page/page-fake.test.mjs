@@ -78,11 +78,57 @@ test('what is pending stands in groups by due date, the rest is folded away', op
 	await walk.signIn(page, MAYA);
 	await walk.checkAll(page);
 	const groups = await page.locator('fieldset:not([hidden]) h2').allTextContents();
-	assert.deepEqual(groups, ['Overdue 2', 'Due in 7 days 4', 'Later 3', 'No due date 1', 'Could not be checked 2']);
+	assert.deepEqual(groups, ['Overdue 2', 'Due in 7 days 4', 'Later 4', 'No due date 1', 'Could not be checked 2']);
 	assert.equal(await page.getByText('Warm-up: big-O notation', { exact: true }).isVisible(), false);
 	await page.getByText('2 others, done or closed').click();
 	assert.equal(await page.getByText('Warm-up: big-O notation', { exact: true }).isVisible(), true);
 	assert.equal(await page.getByText('This course is not available to students now.').isVisible(), true);
+});
+
+test('other activities with a date stand apart, cannot be picked, and keep their direction', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	const section = page.locator('section.activities');
+	assert.equal(await section.getByRole('heading').textContent(), 'Other activities with a date 4');
+	const rows = await section.getByRole('listitem').allInnerTexts();
+	assert.match(rows[0], /^Introduce yourself\nAlgorithms and Data Structures · due\nForum\nDate is past\n3 days ago/);
+	assert.match(rows[1], /Quiz: heaps[^]*closes\nQuiz\nin 2 days/);
+	assert.match(rows[2], /Part 1[^]*submission closes\nWorkshop\nNot open yet/);
+	assert.equal(await section.getByRole('checkbox').count(), 0);
+	assert.equal(await section.locator('.row-title', { hasText: 'Part 1' }).evaluate(title => getComputedStyle(title).direction), 'rtl');
+});
+
+test('a calendar link is made, told once, replaced and removed', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	const card = page.locator('section.calendar');
+	const said = text => page.locator('#announcer').getByText(text).waitFor();
+	page.on('dialog', dialog => dialog.accept());
+	await card.getByRole('button', { name: 'Make a calendar link' }).click();
+	const field = card.getByLabel('Your calendar address');
+	const first = await field.inputValue();
+	assert.match(first, /\/calendar\/[\w-]{43}\.ics$/);
+	assert.equal(await field.evaluate(input => input === document.activeElement && input.selectionEnd - input.selectionStart), first.length);
+	await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+	await card.getByRole('button', { name: 'Copy' }).click();
+	await said('Copied.');
+	assert.equal(await page.evaluate(() => navigator.clipboard.readText()), first);
+
+	await page.getByRole('button', { name: 'Check again' }).first().click();
+	await said('The check is done.');
+	assert.equal(await field.inputValue(), first, 'a check does not take it away');
+	assert.doesNotMatch(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage })), /calendar/);
+	await page.reload();
+	await card.getByText('No calendar has asked for it yet.').waitFor();
+	assert.equal(await page.getByText(first).count() + await field.count(), 0);
+
+	await card.getByRole('button', { name: 'Make a new link' }).click();
+	await field.waitFor();
+	assert.notEqual(await field.inputValue(), first);
+	await card.getByRole('button', { name: 'Remove the link' }).click();
+	await card.getByRole('button', { name: 'Make a calendar link' }).waitFor();
+	await said('The calendar link is removed.');
+	assert.deepEqual(seen.faults, []);
 });
 
 test('five is the most: the others are disabled and say why', options, async () => {
