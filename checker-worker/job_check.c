@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_service.h"
 #include "courses.h"
 #include "failure.h"
 #include "log.h"
@@ -21,6 +22,7 @@
 struct check {
 	json_t *outcomes;
 	json_t *ids;	    /* of all courses: what one request can tell of several is asked once */
+	json_t *told;	    /* by the web service: course id → answer */
 	json_t *unanswered; /* courses for which the site had no answer, to be asked for again */
 	int pending, failed;
 	int answered; /* courses of which the site said something, if only that they are hidden */
@@ -33,6 +35,7 @@ static void check_done(void *check)
 
 	json_decref(c->outcomes);
 	json_decref(c->ids);
+	json_decref(c->told);
 	json_decref(c->unanswered);
 }
 
@@ -242,6 +245,29 @@ static bool is_silent_for_good(const struct work *w, const struct check *c)
 		deadline_left_ms(w->deadline) < w->settings->checker_time_limit_s * 500);
 }
 
+static const json_t *told_of(const struct check *c, const json_t *course)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "%lld",
+		 (long long)json_integer_value(json_object_get(course, "id")));
+	return json_object_get(c->told, id);
+}
+
+/* What the web service has told of it, or else its page; a browser is leased for the first that needs
+ * one. */
+static int check_either_way(struct work *w, struct moodle *m, struct check *c, json_t *course)
+{
+	const json_t *told = told_of(c, course);
+
+	if (told != NULL)
+		return add_answer(w, m, c, course, told);
+	if (service_allow_browser(w) < 0 ||
+	    (m->lease == NULL && moodle_open_signed_in(w, POOL_CHECK, m) < 0))
+		return -1;
+	return check_course(w, m, c, course);
+}
+
 /* Asks for each course, done of total behind us. What is left out is unanswered, too. */
 static int check_courses(struct work *w, struct moodle *m, struct check *c, const json_t *courses,
 			 int done, int total)
@@ -259,7 +285,7 @@ static int check_courses(struct work *w, struct moodle *m, struct check *c, cons
 			continue;
 		}
 		work_progress(w, "checking courses", done + (int)i, total, name);
-		if (check_course(w, m, c, course) < 0)
+		if (check_either_way(w, m, c, course) < 0)
 			return -1;
 	}
 	return 0;
@@ -283,8 +309,19 @@ static int check_again(struct work *w, struct moodle *m, struct check *c, int to
 	return e;
 }
 
+/* The road without a browser, as far as it leads. */
+static int ask_service(struct work *w, struct service *s, struct check *c, const json_t *courses)
+{
+	enum service_end end = service_open(w, s);
+
+	if (end == SERVICE_OK)
+		end = check_by_service(w, s, courses, c->told);
+	return end == SERVICE_FAILED ? -1 : 0;
+}
+
 int job_check(struct work *w)
 {
+	CLEANUP(service_close) struct service s = SERVICE_INIT;
 	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
 	struct check *c = work_alloc(w, sizeof(*c), check_done);
 	json_t *courses = json_object_get(w->input, "courses"), *course;
@@ -293,19 +330,19 @@ int job_check(struct work *w)
 
 	c->outcomes = json_array();
 	c->ids = json_array();
+	c->told = json_object();
 	c->unanswered = json_array();
 	json_array_foreach (courses, i, course)
 		json_array_append(c->ids, json_object_get(course, "id"));
 	if (total == 0)
 		return work_fail(w, "bad_input", NULL);
-	if (moodle_open_signed_in(w, POOL_CHECK, &m) < 0)
-		return -1;
-	if (check_courses(w, &m, c, courses, 0, total) < 0 || check_again(w, &m, c, total) < 0)
+	if (ask_service(w, &s, c, courses) < 0 ||
+	    check_courses(w, &m, c, courses, 0, total) < 0 || check_again(w, &m, c, total) < 0)
 		return -1;
 	work_progress(w, "checking courses", total, total, "");
 	work_on_commit(w, commit, after, c);
 	w->result = json_pack("{s:i, s:i, s:i}", "courses", total, "pending", c->pending, "failed",
 			      c->failed);
-	moodle_tell_cost(w, &m);
+	service_tell_cost(w, &s, m.requests, m.bytes);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "courses_service.h"
 #include "jobs.h"
 #include "keys.h"
 #include "log.h"
@@ -18,10 +19,22 @@ void course_list_done(void *course_list)
 	cl->courses = NULL;
 }
 
+static int take_answer(struct work *w, const json_t *answer, struct course_list *cl)
+{
+	struct error err;
+
+	if (records_courses(answer, &cl->courses, &err) < 0) {
+		log_warning("course list refused", "err=\"%s\"", err.text);
+		return work_fail(w, "not_understood", NULL);
+	}
+	cl->read_at = clock_wall_ms() / 1000;
+	cl->expires_at = cl->read_at + w->settings->cache_courses_s;
+	return 0;
+}
+
 int course_list_read(struct work *w, struct moodle *m, const char *sesskey, struct course_list *cl)
 {
 	json_t *args = json_object(), *answer;
-	struct error err;
 	int e;
 
 	work_progress(w, "reading courses", 0, 0, "");
@@ -30,15 +43,9 @@ int course_list_read(struct work *w, struct moodle *m, const char *sesskey, stru
 	e = moodle_run(w, m, script_courses, args, false, &answer);
 	if (e < 0)
 		return e;
-	e = records_courses(answer, &cl->courses, &err);
+	e = take_answer(w, answer, cl);
 	json_decref(answer);
-	if (e < 0) {
-		log_warning("course list refused", "err=\"%s\"", err.text);
-		return work_fail(w, "not_understood", NULL);
-	}
-	cl->read_at = clock_wall_ms() / 1000;
-	cl->expires_at = cl->read_at + w->settings->cache_courses_s;
-	return 0;
+	return e;
 }
 
 int course_list_store(struct work *w, const struct course_list *cl, struct error *err)
@@ -76,16 +83,41 @@ static void after(struct work *w, void *arg)
 	course_list_changed(w);
 }
 
+/* The road without a browser; SERVICE_NONE: the other one. */
+static enum service_end read_by_service(struct work *w, struct service *s, struct course_list *cl)
+{
+	enum service_end end = service_open(w, s);
+	json_t *answer;
+
+	if (end != SERVICE_OK)
+		return end;
+	work_progress(w, "reading courses", 0, 0, "");
+	end = courses_by_service(w, s, &answer);
+	if (end != SERVICE_OK)
+		return end;
+	end = take_answer(w, answer, cl) < 0 ? SERVICE_FAILED : SERVICE_OK;
+	json_decref(answer);
+	return end;
+}
+
+static int read_by_browser(struct work *w, struct moodle *m, struct course_list *cl)
+{
+	if (service_allow_browser(w) < 0 || moodle_open_signed_in(w, POOL_INTERACTIVE, m) < 0)
+		return -1;
+	return course_list_read(w, m, NULL, cl);
+}
+
 int job_courses(struct work *w)
 {
+	CLEANUP(service_close) struct service s = SERVICE_INIT;
 	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
 	struct course_list *cl = work_alloc(w, sizeof(*cl), course_list_done);
+	enum service_end end = read_by_service(w, &s, cl);
 
-	if (moodle_open_signed_in(w, POOL_INTERACTIVE, &m) < 0 ||
-	    course_list_read(w, &m, NULL, cl) < 0)
+	if (end == SERVICE_FAILED || (end == SERVICE_NONE && read_by_browser(w, &m, cl) < 0))
 		return -1;
 	work_on_commit(w, commit, after, cl);
 	w->result = json_pack("{s:i}", "count", (int)json_array_size(cl->courses));
-	moodle_tell_cost(w, &m);
+	service_tell_cost(w, &s, m.requests, m.bytes);
 	return 0;
 }

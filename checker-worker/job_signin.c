@@ -12,6 +12,9 @@
 #include "script_signin.h"
 #include "sso.h"
 
+#define MAX_TOKEN   64 /* of Moodle's web service: 32 hex digits */
+#define TOKEN_SIGNS "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 #define FACTOR "factor " /* how the secret of a half-done sign-in begins */
 
 /* Everything that one sign-in finds out: the courses are read while the page is there. */
@@ -86,10 +89,21 @@ static void after(struct work *w, void *arg)
 		course_list_changed(w);
 }
 
+/* Outside input, kept and sent again: {"token"} of Moodle's own kind. */
+static bool service_is_valid(const json_t *service)
+{
+	const json_t *token = json_object_get(service, "token");
+	const char *text = json_string_value(token);
+
+	return text != NULL && json_object_size(service) == 1 && text[0] != '\0' &&
+	       json_string_length(token) <= MAX_TOKEN && text[strspn(text, TOKEN_SIGNS)] == '\0';
+}
+
 /* What has been found out by a script that ended well. */
 static int take_answer(struct work *w, struct moodle *m, const char *verifier, struct signin *s,
 		       const json_t *answer)
 {
+	const json_t *service = json_object_get(answer, "service");
 	json_t *cookies = NULL;
 
 	s->user = json_incref(json_object_get(answer, "user"));
@@ -97,7 +111,8 @@ static int take_answer(struct work *w, struct moodle *m, const char *verifier, s
 		return work_fail(w, "not_understood", NULL);
 	if (moodle_get_cookies(w, m, &cookies) < 0)
 		return -1;
-	moodle_session_make(w, cookies, verifier, &s->session);
+	moodle_session_make(w, cookies, service_is_valid(service) ? service : NULL, verifier,
+			    &s->session);
 	json_decref(cookies);
 	return 0;
 }
@@ -192,6 +207,8 @@ static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **
 	work_progress(w, "signing in", 0, 0, "");
 	args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", password.data,
 			 "login_path", w->site->login_path);
+	if (args != NULL && w->site->road != SITE_ROAD_BROWSER)
+		json_object_set_new(args, "wants_service", json_true());
 	if (args == NULL)
 		return work_fail(w, "bad_input", "The username or the password is not valid text.");
 	if (vault_make_verifier(w->vault, w->user_id, password.data, verifier, &err) < 0) {

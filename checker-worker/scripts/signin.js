@@ -1,24 +1,28 @@
 // signin.js - signs a student in to Moodle in the leased page's browser context.
 //
-// args {wwwroot, username, password, login_path?}	login_path: of a site with its own sign-in page
+// args {wwwroot, username, password, login_path?, wants_service?}	login_path: of a site with its own
+//	sign-in page; wants_service: also a token (service_token.js)
 //      {wwwroot, username, arrived}	who has been signed in already, by a recipe (sso.c)
 //      {wwwroot, username, code}	goes on where mfa_needed has stopped, in the same session
-// ok   {user: {id, fullname}, sesskey, wwwroot, lang}	wwwroot as the site itself writes it
+// ok   {user: {id, fullname}, sesskey, wwwroot, lang, service}	wwwroot as the site itself writes it;
+//	service {token} or null
 // fail wrong_password account_locked account_not_confirmed must_change_password
 //	policy_agreement_needed profile_incomplete mfa_needed mfa_unsupported mfa_refused captcha_needed signs_in_elsewhere
 //	signin_not_understood cookies_refused maintenance site_down not_moodle not_understood
 //
-// Three requests as a rule: the form, its POST, and one light page. The POST's redirects are not
+// Three requests as a rule, and one for a token: the form, its POST, and one light page. The POST's redirects are not
 // followed (they end at /my/), so success and failure look alike there; the light page tells.
 
 async function run(args) {
 	return answer(args, async () => {
 		const light = await (args.arrived ? arrive() : args.code === undefined ? signIn(args) : answerFactor(args.code));
+		const service = args.password === undefined ? null : await askToken(args);
 		return {
 			user: await describeUser(light, args),
 			sesskey: light.sesskey,
 			wwwroot: light.config.wwwroot ?? site.root,
 			lang: light.lang,
+			service,
 		};
 	});
 }

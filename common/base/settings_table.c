@@ -7,6 +7,7 @@
 
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const forwarded_modes[] = { "off", "loopback", NULL };
+static const char *const site_roads[] = { "auto", "browser", "service", NULL };
 static const char *const sandbox_modes[] = { "on", "off", NULL };
 
 #define TEXT(KEY, FIELD, DEF, HELP) \
@@ -34,6 +35,9 @@ const struct setting settings_table[] = {
 	TEXT("site.recipe", site.recipe, "",
 	     "File that tells how to sign in where the site sends students to another one for it "
 	     "(recipe of selectors, JSON). Empty: Moodle's own form."),
+	CHOICE("site.road", site.road, "auto", site_roads, SITE_ROAD_AUTO,
+	       "How checks and course lists are read: auto (by Moodle's mobile web service where the "
+	       "site offers it, else in a browser), browser (always), service (never in a browser)."),
 	TEXT("site.user_agent_suffix", site.user_agent_suffix, "Pensum/%v",
 	     "Stands behind the browser's own User-Agent, so that the site knows who asks; %v is our "
 	     "version. Empty: nothing."),

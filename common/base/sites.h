@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "error.h"
 
@@ -24,6 +25,8 @@
 
 struct settings;
 
+enum site_road { SITE_ROAD_AUTO, SITE_ROAD_BROWSER, SITE_ROAD_SERVICE };
+
 struct site {
 	char *id;
 	char *name;
@@ -31,6 +34,7 @@ struct site {
 	char *login_path;
 	char *recipe; /* a file's name; "": Moodle's own form */
 	char *user_agent_suffix;
+	int64_t road; /* enum site_road */
 };
 
 bool site_id_is_valid(const char *id);

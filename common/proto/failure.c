@@ -30,6 +30,7 @@ static const struct failure table[] = {
 	{ "cookies_refused", FAILURE_RETRY, "Moodle did not keep its session cookie." },
 	{ "maintenance", FAILURE_FINAL, "Moodle is down for maintenance." },
 	{ "site_down", FAILURE_RETRY, "Moodle does not answer." },
+	{ "no_service", FAILURE_FINAL, "Moodle's web service does not answer for this account." },
 	{ "site_busy", FAILURE_RETRY, "Moodle asks us to come back later." },
 	{ "site_unknown", FAILURE_RETRY, "This Moodle is not set up here." },
 	{ "not_moodle", FAILURE_FINAL, "The configured address does not look like a Moodle site." },

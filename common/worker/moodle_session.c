@@ -17,24 +17,55 @@ static void seal_context(const char *user_id, char out[64])
 	snprintf(out, 64, "moodle %s", user_id);
 }
 
-json_t *moodle_session_cookies(struct work *w, const char *user_id, const char *sealed)
+/* What was sealed, or NULL. */
+static json_t *open_sealed(struct work *w, const char *user_id, const char *sealed)
 {
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT;
 	char context[64];
 	struct error err;
-	json_t *cookies;
 
 	seal_context(user_id, context);
 	if (vault_unseal(w->vault, context, sealed, &text, &err) < 0) {
 		log_warning("saved Moodle session unusable", "err=\"%s\"", err.text);
 		return NULL;
 	}
-	cookies = json_loads(text.data, 0, NULL);
+	return json_loads(text.data, 0, NULL);
+}
+
+static void seal(struct work *w, const json_t *cookies, const json_t *service, struct buf *out)
+{
+	json_t *both = service ? json_pack("{s:O, s:O}", "cookies", cookies, "service", service) :
+				 json_deep_copy(cookies);
+	char *text = json_dumps(both, JSON_COMPACT), context[64];
+
+	json_decref(both);
+	seal_context(w->user_id, context);
+	vault_seal(w->vault, context, text, strlen(text), out);
+	mem_wipe(text, strlen(text));
+	free(text);
+}
+
+json_t *moodle_session_cookies(struct work *w, const char *user_id, const char *sealed)
+{
+	json_t *content = open_sealed(w, user_id, sealed), *cookies;
+
+	cookies = json_is_object(content) ? json_object_get(content, "cookies") : content;
+	json_incref(cookies);
+	json_decref(content);
 	if (!json_is_array(cookies)) {
 		json_decref(cookies);
 		return NULL;
 	}
 	return cookies;
+}
+
+json_t *moodle_session_service(struct work *w, const char *sealed)
+{
+	json_t *content = open_sealed(w, w->user_id, sealed),
+	       *service = json_incref(json_object_get(content, "service"));
+
+	json_decref(content);
+	return service;
 }
 
 /* The sealed cookies as text that is the caller's, or NULL. */
@@ -95,18 +126,46 @@ int moodle_session_load(struct work *w, char **ret)
 	return *ret != NULL ? 0 : load_from_postgres(w, ret);
 }
 
-void moodle_session_forget(struct work *w, const char *sealed)
+static void forget_in_redis(struct work *w, const char *sealed)
 {
 	static const char script[] = "local v=redis.call('GET',KEYS[1])\n"
 				     "if v and string.find(v,ARGV[1],1,true) then "
 				     "return redis.call('DEL',KEYS[1]) end return 0";
-	const char *params[] = { w->user_id, sealed };
 	char key[KEY_SIZE];
 
 	key_moodle(key, w->user_id);
 	redis_call(w->redis, REDIS_MS, NULL, NULL, "EVAL", script, "1", key, sealed, NULL);
+}
+
+void moodle_session_forget(struct work *w, const char *sealed)
+{
+	const char *params[] = { w->user_id, sealed };
+
+	forget_in_redis(w, sealed);
 	pg_exec(w->pg, "DELETE FROM pensum.moodle_sessions WHERE user_id = $1 AND sealed = $2", 2,
 		params, NULL, NULL);
+}
+
+/* Redis only copies what PostgreSQL has, and is asked again when it has nothing. */
+void moodle_session_drop_service(struct work *w, const char *sealed)
+{
+	json_t *cookies = moodle_session_cookies(w, w->user_id, sealed);
+	CLEANUP(buf_done) struct buf without = BUF_INIT;
+	const char *params[] = { w->user_id, sealed, NULL };
+	struct error err;
+
+	if (cookies == NULL)
+		return;
+	seal(w, cookies, NULL, &without);
+	json_decref(cookies);
+	params[2] = without.data;
+	if (pg_exec(w->pg,
+		    "UPDATE pensum.moodle_sessions SET sealed = $3 "
+		    "WHERE user_id = $1 AND sealed = $2",
+		    3, params, NULL, &err) < 0)
+		log_warning("saved Moodle session unchanged", "err=\"%s\"", err.text);
+	else
+		forget_in_redis(w, sealed);
 }
 
 void moodle_session_done(void *moodle_session)
@@ -117,17 +176,11 @@ void moodle_session_done(void *moodle_session)
 	mem_wipe(ms->verifier, sizeof(ms->verifier));
 }
 
-void moodle_session_make(struct work *w, const json_t *cookies, const char *verifier,
-			 struct moodle_session *ms)
+void moodle_session_make(struct work *w, const json_t *cookies, const json_t *service,
+			 const char *verifier, struct moodle_session *ms)
 {
-	char context[64];
-	char *text = json_dumps(cookies, JSON_COMPACT);
-
-	seal_context(w->user_id, context);
 	ms->sealed = (struct buf)BUF_INIT;
-	vault_seal(w->vault, context, text, strlen(text), &ms->sealed);
-	mem_wipe(text, strlen(text));
-	free(text);
+	seal(w, cookies, service, &ms->sealed);
 	ms->expires_at = clock_wall_ms() / 1000 + w->settings->cache_moodle_session_s;
 	snprintf(ms->verifier, sizeof(ms->verifier), "%s", verifier);
 }

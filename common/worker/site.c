@@ -14,7 +14,7 @@
 #define UNDO_MS	 1000 /* also when the deadline is over */
 
 /* site.user_agent_suffix with our version in place of %v; "": none. */
-static void make_suffix(const struct work *w, struct buf *out)
+void site_name_us(const struct work *w, struct buf *out)
 {
 	const char *text = w->site->user_agent_suffix;
 	const char *mark = strstr(text, "%v");
@@ -45,7 +45,7 @@ int site_sign_requests(struct work *w, struct lease *l, struct deadline deadline
 	CLEANUP_FREE char *own = NULL, *ours = NULL;
 	int e;
 
-	make_suffix(w, &suffix);
+	site_name_us(w, &suffix);
 	if (suffix.len == 0)
 		return 0;
 	e = read_user_agent(l, deadline, &own, err);

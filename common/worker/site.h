@@ -10,6 +10,9 @@
 #include "page.h"
 #include "work.h"
 
+/* The suffix alone, which may be empty, appended to out: who asks without a browser. */
+void site_name_us(const struct work *w, struct buf *out);
+
 /* Each time, also for a page that was kept. */
 int site_sign_requests(struct work *w, struct lease *l, struct deadline deadline, struct error *err);
 

@@ -146,7 +146,8 @@ function publicConfig(ctx) {
 	return {
 		wwwroot: ctx.wwwroot, httpswwwroot: ctx.wwwroot, sitename: ctx.site.name, guestlogin: 1,
 		rememberusername: 2, authloginviaemail: 0, registerauth: '', forgottenpasswordurl: '',
-		authinstructions: '', authnoneenabled: 0, enablewebservices: 0, enablemobilewebservice: 0,
+		authinstructions: '', authnoneenabled: 0,
+		enablewebservices: Number(ctx.control.knobs.web_service), enablemobilewebservice: Number(ctx.control.knobs.web_service),
 		maintenanceenabled: ctx.control.knobs.maintenance ? 1 : 0, maintenancemessage: '',
 		typeoflogin: 1, launchurl: `${ctx.wwwroot}/admin/tool/mobile/launch.php`, lang: ctx.siteLang,
 		langmenu: 1, langlist: '', locale: '', tool_mobile_disabledfeatures: '', showloginform: 1,

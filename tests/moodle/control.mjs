@@ -6,7 +6,7 @@ const LOG_MAX = 20_000;
 function noCounts() {
 	return {
 		requests: 0, logins: 0, failed_logins: 0, factor_tries: 0, lists: 0, views: 0, edit_opened: 0, dashboards: 0,
-		files: 0, ajax: {}, views_by_cmid: {},
+		files: 0, ajax: {}, ws: {}, views_by_cmid: {},
 	};
 }
 
@@ -36,9 +36,12 @@ export class Control {
 			maintenance: false,
 			not_moodle: false,
 			single_session: false,
+			web_service: false,
+			dead_tokens: false,
 			login_form: true,
 			cas: false,
 			ajax_errors: {},
+			status_errors: {},
 			lock: {},
 			status: {},
 			generation: this.#initial.generation,

@@ -10,6 +10,7 @@ import { html, parseCookies, readBody, send } from './http.mjs';
 import * as login from './login.mjs';
 import { fatalPage } from './page.mjs';
 import { isLanguage } from './strings.mjs';
+import { serveRest, serveToken } from './web-service.mjs';
 
 // `open`: also for visitors who are not signed in, or stopped on the way (password change, ...).
 const ROUTES = {
@@ -34,6 +35,8 @@ const ROUTES = {
 	'/enrol/index.php': { serve: courses.enrolPage, guests: true },
 	'/mod/assign/index.php': { serve: listAssigns, open: true },
 	'/mod/assign/view.php': { serve: viewAssign, guests: true },
+	'/login/token.php': { serve: serveToken, open: true },
+	'/webservice/rest/server.php': { serve: serveRest, open: true },
 	'/lib/ajax/service.php': { serve: serveAjax, open: true },
 	'/lib/ajax/service-nologin.php': { serve: serveNoLogin, open: true },
 };

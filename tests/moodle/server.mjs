@@ -36,8 +36,11 @@
 //   rotate_sesskeys: true                   every session gets a new sesskey, once
 //   single_session: true                    a sign-in ends the student's older sessions, silently
 //   cas: true                               the sign-in page leads to the identity provider at once
+//   web_service: true                       the mobile web service is offered (web-service.mjs)
+//   dead_tokens: true                       and takes none of its tokens any more
 //   login_form: false                       sign-in through another site only: no form#login
 //   ajax_errors: {methodname: errorcode}    this ajax function fails with that errorcode
+//   status_errors: {cmid: errorcode}        the web service does not tell this assignment's state
 //   lock: {"maya": true}                    the account is locked out at sign-in
 //   status: {"maya": {"301": "submitted"}}  changes what a student has done (null: as in the data);
 //                                           also an object, like in site.json, with epochs as dates
@@ -45,7 +48,7 @@
 //   reset: true                             all knobs, counts and the request log as at the start
 // Prefixes are compared with path and query, without the base path. The state also has `counts`:
 // requests, logins, failed_logins, factor_tries, lists, views, edit_opened (must stay 0), dashboards, files,
-// ajax {method: n}, views_by_cmid {cmid: n}, sessions (alive now).
+// ajax {method: n}, ws {function: n}, views_by_cmid {cmid: n}, sessions (alive now).
 import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';

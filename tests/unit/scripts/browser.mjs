@@ -17,7 +17,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../.
 const PRELUDE = 'common/worker/scripts/moodle.js';
 // The files of each script, in the order of pensum_embed() in the workers' CMakeLists.txt.
 const SCRIPTS = {
-	signin: ['checker-worker/scripts/signin.js'],
+	signin: ['service_token', 'signin'].map((name) => `checker-worker/scripts/${name}.js`),
 	courses: ['checker-worker/scripts/courses.js'],
 	check_course: ['calendar', 'duration_dates', 'assignment_page', 'check_course'].map((name) => `checker-worker/scripts/${name}.js`),
 	assignment: ['runs', 'pictures', 'blocks', 'assignment'].map((name) => `docgen-worker/scripts/${name}.js`),

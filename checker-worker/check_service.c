@@ -1,0 +1,359 @@
+#include "check_service.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "activities.h"
+#include "assignment_state.h"
+#include "mem.h"
+#include "records.h"
+
+#define MAX_COURSES	10 /* at once */
+#define MAX_EVENTS	50 /* of one course in one request; Moodle refuses more */
+#define MAX_EVENT_PAGES 6  /* of one course */
+#define MAX_ERRORS	5  /* of one check: each costs a request */
+#define OVERVIEW_SINCE	5  /* from this version on Moodle's list of assignments names no sections */
+
+struct check {
+	struct work *w;
+	struct service *s;
+	json_t *answers;
+	const json_t *courses; /* of the whole check */
+	size_t from, count;    /* the group */
+	bool is_first, has_sections;
+	int errors;
+
+	/* the group's */
+	json_t *told;	  /* course id → mod_assign_get_assignments' course */
+	json_t *events;	  /* course id → [event] */
+	json_t *sections; /* cmid → name */
+	json_t *states;	  /* cmid → {"data"} or {"errorcode"} */
+};
+
+/* ---- helpers ---- */
+
+static void key_of(const json_t *id, char out[24])
+{
+	snprintf(out, 24, "%lld", (long long)json_integer_value(id));
+}
+
+static json_t *get_by_id(const json_t *object, const json_t *id)
+{
+	char key[24];
+
+	key_of(id, key);
+	return json_object_get(object, key);
+}
+
+static void set_by_id(json_t *object, const json_t *id, json_t *value)
+{
+	char key[24];
+
+	key_of(id, key);
+	json_object_set(object, key, value);
+}
+
+static json_t *course_id(const struct check *c, size_t i)
+{
+	return json_object_get(json_array_get(c->courses, c->from + i), "id");
+}
+
+static json_t *group_ids(const struct check *c)
+{
+	json_t *ids = json_array();
+
+	for (size_t i = 0; i < c->count; i++)
+		json_array_append(ids, course_id(c, i));
+	return ids;
+}
+
+/* arguments are taken */
+static void add_call(json_t *calls, const char *function, json_t *arguments)
+{
+	json_array_append_new(
+		calls, json_pack("{s:s, s:o}", "function", function, "arguments", arguments));
+}
+
+static enum service_end call_and_free(struct check *c, json_t *calls, json_t **ret)
+{
+	enum service_end end = service_call(c->w, c->s, calls, ret);
+
+	json_decref(calls);
+	return end;
+}
+
+/* ---- what the group's courses hold ---- */
+
+static void take_release(struct check *c, const json_t *answer)
+{
+	const char *release =
+		json_string_value(json_object_get(json_object_get(answer, "data"), "release"));
+
+	c->has_sections = release != NULL && atoi(release) < OVERVIEW_SINCE;
+}
+
+static void take_courses(struct check *c, const json_t *answer)
+{
+	json_t *course;
+	size_t i;
+
+	json_array_foreach (json_object_get(json_object_get(answer, "data"), "courses"), i, course)
+		if (json_is_array(json_object_get(course, "assignments")) &&
+		    json_array_size(json_object_get(course, "assignments")) <= RECORDS_MAX_ASSIGNMENTS)
+			set_by_id(c->told, json_object_get(course, "id"), course);
+}
+
+static void take_events(struct check *c, const json_t *answer)
+{
+	json_t *group;
+	size_t i;
+
+	json_array_foreach (json_object_get(json_object_get(answer, "data"), "groupedbycourse"), i,
+			    group)
+		set_by_id(c->events, json_object_get(group, "courseid"),
+			  json_object_get(group, "events"));
+}
+
+static json_t *event_arguments(json_t *ids)
+{
+	return json_pack("{s:o, s:i}", "courseids", ids, "limitnum", MAX_EVENTS);
+}
+
+static enum service_end ask_group(struct check *c)
+{
+	json_t *calls = json_array(), *answers = NULL;
+	enum service_end end;
+	size_t at = 0;
+
+	if (c->is_first)
+		add_call(calls, "core_webservice_get_site_info", json_object());
+	add_call(calls, "mod_assign_get_assignments",
+		 json_pack("{s:o}", "courseids", group_ids(c)));
+	/* the last, since the site may do without a calendar */
+	add_call(calls, "core_calendar_get_action_events_by_courses",
+		 event_arguments(group_ids(c)));
+	end = call_and_free(c, calls, &answers);
+	if (end != SERVICE_OK)
+		return end;
+	if (c->is_first)
+		take_release(c, json_array_get(answers, at++));
+	take_courses(c, json_array_get(answers, at++));
+	take_events(c, json_array_get(answers, at));
+	json_decref(answers);
+	c->is_first = false;
+	return SERVICE_OK;
+}
+
+/* ---- more events of a course that has many ---- */
+
+static bool is_new(const json_t *events, const json_t *event)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (events, i, one)
+		if (json_equal(json_object_get(one, "id"), json_object_get(event, "id")))
+			return false;
+	return true;
+}
+
+static enum service_end ask_more_events(struct check *c, const json_t *id, json_t *events)
+{
+	json_int_t from = 0, last;
+	size_t got = json_array_size(events), i;
+	json_t *answers, *event, *args, *calls, *page;
+
+	for (int n = 1; n < MAX_EVENT_PAGES && got >= MAX_EVENTS; n++) {
+		last = activities_last_date(events);
+		if (last <= from)
+			break;
+		from = last;
+		args = event_arguments(json_pack("[O]", id));
+		json_object_set_new(args, "timesortfrom", json_integer(from));
+		calls = json_array();
+		add_call(calls, "core_calendar_get_action_events_by_courses", args);
+		answers = NULL;
+		enum service_end end = call_and_free(c, calls, &answers);
+		if (end != SERVICE_OK)
+			return end;
+		page = json_object_get(json_object_get(json_array_get(answers, 0), "data"),
+				       "groupedbycourse");
+		page = json_object_get(json_array_get(page, 0), "events");
+		got = json_array_size(page);
+		json_array_foreach (page, i, event)
+			if (is_new(events, event))
+				json_array_append(events, event);
+		json_decref(answers);
+	}
+	return SERVICE_OK;
+}
+
+/* ---- sections and states: many questions, as many in a request as it takes ---- */
+
+/* What is asked of one course (sections) or one assignment (state). */
+static void add_questions(const struct check *c, json_t *questions)
+{
+	json_t *course, *assignment, *id;
+	const char *key;
+	size_t i;
+
+	for (i = 0; c->has_sections && i < c->count; i++) {
+		id = course_id(c, i);
+		if (json_array_size(json_object_get(get_by_id(c->told, id), "assignments")) > 0)
+			add_call(questions, "core_course_get_contents",
+				 json_pack("{s:O, s:[{s:s, s:s}, {s:s, s:s}]}", "courseid", id,
+					   "options", "name", "modname", "value", "assign", "name",
+					   "excludecontents", "value", "1"));
+	}
+	json_object_foreach (c->told, key, course) {
+		json_array_foreach (json_object_get(course, "assignments"), i, assignment) {
+			add_call(questions, "mod_assign_get_submission_status",
+				 json_pack("{s:O}", "assignid", json_object_get(assignment, "id")));
+			json_object_set(json_array_get(questions, json_array_size(questions) - 1),
+					"cmid", json_object_get(assignment, "cmid"));
+		}
+	}
+}
+
+/* Moodle's list names the sections of a course's page but the first. */
+static void take_sections(struct check *c, const json_t *answer)
+{
+	json_t *section, *module;
+	size_t i, n;
+
+	json_array_foreach (json_object_get(answer, "data"), i, section) {
+		if (json_integer_value(json_object_get(section, "section")) <= 0)
+			continue;
+		json_array_foreach (json_object_get(section, "modules"), n, module)
+			set_by_id(c->sections, json_object_get(module, "id"),
+				  json_object_get(section, "name"));
+	}
+}
+
+static void take_answer(struct check *c, const json_t *question, json_t *answer)
+{
+	json_t *cmid = json_object_get(question, "cmid");
+
+	c->errors += json_object_get(answer, "errorcode") != NULL;
+	if (cmid != NULL)
+		set_by_id(c->states, cmid, answer);
+	else
+		take_sections(c, answer);
+}
+
+/* Moodle stops behind the first error: the rest is asked again without it. */
+static enum service_end ask_all(struct check *c, const json_t *questions)
+{
+	size_t at = 0, total = json_array_size(questions);
+
+	while (at < total && c->errors <= MAX_ERRORS) {
+		json_t *calls = json_array(), *answers = NULL, *answer;
+		enum service_end end;
+		size_t i;
+
+		for (i = at; i < total && i < at + SERVICE_MAX_CALLS; i++)
+			json_array_append(calls, json_array_get(questions, i));
+		end = call_and_free(c, calls, &answers);
+		if (end != SERVICE_OK)
+			return end;
+		json_array_foreach (answers, i, answer)
+			take_answer(c, json_array_get(questions, at + i), answer);
+		i = json_array_size(answers);
+		json_decref(answers);
+		if (i == 0)
+			return SERVICE_NONE;
+		at += i;
+	}
+	return at < total ? SERVICE_NONE : SERVICE_OK;
+}
+
+/* ---- the answer ---- */
+
+static json_t *describe(const struct check *c, const json_t *assignment)
+{
+	const json_t *cmid = json_object_get(assignment, "cmid"),
+		     *state = get_by_id(c->states, cmid);
+	const char *section = json_string_value(get_by_id(c->sections, cmid)),
+		   *code = json_string_value(json_object_get(state, "errorcode"));
+	CLEANUP_FREE char *why = code ? mem_printf("Moodle answers \"%.60s\"", code) : NULL;
+
+	return assignment_state(assignment, json_object_get(state, "data"), why,
+				section ? section : "", c->s->root, c->s->time);
+}
+
+static void answer_course(struct check *c, const json_t *id)
+{
+	const json_t *course = get_by_id(c->told, id);
+	json_t *assignments, *one, *record, *answer;
+	size_t i;
+
+	if (course == NULL)
+		return;
+	assignments = json_array();
+	json_array_foreach (json_object_get(course, "assignments"), i, one) {
+		record = describe(c, one);
+		if (record == NULL) {
+			json_decref(assignments);
+			return;
+		}
+		json_array_append_new(assignments, record);
+	}
+	answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "assignments", assignments, "activities",
+			   activities_of(get_by_id(c->events, id), c->s->root));
+	set_by_id(c->answers, id, answer);
+	json_decref(answer);
+}
+
+static enum service_end check_group(struct check *c)
+{
+	json_t *questions = json_array();
+	enum service_end end = ask_group(c);
+
+	for (size_t i = 0; end == SERVICE_OK && i < c->count; i++)
+		end = ask_more_events(c, course_id(c, i), get_by_id(c->events, course_id(c, i)));
+	if (end == SERVICE_OK) {
+		add_questions(c, questions);
+		end = ask_all(c, questions);
+	}
+	for (size_t i = 0; end == SERVICE_OK && i < c->count; i++)
+		answer_course(c, course_id(c, i));
+	json_decref(questions);
+	return end;
+}
+
+static void clear_group(struct check *c)
+{
+	json_object_clear(c->told);
+	json_object_clear(c->events);
+	json_object_clear(c->sections);
+	json_object_clear(c->states);
+}
+
+enum service_end check_by_service(struct work *w, struct service *s, const json_t *courses,
+				  json_t *answers)
+{
+	struct check c = { .w = w,
+			   .s = s,
+			   .answers = answers,
+			   .courses = courses,
+			   .is_first = true,
+			   .told = json_object(),
+			   .events = json_object(),
+			   .sections = json_object(),
+			   .states = json_object() };
+	size_t total = json_array_size(courses);
+	enum service_end end = SERVICE_OK;
+
+	for (c.from = 0; end == SERVICE_OK && c.from < total; c.from += c.count) {
+		c.count = MIN(total - c.from, MAX_COURSES);
+		work_progress(w, "checking courses", (int)c.from, (int)total, "");
+		end = check_group(&c);
+		clear_group(&c);
+	}
+	json_decref(c.told);
+	json_decref(c.events);
+	json_decref(c.sections);
+	json_decref(c.states);
+	return end;
+}

@@ -1,0 +1,247 @@
+#include "service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "mem.h"
+#include "site.h"
+
+#define SERVER	     "/webservice/rest/server.php"
+#define MAX_BYTES    (8 * 1024 * 1024)
+#define REQUEST_MS   30000
+#define PATIENCE_S   5
+#define MAX_WAIT_S   600
+#define WAIT_STEP_MS 200
+
+enum service_end service_open(struct work *w, struct service *s)
+{
+	CLEANUP(buf_done) struct buf suffix = BUF_INIT;
+	struct http_options o = {
+		.root = w->site->url, .max_bytes = MAX_BYTES, .tick = work_tick, .tick_arg = w
+	};
+	struct error err;
+
+	if (w->site->road == SITE_ROAD_BROWSER)
+		return SERVICE_NONE;
+	if (moodle_session_load(w, &s->sealed) < 0)
+		return SERVICE_FAILED;
+	s->token = s->sealed ? moodle_session_service(w, s->sealed) : NULL;
+	if (json_object_get(s->token, "token") == NULL)
+		return SERVICE_NONE;
+	if (site_is_paused(w))
+		return SERVICE_FAILED;
+	site_name_us(w, &suffix);
+	o.user_agent = suffix.data;
+	if (http_open(&o, &s->http, &err) < 0) {
+		log_error("no web service", "err=\"%s\"", err.text);
+		return SERVICE_NONE;
+	}
+	s->root = w->site->url;
+	s->patience_s = PATIENCE_S;
+	return SERVICE_OK;
+}
+
+void service_close(struct service *s)
+{
+	http_close(s->http);
+	free(s->sealed);
+	json_decref(s->token);
+	*s = (struct service)SERVICE_INIT;
+}
+
+/* ---- one request ---- */
+
+static void make_form(const struct service *s, const json_t *calls, struct buf *form)
+{
+	const json_t *call;
+	char name[48];
+	size_t i;
+
+	http_form_add(form, "wstoken", json_string_value(json_object_get(s->token, "token")));
+	http_form_add(form, "wsfunction", "tool_mobile_call_external_functions");
+	http_form_add(form, "moodlewsrestformat", "json");
+	json_array_foreach (calls, i, call) {
+		CLEANUP_FREE char *args =
+			json_dumps(json_object_get(call, "arguments"), JSON_COMPACT);
+
+		snprintf(name, sizeof(name), "requests[%zu][function]", i);
+		http_form_add(form, name, json_string_value(json_object_get(call, "function")));
+		snprintf(name, sizeof(name), "requests[%zu][arguments]", i);
+		http_form_add(form, name, args);
+		snprintf(name, sizeof(name), "requests[%zu][settingfilter]", i);
+		http_form_add(form, name, "1"); /* names as pages show them */
+	}
+}
+
+static enum service_end fail_by_errno(struct work *w, int e, const struct error *err)
+{
+	log_warning("web service failed", "err=\"%s\"", err->text);
+	if (e == -EMSGSIZE || (e == -ETIMEDOUT && !deadline_is_over(w->deadline)))
+		return SERVICE_NONE;
+	work_fail(w, e == -ECANCELED ? "cancelled" : "site_down", NULL);
+	return SERVICE_FAILED;
+}
+
+/* A short wait is waited for here; what is longer is the queue's. */
+static enum service_end wait_for_site(struct work *w, struct service *s, int64_t seconds)
+{
+	struct deadline until = deadline_in(seconds * 1000);
+
+	if (seconds > s->patience_s) {
+		site_pause(w, MIN(seconds, MAX_WAIT_S));
+		work_fail(w, "site_busy", NULL);
+		return SERVICE_FAILED;
+	}
+	s->patience_s -= (int)seconds;
+	while (!deadline_is_over(until)) {
+		if (work_tick(w) != 0) {
+			work_fail(w, "cancelled", NULL);
+			return SERVICE_FAILED;
+		}
+		clock_sleep_ms(WAIT_STEP_MS);
+	}
+	return SERVICE_OK;
+}
+
+static enum service_end post(struct work *w, struct service *s, const struct buf *form,
+			     struct http_answer *a)
+{
+	enum service_end end;
+	struct error err;
+	int e;
+
+	do {
+		s->requests++;
+		e = http_post(s->http, SERVER, form,
+			      deadline_min(w->deadline, deadline_in(REQUEST_MS)), a, &err);
+		if (e < 0)
+			return fail_by_errno(w, e, &err);
+		s->bytes += (long long)a->body.len;
+		s->time = a->time;
+		if ((a->status != 429 && a->status != 503) || a->retry_after_s == 0)
+			return SERVICE_OK;
+		end = wait_for_site(w, s, a->retry_after_s);
+	} while (end == SERVICE_OK);
+	return end;
+}
+
+/* ---- its answer ---- */
+
+static bool is_one_of(const char *word, const char *const words[], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(words[i], word) == 0)
+			return true;
+	return false;
+}
+
+/* Not for this token, now or later: the next sign-in asks for one again. */
+static enum service_end drop_token(struct work *w, struct service *s, const char *why)
+{
+	log_info("web service not for this student", "why=%s", why);
+	moodle_session_drop_service(w, s->sealed);
+	return SERVICE_NONE;
+}
+
+static enum service_end judge_error(struct work *w, struct service *s, const char *code)
+{
+	static const char *const dead[] = { "invalidtoken",	     "accessexception",
+					    "invalidtimedtoken",     "servicenotavailable",
+					    "invalidiptoken",	     "enablewsdescription",
+					    "usernotconfirmed",	     "wsaccessuserdeleted",
+					    "wsaccessusersuspended", "wsaccessuserunconfirmed",
+					    "wsaccessusernologin" };
+
+	if (is_one_of(code, dead, ARRAY_LEN(dead)))
+		return drop_token(w, s, "token");
+	log_info("web service does not answer this", "code=\"%.40s\"", code);
+	return SERVICE_NONE;
+}
+
+static enum service_end judge_status(struct work *w, struct service *s, long status)
+{
+	if (status == 200)
+		return SERVICE_OK;
+	return status == 403 || status == 404 ? drop_token(w, s, "http") : SERVICE_NONE;
+}
+
+static json_t *load_inner(const json_t *text)
+{
+	const char *inner = json_string_value(text);
+
+	return inner ? json_loads(inner, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+/* {"error":false, "data":"<JSON>"} or {"error":true, "exception":"<JSON>"} */
+static json_t *open_response(const json_t *response)
+{
+	json_t *value, *code, *opened;
+
+	if (!json_is_true(json_object_get(response, "error"))) {
+		value = load_inner(json_object_get(response, "data"));
+		return value ? json_pack("{s:o}", "data", value) : NULL;
+	}
+	value = load_inner(json_object_get(response, "exception"));
+	code = json_object_get(value, "errorcode");
+	opened = json_pack("{s:s}", "errorcode",
+			   json_is_string(code) ? json_string_value(code) : "unknown");
+	json_decref(value);
+	return opened;
+}
+
+static enum service_end open_answer(struct work *w, struct service *s, const struct buf *body,
+				    size_t most, json_t **ret)
+{
+	json_t *root = json_loadb(body->data, body->len, 0, NULL), *list = json_array(), *one;
+	const json_t *code = json_object_get(root, "errorcode"),
+		     *responses = json_object_get(root, "responses");
+	enum service_end end = SERVICE_NONE;
+	size_t i;
+
+	if (json_is_string(code)) {
+		end = judge_error(w, s, json_string_value(code));
+	} else if (json_is_array(responses) && json_array_size(responses) <= most) {
+		end = SERVICE_OK;
+		json_array_foreach (responses, i, one)
+			if (json_array_append_new(list, open_response(one)) < 0)
+				end = SERVICE_NONE;
+	}
+	json_decref(root);
+	if (end == SERVICE_OK)
+		*ret = list;
+	else
+		json_decref(list);
+	return end;
+}
+
+enum service_end service_call(struct work *w, struct service *s, const json_t *calls, json_t **ret)
+{
+	CLEANUP(http_answer_done) struct http_answer a = HTTP_ANSWER_INIT;
+	CLEANUP(buf_wipe) struct buf form = BUF_INIT;
+	enum service_end end;
+
+	make_form(s, calls, &form);
+	end = post(w, s, &form, &a);
+	if (end == SERVICE_OK)
+		end = judge_status(w, s, a.status);
+	if (end == SERVICE_OK)
+		end = open_answer(w, s, &a.body, json_array_size(calls), ret);
+	return end;
+}
+
+int service_allow_browser(struct work *w)
+{
+	return w->site->road == SITE_ROAD_SERVICE ? work_fail(w, "no_service", NULL) : 0;
+}
+
+void service_tell_cost(struct work *w, const struct service *s, long long requests, long long bytes)
+{
+	requests += s->requests;
+	bytes += s->bytes;
+	json_object_set_new(w->result, "requests", json_integer(requests));
+	json_object_set_new(w->result, "bytes", json_integer(bytes));
+	log_info("Moodle asked", "requests=%lld bytes=%lld by_service=%lld", requests, bytes,
+		 s->requests);
+}

@@ -1,0 +1,239 @@
+// Checks and course lists by Moodle's mobile web service, without a browser, and in a browser: the same
+// student, the same records, and each road's own way of ending.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { generations } from '../moodle/generations.mjs';
+import { PASSWORD, siteOfStates } from '../moodle/states.mjs';
+import { JobFailure } from '../support/pensum.mjs';
+import { startSystem } from '../support/system.mjs';
+
+const COURSE = 100;
+const HIDDEN_COURSE = 300; // enrolled, but not to be seen now
+let system;
+let site;
+let p;
+
+before(async () => {
+	site = siteOfStates({ courses: 2 });
+	site.data.courses.push({ id: HIDDEN_COURSE, fullname: 'Hidden', shortname: 'H', visible: false, members: ['maya'], assignments: [] });
+	Object.assign(site.data.courses[1], { fullname: 'R&D &amp; <i>more</i> 課題 &eacute;', favourite_of: ['maya'], hidden_by: ['maya'], startdate: '+9d' });
+	system = await startSystem({ moodle: { data: site.data } });
+});
+after(async () => {
+	p?.close();
+	await system?.stop();
+});
+
+const sql = (text) => system.postgres.query(text);
+const counts = () => system.moodle.state().counts;
+const courses = () => sql('SELECT courses FROM pensum.course_lists').then(([[text]]) => JSON.parse(text));
+
+// A new sign-in with nothing kept of the one before.
+async function signIn({ service, ...knobs }) {
+	p?.close();
+	await sql('DELETE FROM pensum.moodle_sessions');
+	await sql('DELETE FROM pensum.assignments');
+	await sql('DELETE FROM pensum.activities');
+	for (const key of await system.redis.command('KEYS', 'pensum:*:????????????????????????????????')) await system.redis.command('DEL', key);
+	system.moodle.control({ reset: true, web_service: service, ...knobs });
+	p = system.client({ limitMs: 60_000 });
+	await p.signIn('maya', PASSWORD);
+}
+
+async function check(ids = [COURSE]) {
+	await sql('DELETE FROM pensum.jobs'); // the same order a moment later is the same job
+	const job = await p.check(ids);
+	const { courses: checked } = await p.call('GET', '/api/v1/assignments');
+	return { job, checked: checked.filter((one) => ids.includes(one.id)) };
+}
+
+const isInBrowser = () => counts().lists > 0;
+
+// What only one road sees: the texts of dates and, of what is settled up to 4.5, whether it had one; the
+// section of what is not on the course's page.
+function alike(assignment, other) {
+	const { due, due_text: text, reason, section, ...rest } = assignment;
+	return {
+		...rest, reason: reason.replace(/^It opens later.*/, 'It opens later'),
+		due: due === null || other.due === null ? null : due, section: section && other.section,
+	};
+}
+
+function compare(byService, inBrowser) {
+	const other = new Map(inBrowser.assignments.map((one) => [one.id, one]));
+	const mine = new Map(byService.assignments.map((one) => [one.id, one]));
+	assert.deepEqual([...mine.keys()].sort(), [...other.keys()].sort());
+	for (const [id, one] of mine) {
+		assert.deepEqual(alike(one, other.get(id)), alike(other.get(id), one), one.name);
+		const isDueHidden = other.get(id).due === null && one.due !== null;
+		assert.ok(!isDueHidden || other.get(id).handin === 'done', `${one.name}: due`);
+		assert.ok(one.section === other.get(id).section || one.name === 'not on the course\'s page', `${one.name}: section`);
+	}
+	assert.deepEqual(byService.activities, inBrowser.activities);
+}
+
+function compareTruth({ assignments }) {
+	const found = new Map(assignments.map((one) => [one.id, one]));
+	for (const [cmid, { name, status, handin, pending, due }] of site.truth.get(COURSE)) {
+		const one = found.get(cmid);
+		const is = [one?.status, one?.handin, one?.pending, one?.due ? Date.parse(one.due) / 1000 : null];
+		assert.deepEqual(is, [status, handin, pending, due], name);
+	}
+	assert.equal(found.size, site.truth.get(COURSE).size);
+}
+
+for (const generation of generations) {
+	test(`Moodle ${generation} is told alike by both roads, and as it is`, async () => {
+		await signIn({ service: true, generation });
+		const byService = await check();
+		await p.refreshCourses();
+		const listed = await courses();
+		const { ws, lists, views } = counts();
+		assert.deepEqual([lists, views], [0, 0], 'no page of the site was read');
+		const states = site.truth.get(COURSE).size;
+		assert.equal(ws.mod_assign_get_submission_status, states);
+		assert.equal(byService.job.result.requests, 1 + Math.ceil((states + (generation === '5.0' ? 0 : 1)) / 50));
+		assert.equal(ws.requests, byService.job.result.requests + 1, 'and one for the course list');
+		compareTruth(byService.checked[0]);
+
+		await signIn({ service: false, generation });
+		const inBrowser = await check();
+		await p.refreshCourses();
+		assert.ok(isInBrowser());
+		assert.deepEqual(counts().ws, {}, 'what is not offered is not asked for');
+		compare(byService.checked[0], inBrowser.checked[0]);
+		assert.deepEqual(listed, await courses());
+	});
+}
+
+test('a state that is not told is "could not be checked", and the rest arrives', async () => {
+	await signIn({ service: true });
+	system.moodle.control({ status_errors: { 10003: 'somethingwrong' } });
+	const { checked: [course] } = await check();
+	const { status, pending, handin, reason } = course.assignments.find((one) => one.id === 10003);
+	assert.deepEqual([status, pending, handin], ['unknown', null, 'unknown']);
+	assert.equal(reason, 'could not be checked: Moodle answers "somethingwrong"');
+	assert.equal(course.assignments.filter((one) => one.pending === null).length, 1);
+	assert.ok(!isInBrowser());
+});
+
+describe('the road is left', () => {
+	test('a token that Moodle does not take any more is forgotten, and the browser goes on', async () => {
+		await signIn({ service: true });
+		system.moodle.control({ dead_tokens: true });
+		compareSize(await check());
+		assert.ok(isInBrowser());
+		assert.equal(counts().ws.requests, 1);
+		compareSize(await check());
+		assert.equal(counts().ws.requests, 1, 'it is not tried again');
+	});
+
+	test('a course that the service does not tell is read in a browser, and says why', async () => {
+		await signIn({ service: true });
+		const user = (await sql('SELECT id FROM pensum.users'))[0][0];
+		await sql(`UPDATE pensum.course_lists SET courses = courses || '[{"id": ${HIDDEN_COURSE}, "name": "Hidden"}]' WHERE user_id = '${user}'`);
+		await system.redis.command('DEL', `pensum:courses:${user}`);
+		const { checked } = await check([COURSE, HIDDEN_COURSE]);
+		assert.equal(checked.find((one) => one.id === HIDDEN_COURSE).failure.code, 'course_hidden');
+		compareTruth(checked.find((one) => one.id === COURSE));
+		const lists = system.moodle.requests.filter(({ path }) => path.startsWith('/mod/assign/index.php'));
+		assert.deepEqual(lists.map(({ path }) => path), [`/mod/assign/index.php?id=${HIDDEN_COURSE}`]);
+	});
+
+	test('a function that is not offered is no failure', async () => {
+		await signIn({ service: true });
+		system.moodle.control({ ajax_errors: { mod_assign_get_assignments: 'accessexception' } });
+		compareSize(await check());
+		assert.ok(isInBrowser());
+	});
+
+	test('sections that are not told cost nothing else', async () => {
+		await signIn({ service: true });
+		system.moodle.control({ ajax_errors: { core_course_get_contents: 'somethingwrong' } });
+		const { checked: [course] } = await check();
+		assert.deepEqual(new Set(course.assignments.map((one) => one.section)), new Set(['']));
+		compareTruth(course);
+		assert.ok(!isInBrowser());
+	});
+
+	for (const [name, failure] of [
+		['a page instead of an answer', { status: 200, body: '<h1>Hello</h1>' }],
+		['a redirect to another host', { status: 302, headers: { location: 'http://127.0.0.1:9/webservice/rest/server.php' } }],
+		['an error of the server', { status: 500 }],
+		['half an answer', { status: 200, body: '{"responses":[{"error":false,"data":"{\\"courses\\":' }],
+		['an answer of another shape', { status: 200, body: '{"responses":[1,{"error":false},null]}' }],
+		['more than is taken', { status: 200, body: 'x'.repeat(9 << 20) }],
+	]) {
+		test(`${name}: the browser goes on`, async () => {
+			await signIn({ service: true });
+			system.moodle.control({ fail: [{ path_prefix: '/webservice/', ...failure }] });
+			compareSize(await check());
+			assert.ok(isInBrowser());
+		});
+	}
+});
+
+function compareSize({ checked: [course] }) {
+	assert.equal(course.assignments.length, site.truth.get(COURSE).size);
+}
+
+test('a site that asks to be left alone is, whichever road is taken', async () => {
+	await signIn({ service: true });
+	system.moodle.control({ fail: [{ path_prefix: '/webservice/', status: 429, headers: { 'Retry-After': '60' } }] });
+	await sql('DELETE FROM pensum.jobs');
+	const { job } = await p.call('POST', '/api/v1/checks', { courses: [COURSE] });
+	await waitFor(async () => (await sql(`SELECT failure_code FROM pensum.jobs WHERE id = '${job.id}'`))[0][0] === 'site_busy');
+	const [key] = await system.redis.command('KEYS', 'pensum:pause*');
+	const pause = Number(await system.redis.command('TTL', key));
+	assert.ok(pause > 0 && pause <= 60, String(pause));
+	const { requests } = counts();
+	const [[seconds]] = await sql(`SELECT extract(epoch FROM run_at - now()) FROM pensum.jobs WHERE id = '${job.id}'`);
+	assert.ok(Number(seconds) > 30, String(seconds));
+	assert.equal(counts().requests, requests);
+	await p.call('DELETE', `/api/v1/jobs/${job.id}`);
+	await system.redis.command('DEL', key);
+});
+
+async function waitFor(isSo) {
+	for (const until = Date.now() + 30_000; Date.now() < until;) {
+		if (await isSo()) return;
+		await new Promise((resolve) => { setTimeout(resolve, 50); });
+	}
+	assert.fail('not within 30 s');
+}
+
+test('a short Retry-After is waited for in place', async () => {
+	await signIn({ service: true });
+	system.moodle.control({ fail: [{ path_prefix: '/webservice/', status: 503, times: 1, headers: { 'Retry-After': '1' } }] });
+	compareTruth((await check()).checked[0]);
+	assert.ok(!isInBrowser());
+});
+
+test('a wrong password gets no token, and the token is nowhere in the clear', async () => {
+	await signIn({ service: true });
+	const { token } = system.moodle.site.users.get('maya');
+	assert.match(token, /^[0-9a-f]{32}$/);
+	assert.equal(counts().ws.token, 1);
+	await check();
+	const rows = await sql('SELECT sealed FROM pensum.moodle_sessions');
+	const keys = await system.redis.command('KEYS', '*');
+	const values = await Promise.all([].concat(keys).map((key) => system.redis.command('DUMP', key)));
+	const jobs = await sql('SELECT j::text FROM pensum.jobs j');
+	for (const text of [JSON.stringify(rows), JSON.stringify(jobs), values.map(String).join('\n'), system.logText()]) {
+		assert.ok(!text.includes(token) && !text.includes(PASSWORD));
+	}
+	assert.ok(!system.moodle.requests.some(({ path }) => path.includes(token)), 'and in no address');
+
+	const stranger = system.client({ limitMs: 30_000 });
+	await assert.rejects(stranger.signIn('maya', 'wrong one'), (e) => e instanceof JobFailure && e.code === 'wrong_password');
+	assert.equal(counts().ws.token, 1, 'the form has refused it before');
+	stranger.close();
+});
+
+test('a dead Moodle session does not stop what the token can do', async () => {
+	await signIn({ service: true });
+	system.moodle.control({ expire_sessions: true });
+	compareTruth((await check()).checked[0]);
+	system.moodle.control({ dead_tokens: true });
+	await assert.rejects(check(), (e) => e instanceof JobFailure && e.code === 'session_dead');
+});
