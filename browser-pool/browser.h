@@ -62,6 +62,7 @@ struct browser {
 	struct remains *remains;
 
 	bool made_context; /* ever: its start was a success */
+	bool holds_popups; /* popups.h */
 	int64_t started_ms, draining_ms, dying_ms;
 	unsigned served; /* leases so far */
 	struct canary canary;

@@ -10,6 +10,7 @@
 #include "mem.h"
 #include "page_process.h"
 #include "pool.h"
+#include "popups.h"
 #include "remains.h"
 #include "timer.h"
 
@@ -154,6 +155,7 @@ static void forget_client(struct context *c)
 		if (call.fn != NULL)
 			call.fn(call.arg, NULL, "the lease is over");
 	calls_forget_arg(c->browser->calls, c);
+	popups_update(c);
 	sessions_end(c);
 }
 

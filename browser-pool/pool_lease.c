@@ -13,6 +13,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pool.h"
+#include "popups.h"
 #include "tenant.h"
 #include "text.h"
 #include "timer.h"
@@ -319,6 +320,8 @@ static void take_for_session(struct pool_lease *l, struct session *s, const stru
 		pool_lease_deny(l, session_client_name(s), m, &err);
 	else
 		pass_on(s, m);
+	if (cdpmsg_method_is(m, "Runtime.runIfWaitingForDebugger"))
+		popups_release(l->context, s->target);
 }
 
 static void take_cdp(struct pool_lease *l, const struct cdpmsg *m)

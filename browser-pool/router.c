@@ -9,6 +9,7 @@
 #include "mem.h"
 #include "page_process.h"
 #include "pool.h"
+#include "popups.h"
 #include "vbrowser.h"
 #include "watchdog.h"
 
@@ -134,6 +135,7 @@ static const struct {
 	{ "Target.targetInfoChanged", on_changed },
 	{ "Target.targetDestroyed", on_destroyed },
 	{ "Target.targetCrashed", on_crashed },
+	{ "Target.attachedToTarget", popups_take_attached },
 };
 
 static void take_root_event(struct browser *b, const struct cdpmsg *m)

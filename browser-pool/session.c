@@ -88,6 +88,19 @@ static bool is_browser_target(json_t *params)
 	return true;
 }
 
+/* One that the pool holds says so, although this session does not. */
+static void note_target(struct session *s, json_t *info, json_t *params)
+{
+	const char *id = json_string_value(json_object_get(info, "targetId"));
+	const struct target *t = id ? targets_find(s->context, id) : NULL;
+
+	if (t == NULL)
+		return;
+	memcpy(s->target, t->id, sizeof(s->target));
+	if (t->held[0] != '\0')
+		json_object_set_new(params, "waitingForDebugger", json_true());
+}
+
 static void take_attached(struct session *s, json_t *params)
 {
 	struct context *c = s->context;
@@ -107,6 +120,7 @@ static void take_attached(struct session *s, json_t *params)
 	snprintf(child->real, sizeof(child->real), "%s", real);
 	snprintf(child->name, sizeof(child->name), "s%u", ++c->last_session);
 	child->is_browser = s->is_browser && is_browser_target(params);
+	note_target(child, json_object_get(params, "targetInfo"), params);
 	TAILQ_INSERT_TAIL(&c->sessions, child, link);
 	c->session_count++;
 	json_object_set_new(params, "sessionId", json_string(child->name));

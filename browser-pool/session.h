@@ -31,6 +31,7 @@ struct session {
 	struct session *parent; /* NULL for the root */
 	char real[CDP_NAME_SIZE];
 	char name[CDP_SESSION_NAME]; /* "s1"; "" for the root */
+	char target[CDP_NAME_SIZE];  /* what it is attached to; "" for the root */
 	bool is_browser;	     /* what is sent on it is for vbrowser.h */
 };
 

@@ -24,6 +24,7 @@ struct target {
 	bool is_page;
 	bool by_page; /* a page made it by itself */
 	char id[CDP_NAME_SIZE];
+	char held[CDP_NAME_SIZE]; /* popups.h: the session that holds it, or "" */
 };
 
 TAILQ_HEAD(target_list, target);

@@ -14,7 +14,8 @@
  *	pages		none at first: the first Target.createTarget gives the page that was lent;
  *			CONTEXT_MAX_PAGES at a time
  *	auto-attach	to pages, tabs and shared and service workers of the context, as they come;
- *			they are not stopped at their start, and say so (waitingForDebugger)
+ *			of these popups alone are stopped at their start (popups.h), and all say
+ *			which (waitingForDebugger)
  *	downloads, windows, permissions: none
  *
  * It lives from the lend to the end of the lease's memory.
@@ -22,6 +23,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "cdpmsg.h"
 
@@ -34,6 +36,9 @@ void vbrowser_free(struct vbrowser *v);
 
 /* A message of the client on a session that is all of the browser. */
 void vbrowser_take_message(struct vbrowser *v, struct session *s, const struct cdpmsg *m);
+
+/* It wants new pages to wait until it has attached to them. */
+bool vbrowser_wants_to_wait(const struct vbrowser *v);
 
 /* Chromium's word on a target of the context; info is its targetInfo. */
 void vbrowser_note_created(struct vbrowser *v, json_t *info);

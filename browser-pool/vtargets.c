@@ -7,6 +7,7 @@
 #include "filter.h"
 #include "mem.h"
 #include "pool_lease.h"
+#include "popups.h"
 #include "vbrowser.h"
 
 const char *vtargets_text_of(json_t *object, const char *member)
@@ -65,6 +66,11 @@ static void set_wish(struct wish *wish, json_t *params, const char *member)
 	json_decref(wish->filter);
 	wish->on = json_is_true(json_object_get(params, member));
 	wish->filter = json_is_array(filter) ? json_incref(filter) : NULL;
+}
+
+bool vbrowser_wants_to_wait(const struct vbrowser *v)
+{
+	return v->waits && is_wished(&v->attach, "page");
 }
 
 /* Others are children of pages, and attached to through them. */
@@ -299,6 +305,8 @@ int vtargets_set_auto_attach(const struct vcall *call, json_t *params, struct er
 	if (!json_is_true(json_object_get(params, "flatten")))
 		return error_set(err, -EPERM, "pool: only flat sessions");
 	set_wish(&call->v->attach, params, "autoAttach");
+	call->v->waits = json_is_true(json_object_get(params, "waitForDebuggerOnStart"));
+	popups_update(call->v->context);
 	list_targets(call, on_attach_list);
 	return 0;
 }

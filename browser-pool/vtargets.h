@@ -28,6 +28,7 @@ struct vbrowser {
 	bool shown;	   /* the client knows the page that was lent */
 	bool context_made; /* createBrowserContext was answered */
 	struct wish discover, attach;
+	bool waits; /* for its new pages to be attached before they run */
 };
 
 /* One method: 0 when it was or will be answered, or -errno with the sentence for the client. */

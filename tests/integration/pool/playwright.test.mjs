@@ -109,6 +109,17 @@ test('a service worker', { skip }, async () => {
 	assert.equal(await worker.evaluate(() => self.kind), 'service');
 });
 
+test('a popup has what was prepared for it before its first script', { skip }, async () => {
+	await context.addInitScript(() => { window.prepared = true; });
+	await page.goto(`${url}/`);
+	const coming = page.waitForEvent('popup');
+	await page.evaluate(() => { window.open('/first'); });
+	const popup = await coming;
+	await popup.waitForLoadState();
+	assert.equal(await popup.title(), 'prepared');
+	await popup.close();
+});
+
 test('a popup', { skip }, async () => {
 	await page.goto(`${url}/popup`);
 	const coming = page.waitForEvent('popup');

@@ -12,6 +12,7 @@ const pages = {
 	'/frame': html('<title>outer</title><iframe src=/inner name=inner></iframe>'),
 	'/inner': html('<p id=inside>inside</p>'),
 	'/popup': html('<title>opener</title><button id=open onclick="window.open(\'/next\')">open</button>'),
+	'/first': html('<title>first</title><script>document.title = window.prepared ? "prepared" : "missed"</script>'),
 	'/talk': html('<title>talk</title><script>console.log("said", 42); console.error("bad")</script>'),
 	'/fetches': html('<title>fetches</title><script>fetch("/data").then((r) => r.text()).then((t) => (document.title = t))</script>'),
 	'/data': ['text/plain', 'real data'],
