@@ -224,14 +224,16 @@ test('a link that no calendar reads any more ends, and so does what was due long
 	assert.equal((await readFeed(kept)).events.length, 1, 'without the old entry');
 });
 
-test('a link is nowhere but in its answer: not in the log, the database, or Redis', options, async () => {
+test('a link is nowhere but in its answer: not in the log, the metrics, the database, or Redis', options, async () => {
 	const tokens = links.map((link) => link.slice(-47, -4));
 	assert.ok(tokens.length > 8);
 	const dump = (await run('pg_dump', ['-h', world.postgres.folder, '-U', 'postgres', 'pensum'])).stdout;
 	assert.ok(dump.includes('calendar_entries'));
 	const logs = world.daemons.map((daemon) => daemon.text()).join('\n');
+	const metrics = await (await fetch(`${world.adminUrl}/metrics`)).text();
+	assert.match(metrics, /route="\/calendar\/\{token\}\.ics"/);
 	const keys = await world.redis.command('KEYS', '*');
 	for (const token of tokens) {
-		assert.ok(![dump, logs, keys.join('\n')].some((text) => text.includes(token)));
+		assert.ok(![dump, logs, metrics, keys.join('\n')].some((text) => text.includes(token)));
 	}
 });
