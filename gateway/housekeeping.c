@@ -37,6 +37,7 @@ enum duty_kind {
 	DUTY_SIGNINS,
 	DUTY_PURGE,
 	DUTY_AUDIT,
+	DUTY_SITES,
 	DUTY_COUNT
 };
 
@@ -266,6 +267,31 @@ static void run_audit(struct duty *d)
 		   ARRAY_LEN(params), params, audit_purged);
 }
 
+/* ---- the sites' limits ---- */
+
+static void sites_told(const struct pgloop_result *rows, const struct error *err, void *arg)
+{
+	duty_answered(arg, rows, err);
+}
+
+/* Those who claim jobs go by what the record has of our settings. */
+static void run_sites(struct duty *d)
+{
+	const struct settings *s = d->h->g->settings;
+	CLEANUP_FREE char *text = NULL;
+	const char *params[1];
+	json_t *limits = json_object();
+
+	for (size_t i = 0; i < sites_count(s); i++)
+		if (sites_at(s, i)->max_running > 0)
+			json_object_set_new(limits, sites_at(s, i)->id,
+					    json_integer(sites_at(s, i)->max_running));
+	text = json_dumps(limits, JSON_COMPACT);
+	json_decref(limits);
+	params[0] = text;
+	duty_query(d, "SELECT pensum.sites_set($1::jsonb)", ARRAY_LEN(params), params, sites_told);
+}
+
 /* ---- life ---- */
 
 static void on_time(evutil_socket_t fd, short what, void *arg)
@@ -288,6 +314,7 @@ struct housekeeping *housekeeping_start(struct gateway *g)
 				   .every_ms = PURGE_EVERY_MS },
 		[DUTY_PURGE] = { .name = "purge", .run_fn = run_purge, .every_ms = PURGE_EVERY_MS },
 		[DUTY_AUDIT] = { .name = "audit", .run_fn = run_audit, .every_ms = PURGE_EVERY_MS },
+		[DUTY_SITES] = { .name = "sites", .run_fn = run_sites, .every_ms = PURGE_EVERY_MS },
 	};
 	struct housekeeping *h = mem_zalloc(sizeof(*h));
 
@@ -301,7 +328,7 @@ struct housekeeping *housekeeping_start(struct gateway *g)
 		if (d->run_fn == NULL)
 			continue;
 		d->timer = event_new(g->base, -1, 0, on_time, d);
-		plan(d, MIN(d->every_ms, FIRST_MS));
+		plan(d, i == DUTY_SITES ? 0 : MIN(d->every_ms, FIRST_MS));
 	}
 	return h;
 }

@@ -41,6 +41,9 @@ const struct setting settings_table[] = {
 	TEXT("site.user_agent_suffix", site.user_agent_suffix, "Pensum/%v",
 	     "Stands behind the browser's own User-Agent, so that the site knows who asks; %v is our "
 	     "version. Empty: nothing."),
+	INT("site.max_running", site.max_running, "8", 0, 1000,
+	    "Jobs that may visit the site at one time, of all its students, over all workers and hosts; "
+	    "0: no limit."),
 	TEXT("sites.dir", sites_dir, SITES_DEFAULT_DIR,
 	     "Folder of further Moodle sites, a file ID.conf each (ID: 1 to 32 of a-z, 0-9 and -) with "
 	     "the keys of site.*: name = ..., url = .... May be absent; empty: none."),

@@ -35,6 +35,7 @@ struct site {
 	char *recipe; /* a file's name; "": Moodle's own form */
 	char *user_agent_suffix;
 	int64_t road; /* enum site_road */
+	int64_t max_running;
 };
 
 bool site_id_is_valid(const char *id);

@@ -24,8 +24,8 @@ let folder, there, system, a, b;
 before(async () => {
 	folder = temporaryFolder('pensum-sites-');
 	there = await startMoodle({ data: ELSEWHERE });
-	fs.writeFileSync(path.join(folder.path, 'poly.conf'), `# the other one\nname = Polytechnic\nurl = ${there.url}\n`);
-	system = await startSystem({ settings: { 'sites.dir': folder.path } });
+	fs.writeFileSync(path.join(folder.path, 'poly.conf'), `# the other one\nname = Polytechnic\nurl = ${there.url}\nmax_running = 1\n`);
+	system = await startSystem({ settings: { 'sites.dir': folder.path, 'checker.slots': 4 } });
 	a = system.client({ limitMs: 60_000 });
 	b = system.client({ limitMs: 60_000 });
 });
@@ -115,6 +115,23 @@ test('one site\'s wish to be left alone is not the other\'s', async () => {
 	await b.call('DELETE', `/api/v1/jobs/${job.id}`);
 	await system.redis.command('DEL', 'pensum:pause:poly');
 	there.control({ reset: true });
+});
+
+test('of a site no more jobs run than its file allows, and of the other as many as it wants', async () => {
+	await until('the record has the limits', async () => await one(`SELECT string_agg(id || max_running, ' ' ORDER BY id) FROM pensum.sites`)
+		=== 'default8 poly1');
+	for (const moodle of [there, system.moodle]) moodle.control({ latency_ms: 150 });
+	for (const p of [a, b]) {
+		for (let i = 0; i < 3; i++) await p.call('POST', '/api/v1/checks', { courses: [11] }, { 'Idempotency-Key': `many-${i}` });
+	}
+	const most = { default: 0, poly: 0 };
+	await until('all have ended', async () => {
+		for (const [site, n] of await system.postgres.query(`SELECT site, count(*) FROM pensum.jobs WHERE state = 'running' GROUP BY site`))
+			most[site] = Math.max(most[site], Number(n));
+		return await one('SELECT count(*) FROM pensum.jobs WHERE finished_at IS NULL') === '0';
+	}, 60_000, 20);
+	assert.deepEqual([most.poly, most.default > 1], [1, true], JSON.stringify(most));
+	for (const moodle of [there, system.moodle]) moodle.control({ reset: true });
 });
 
 test('a job of a site that the worker does not know says so, and is tried elsewhere', async () => {

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { startPostgres } from '../support/postgres.mjs';
+import { until } from '../support/process.mjs';
 
 let pg, made;
 
@@ -183,4 +184,63 @@ test('statistics from when nothing was queued do not make the next turn read eve
 		SELECT * FROM pensum.jobs_in_turn('checker', 4, true, 64)`);
 	const buffers = JSON.parse(plan[0][0])[0].Plan['Shared Hit Blocks'];
 	assert.ok(buffers < 100_000, `${buffers} blocks were looked at`);
+});
+
+// ---- a site's limit ----
+
+const ofSite = (site, user) => pg.query(`UPDATE pensum.jobs SET site = '${site}' WHERE user_id = '${user}'`);
+const limit = (limits) => pg.query(`SELECT pensum.sites_set('${JSON.stringify(limits)}')`);
+const runningAt = async (site) => Number((await pg.query(`SELECT count(*) FROM pensum.jobs WHERE state = 'running' AND site = '${site}'`))[0][0]);
+
+test('of one site no more jobs run than it is to bear, whoever\'s they are', async (t) => {
+	t.after(() => limit({}));
+	await slots(20);
+	await limit({ busy: 3 });
+	for (const user of ['a', 'b', 'c', 'd', 'e']) {
+		await add(user, 2);
+		await ofSite('busy', user);
+	}
+	const bells = await ring();
+	assert.equal(bells.length, 3, 'no more are rung than may run');
+	for (const [id] of bells) assert.equal((await claim(id)).length, 1);
+	assert.deepEqual(await ring(), []);
+	assert.equal(await next(), undefined, 'without a bell, too');
+
+	const [[waiting]] = await pg.query(`UPDATE pensum.jobs SET rung_at = now() WHERE id = (SELECT min(id) FROM pensum.jobs WHERE state = 'queued') RETURNING id`);
+	assert.deepEqual(await claim(waiting), [], 'nor when a bell comes all the same');
+	assert.deepEqual(await pg.query(`SELECT state, attempt, rung_at IS NULL FROM pensum.jobs WHERE id = '${waiting}'`), [['queued', '0', 't']]);
+
+	await finish(await owner(bells[0][0]));
+	assert.equal((await ring()).length, 1, 'an end makes room for one');
+	await limit({});
+	assert.equal((await ring()).length, 6, 'and no limit for all');
+});
+
+test('a site that is full does not hold up another one', async (t) => {
+	t.after(() => limit({}));
+	await slots(20);
+	await limit({ busy: 1, quiet: 5 });
+	for (let i = 0; i < 90; i++) await add(`u${i}`, 1, { ago: 600 });
+	await pg.query(`UPDATE pensum.jobs SET site = 'busy'`);
+	await add('late');
+	await ofSite('quiet', 'late');
+	const users = await Promise.all((await ring()).map(([id]) => owner(id)));
+	assert.equal(users.length, 2);
+	assert.ok(users.includes('late'));
+	assert.equal(await next(), 'u0');
+	assert.equal(await next(), 'late');
+});
+
+test('of two claims at the same moment only one takes a site\'s last room', async (t) => {
+	t.after(() => limit({}));
+	await limit({ busy: 1 });
+	await add('a');
+	await add('b');
+	await pg.query(`UPDATE pensum.jobs SET site = 'busy'`);
+	const [first, second] = (await pg.query('SELECT id FROM pensum.jobs ORDER BY id')).map(([id]) => id);
+	const begun = pg.query(`SELECT pensum.job_claim('${first}', 0, 'h:checker:0', 4); SELECT pg_sleep(1)`); // one transaction
+	await until('the first has claimed', async () => (await pg.query(`SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'`))[0][0] === '1');
+	assert.deepEqual(await claim(second), []);
+	await begun;
+	assert.equal(await runningAt('busy'), 1);
 });
