@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "courses.h"
+#include "flight.h"
 #include "log.h"
 #include "mem.h"
 #include "moodle.h"
@@ -23,6 +24,8 @@ struct signin {
 	json_t *user;	      /* {"id","fullname"} */
 	struct moodle_session session;
 	struct course_list courses;
+	struct flight flight;
+	char verifier[VAULT_VERIFIER_MAX]; /* of the password that Moodle was asked about; "": of none */
 };
 
 static void signin_done(void *signin)
@@ -30,6 +33,8 @@ static void signin_done(void *signin)
 	struct signin *s = signin;
 
 	json_decref(s->user);
+	mem_wipe(s->verifier, sizeof(s->verifier));
+	mem_wipe(&s->flight, sizeof(s->flight));
 	moodle_session_done(&s->session);
 	course_list_done(&s->courses);
 }
@@ -57,8 +62,7 @@ static int let_in(struct work *w, struct error *err)
 	const char *job[] = { w->id };
 	const char *user[] = { w->user_id };
 	int e = pg_exec(w->pg,
-			"UPDATE pensum.sessions SET active = true, signin_job = NULL "
-			"WHERE signin_job = $1",
+			"UPDATE pensum.sessions SET active = true WHERE signin_job = $1",
 			1, job, NULL, err);
 
 	if (e == 0)
@@ -82,11 +86,26 @@ static int commit(struct work *w, void *arg, struct error *err)
 
 static void after(struct work *w, void *arg)
 {
-	const struct signin *s = arg;
+	struct signin *s = arg;
 
 	moodle_session_cache(w, &s->session);
 	if (s->courses.courses != NULL)
 		course_list_changed(w);
+	flight_end(w, &s->flight, NULL);
+}
+
+/* Somebody else's sign-in has just done it all. */
+static int commit_let_in(struct work *w, void *arg, struct error *err)
+{
+	(void)arg;
+	return let_in(w, err);
+}
+
+static void after_let_in(struct work *w, void *arg)
+{
+	struct signin *s = arg;
+
+	flight_end(w, &s->flight, NULL);
 }
 
 /* Outside input, kept and sent again: {"token"} of Moodle's own kind. */
@@ -194,33 +213,50 @@ static int sign_in_elsewhere(struct work *w, struct moodle *m, const struct sso_
 			  s, answer);
 }
 
-static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **answer)
+static int ask_moodle(struct work *w, struct moodle *m, const char *password, struct signin *s,
+		      json_t **answer)
 {
-	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
-	char verifier[VAULT_VERIFIER_MAX];
-	struct sso_values values = { .username = s->username };
+	const struct sso_values values = { .username = s->username, .password = password };
 	struct error err;
 	json_t *args;
 
-	if (work_open_secret(w, &password) < 0 || moodle_open(w, POOL_INTERACTIVE, m) < 0)
+	if (moodle_open(w, POOL_INTERACTIVE, m) < 0)
 		return -1;
 	work_progress(w, "signing in", 0, 0, "");
-	args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", password.data,
+	args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", password,
 			 "login_path", w->site->login_path);
 	if (args != NULL && w->site->road != SITE_ROAD_BROWSER)
 		json_object_set_new(args, "wants_service", json_true());
 	if (args == NULL)
 		return work_fail(w, "bad_input", "The username or the password is not valid text.");
-	if (vault_make_verifier(w->vault, w->user_id, password.data, verifier, &err) < 0) {
+	if (vault_make_verifier(w->vault, w->user_id, password, s->verifier, &err) < 0) {
 		json_decref(args);
 		log_error("no verifier", "err=\"%s\"", err.text);
 		return work_fail(w, "internal", NULL);
 	}
 	if (w->site->recipe[0] == '\0')
-		return run_script(w, m, args, verifier, s, answer);
+		return run_script(w, m, args, s->verifier, s, answer);
 	json_decref(args);
-	values.password = password.data;
-	return sign_in_elsewhere(w, m, &values, NULL, verifier, s, answer);
+	return sign_in_elsewhere(w, m, &values, NULL, s->verifier, s, answer);
+}
+
+/* 1: let in by the word of another sign-in, whose result is ours. */
+static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **answer)
+{
+	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
+
+	if (work_open_secret(w, &password) < 0)
+		return -1;
+	switch (flight_ask(w, &s->flight, password.data, &w->result)) {
+	case FLIGHT_IN:
+		return 1;
+	case FLIGHT_REFUSED:
+		snprintf(s->verifier, sizeof(s->verifier), "%s", s->flight.refused);
+		return work_fail(w, "wrong_password", NULL);
+	case FLIGHT_ASK:
+		break;
+	}
+	return ask_moodle(w, m, password.data, s, answer);
 }
 
 /* The secret is "factor <half> <code>": both sealed for this job. */
@@ -275,6 +311,27 @@ static int go_on(struct work *w, struct moodle *m, struct signin *s, json_t **an
 	return e;
 }
 
+static int read_courses(struct work *w, struct moodle *m, struct signin *s, const json_t *answer)
+{
+	const char *sesskey = json_string_value(json_object_get(answer, "sesskey"));
+
+	if (course_list_read(w, m, sesskey, &s->courses) < 0)
+		return -1;
+	work_on_commit(w, commit, after, s);
+	w->result = json_pack("{s:O, s:i}", "user", s->user, "courses",
+			      (int)json_array_size(s->courses.courses));
+	moodle_tell_cost(w, m);
+	return 0;
+}
+
+static int fail(struct work *w, struct signin *s)
+{
+	bool refused = strcmp(w->failure_code, "wrong_password") == 0 && s->verifier[0] != '\0';
+
+	flight_end(w, &s->flight, refused ? s->verifier : NULL);
+	return -1;
+}
+
 int job_signin(struct work *w)
 {
 	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
@@ -285,20 +342,16 @@ int job_signin(struct work *w)
 	s->username = json_string_value(json_object_get(w->input, "username"));
 	if (s->username == NULL)
 		return work_fail(w, "bad_input", NULL);
+	if (flight_begin(w, &s->flight) < 0)
+		return -1;
 	if (w->secret != NULL && strncmp(w->secret, FACTOR, strlen(FACTOR)) == 0)
 		e = go_on(w, &m, s, &answer);
 	else
 		e = sign_in(w, &m, s, &answer);
 	if (e == 0)
-		e = course_list_read(w, &m,
-				     json_string_value(json_object_get(answer, "sesskey")),
-				     &s->courses);
+		e = read_courses(w, &m, s, answer);
+	else if (e == 1)
+		work_on_commit(w, commit_let_in, after_let_in, s);
 	json_decref(answer);
-	if (e < 0)
-		return -1;
-	work_on_commit(w, commit, after, s);
-	w->result = json_pack("{s:O, s:i}", "user", s->user, "courses",
-			      (int)json_array_size(s->courses.courses));
-	moodle_tell_cost(w, &m);
-	return 0;
+	return e < 0 ? fail(w, s) : 0;
 }

@@ -85,6 +85,8 @@ static void sweep_redis(struct gateway *g, const char *user_id, json_t *jobs)
 	api_redis_send(g, "DEL", key, NULL);
 	key_courses(key, user_id);
 	api_redis_send(g, "DEL", key, NULL);
+	key_signin(key, user_id);
+	api_redis_send(g, "DEL", key, NULL);
 	for (i = 0; i < ARRAY_LEN(limits); i++) {
 		key_limit(key, limits[i], user_id);
 		api_redis_send(g, "DEL", key, NULL);

@@ -28,6 +28,11 @@ void key_courses(char out[KEY_SIZE], const char *user_id)
 	snprintf(out, KEY_SIZE, "pensum:courses:%s", user_id);
 }
 
+void key_signin(char out[KEY_SIZE], const char *user_id)
+{
+	snprintf(out, KEY_SIZE, "pensum:signin:%s", user_id);
+}
+
 void key_lock(char out[KEY_SIZE], const char *name)
 {
 	snprintf(out, KEY_SIZE, "pensum:lock:%s", name);

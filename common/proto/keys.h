@@ -11,6 +11,7 @@
  *					in it has changed
  *	pensum:pause:<site>		string, the site wants to be left alone; TTL (common/worker/site.h)
  *	pensum:lock:<name>		string, its taker's token; TTL (gateway/lock.h)
+ *	pensum:signin:<user>		string, which sign-in has its turn; TTL (checker-worker/flight.h)
  *	pensum:limit:<kind>:<who>	string, when a rate is free again; TTL (gateway/rate.h)
  */
 #pragma once
@@ -30,6 +31,7 @@ void key_job_stream(char out[KEY_SIZE], enum job_queue queue, enum job_priority 
 void key_job(char out[KEY_SIZE], const char *job_id);
 void key_session(char out[KEY_SIZE], const char *token_hash);
 void key_moodle(char out[KEY_SIZE], const char *user_id);
+void key_signin(char out[KEY_SIZE], const char *user_id);
 void key_lock(char out[KEY_SIZE], const char *name);
 void key_limit(char out[KEY_SIZE], const char *kind, const char *who);
 void key_courses(char out[KEY_SIZE], const char *user_id);
