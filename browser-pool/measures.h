@@ -24,10 +24,11 @@ struct measure {
 	enum process_type type; /* PROCESS_RENDERER or PROCESS_BROWSER */
 	uint64_t start_ticks;
 	int64_t bytes, at_ms;
-	int64_t grown_bytes;	/* since the look before */
-	int64_t busy_percent;	/* of a processor */
-	uint64_t counted_ticks; /* what it had worked … */
-	int64_t counted_ms;	/* … by then */
+	int64_t tolerated_bytes; /* a browser's: what it had when a page died for that */
+	int64_t grown_bytes;	 /* since the look before */
+	int64_t busy_percent;	 /* of a processor */
+	uint64_t counted_ticks;	 /* what it had worked … */
+	int64_t counted_ms;	 /* … by then */
 
 	bool killed, explained;	 /* it may go on dying for a while after both */
 	enum pool_reason reason; /* once killed */

@@ -25,6 +25,7 @@
 #define BUSY_PERCENT   25	 /* less is not the work of one that fills a browser */
 #define BUSIEST_GAP_MS 3000	 /* what the dead one left in its browser takes longer */
 #define SILENT_MS      1500
+#define LEFT_BYTES     (32 * MIB)
 
 struct watchdog {
 	struct pool *pool;
@@ -154,34 +155,53 @@ static void kill_for_browser(struct watchdog *w, struct browser *b, struct measu
 	context_end(c, reason, why);
 }
 
-static int64_t browser_limit(const struct watchdog *w)
+static bool is_overfull(const struct watchdog *w, const struct measure *own)
 {
-	return MIN(limit_of(w), MAX_BROWSER);
+	return own->bytes > MAX(MIN(limit_of(w), MAX_BROWSER), own->tolerated_bytes);
+}
+
+/* What the dead one left, and has begun, is not the others' fault. */
+static void tolerate(struct measure *own, bool still_coming)
+{
+	if (own->tolerated_bytes == 0)
+		return;
+	if (still_coming && own->bytes > own->tolerated_bytes)
+		own->tolerated_bytes = own->bytes;
+	if (own->bytes + LEFT_BYTES < own->tolerated_bytes)
+		own->tolerated_bytes = own->bytes + LEFT_BYTES;
 }
 
 /* What pages make the browser keep for them nobody can tell apart, but making it takes time. */
-static void relieve(struct watchdog *w, struct browser *b)
+static void relieve(struct watchdog *w, struct browser *b, struct measure *own)
 {
-	const struct measure *own = measures_find(&w->all, b->pid);
 	struct measure *m = busiest_if(w, b, is_any);
 
-	if (own == NULL || m == NULL || m->busy_percent < BUSY_PERCENT)
+	if (m == NULL || m->busy_percent < BUSY_PERCENT)
 		return;
-	if (own->bytes > browser_limit(w))
+	if (is_overfull(w, own)) {
+		own->tolerated_bytes = own->bytes;
 		kill_for_browser(w, b, m, POOL_REASON_PAGE_OOM,
 				 "it was the busiest while its browser became too large");
-	else if (health_silent_ms(b->health) >= SILENT_MS && own->busy_percent >= BUSY_PERCENT)
+	} else if (health_silent_ms(b->health) >= SILENT_MS && own->busy_percent >= BUSY_PERCENT) {
 		kill_for_browser(w, b, m, POOL_REASON_FLOOD,
 				 "it was the busiest while its browser had no time to answer");
+	}
 }
 
 static void relieve_browsers(struct watchdog *w)
 {
 	struct browser *b;
 
-	TAILQ_FOREACH (b, &w->pool->browsers[BROWSER_READY], link)
-		if (deadline_is_over(w->next_busiest))
-			relieve(w, b);
+	TAILQ_FOREACH (b, &w->pool->browsers[BROWSER_READY], link) {
+		struct measure *own = measures_find(&w->all, b->pid);
+		bool may_relieve = deadline_is_over(w->next_busiest);
+
+		if (own == NULL)
+			continue;
+		tolerate(own, !may_relieve);
+		if (may_relieve)
+			relieve(w, b, own);
+	}
 }
 
 /* The looks */

@@ -14,7 +14,8 @@
  *	page_oom	that process has as much for itself as a page may have, or 384 MiB, and
  *	flood		it says not a word for a second and a half, though it works:
  *
- * then the page process that worked most is killed, if it worked a quarter of the time.
+ * then the page process that worked most is killed, if it worked a quarter of the time; and the
+ *next one not before three seconds, and only for what came after that.
  *
  * Chromium tells whose page a dead process was, but not why it died. The last measurement does.
  */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
-import { sleep, until } from '../../support/process.mjs';
+import { watchBystanders } from './bystanders.mjs';
 import { groupOf, judge, renderersOf, startPool } from './pool.mjs';
 import { startSite } from './site.mjs';
 
@@ -20,39 +20,6 @@ after(async () => {
 	await pool.stop();
 });
 
-const ownBytes = (pid) => Number(/RssAnon:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) * 1024;
-
-// Two leases that go on asking, one of them its page's server too, until the others are over.
-async function startBystanders(t) {
-	const leases = [await pool.lease({ ttl_ms: 120_000 }), await pool.lease({ ttl_ms: 120_000 })];
-	t.after(() => leases.forEach((lease) => lease.close()));
-	await leases[1].goto(`${site.url}/`);
-	const state = { over: false, asked: 0, slowest: 0, largest: 0 };
-	const expressions = ['6 * 7', 'fetch("/data").then((r) => r.text()).then(() => 42)'];
-	const work = leases.map(async (lease, i) => {
-		while (!state.over) {
-			const begun = Date.now();
-			assert.equal(await lease.evaluate(expressions[i]), 42);
-			state.slowest = Math.max(state.slowest, Date.now() - begun);
-			state.largest = Math.max(state.largest, ownBytes(browser));
-			state.asked++;
-			await sleep(20);
-		}
-	});
-	state.finish = async () => {
-		await sleep(500); // what the dead one has begun still arrives
-		state.over = true;
-		await Promise.all(work);
-		for (const lease of leases) assert.equal(lease.reason, 'closed');
-		assert.equal(await pool.browserPid(), browser);
-		t.diagnostic(`${state.asked} calls of bystanders, slowest ${state.slowest} ms; the browser had at most ${Math.round(state.largest / MIB)} MiB`);
-		leases.forEach((lease) => lease.close());
-		await pool.until('nothing left', (s) => s.leases.length === 0 && s.contexts.disposing === 0);
-		await until('its processes gone', () => renderersOf(browser).length <= 3);
-	};
-	return state;
-}
-
 const endless = (code) => `for (;;) ${code}`;
 const often = (code) => `setInterval(() => { for (let i = 0; i < 50; i++) ${code} }, 1); 0`;
 const floods = {
@@ -67,7 +34,7 @@ const floods = {
 
 for (const [name, code] of Object.entries(floods))
 	test(`a page that ${name} without end ends with flood`, { timeout: 60_000 }, async (t) => {
-		const bystanders = await startBystanders(t);
+		const bystanders = await watchBystanders(t, pool, site);
 		const victim = await pool.lease();
 		await victim.goto(`${site.url}/`);
 		victim.ask('Runtime.evaluate', { expression: code, userGesture: true });
@@ -77,7 +44,7 @@ for (const [name, code] of Object.entries(floods))
 	});
 
 test('also one whose process is not the one that it began with', { timeout: 60_000 }, async (t) => {
-	const bystanders = await startBystanders(t);
+	const bystanders = await watchBystanders(t, pool, site);
 	const victim = await pool.lease();
 	const first = new Set(renderersOf(browser));
 	await victim.goto(`${site.url}/`);
@@ -89,7 +56,7 @@ test('also one whose process is not the one that it began with', { timeout: 60_0
 });
 
 test('a kept page that begins later is discarded', { timeout: 60_000 }, async (t) => {
-	const bystanders = await startBystanders(t);
+	const bystanders = await watchBystanders(t, pool, site);
 	const lease = await pool.lease({ key: 'k' });
 	await lease.goto(`${site.url}/`);
 	await lease.evaluate('setTimeout(() => { for (;;) new Worker("/worker.js?" + Math.random()) }, 500); 0');
@@ -121,7 +88,7 @@ const others = {
 
 for (const [name, code] of Object.entries(others))
 	test(`a page that ${name} without end is nobody else's matter`, { timeout: 60_000 }, async (t) => {
-		const bystanders = await startBystanders(t);
+		const bystanders = await watchBystanders(t, pool, site);
 		const victim = await pool.lease({ ttl_ms: 3000 });
 		if (name === 'asks') await victim.call('Page.enable');
 		else await victim.goto(`${site.url}/`);
