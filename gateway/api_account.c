@@ -33,8 +33,7 @@ static void deleted(struct gateway *g, struct request *r, const struct pgloop_re
 	json_decref(tokens);
 	json_decref(jobs);
 	json_decref(objects);
-	session_send_cookie(g, r, NULL);
-	reply_empty(r, 204);
+	session_reply_ended(g, r);
 }
 
 static void got_session(struct gateway *g, struct request *r, const struct pgloop_result *rows,

@@ -49,31 +49,53 @@ void api_reply_later(struct request *r, const char *code, int64_t wait_ms, const
 	reply_problem(r, 429, code, "%s", detail);
 }
 
+void api_reply_failed(struct request *r, const struct error *err)
+{
+	if (err->code != -EPROTO) { /* main.c says once that the database is away */
+		api_reply_away(r);
+		return;
+	}
+	log_error("query refused", "why=\"%s\"", err->text);
+	reply_problem(r, 500, "internal", "Something went wrong inside Pensum.");
+}
+
 static void got_rows(const struct pgloop_result *rows, const struct error *err, void *arg)
 {
 	struct call *c = arg;
 
-	if (rows != NULL) {
+	if (rows != NULL)
 		c->rows_fn(c->g, c->r, rows, c->arg);
-		return;
-	}
-	if (err->code != -EPROTO) { /* main.c says once that the database is away */
-		api_reply_away(c->r);
-		return;
-	}
-	log_error("query refused", "why=\"%s\"", err->text);
-	reply_problem(c->r, 500, "internal", "Something went wrong inside Pensum.");
+	else
+		api_reply_failed(c->r, err);
+}
+
+typedef int query_fn(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
+		     const char *const *params, pgloop_fn *fn, void *arg, struct error *err);
+
+static void query(query_fn *send, struct request *r, const char *sql, size_t param_count,
+		  const char *const *params, api_rows_fn *fn, void *arg)
+{
+	struct pgloop *pg = r->g->pg;
+	int limit_ms = pgloop_is_up(pg) ? API_QUERY_MS : API_QUERY_AWAY_MS;
+	struct call *c = request_alloc(r, sizeof(*c));
+
+	*c = (struct call){ .g = r->g, .r = r, .rows_fn = fn, .arg = arg };
+	if (send(pg, limit_ms, sql, param_count, params, got_rows, c, NULL) < 0)
+		api_reply_away(r);
 }
 
 void api_query(struct gateway *g, struct request *r, const char *sql, size_t param_count,
 	       const char *const *params, api_rows_fn *fn, void *arg)
 {
-	int limit_ms = pgloop_is_up(g->pg) ? API_QUERY_MS : API_QUERY_AWAY_MS;
-	struct call *c = request_alloc(r, sizeof(*c));
+	(void)g;
+	query(pgloop_query, r, sql, param_count, params, fn, arg);
+}
 
-	*c = (struct call){ .g = g, .r = r, .rows_fn = fn, .arg = arg };
-	if (pgloop_query(g->pg, limit_ms, sql, param_count, params, got_rows, c, NULL) < 0)
-		api_reply_away(r);
+void api_query_quick(struct gateway *g, struct request *r, const char *sql, size_t param_count,
+		     const char *const *params, api_rows_fn *fn, void *arg)
+{
+	(void)g;
+	query(pgloop_query_quick, r, sql, param_count, params, fn, arg);
 }
 
 json_t *api_json_value(const struct pgloop_result *rows, size_t row, size_t column)
@@ -139,16 +161,30 @@ static void got_text(const struct redis_reply *reply, void *arg)
 	c->text_fn(c->g, c->r, len > 0 ? text : NULL, len, c->arg);
 }
 
-void api_redis_get_text(struct gateway *g, struct request *r, const char *key, api_text_fn *fn,
-			void *arg)
+static void get_text(struct gateway *g, struct request *r, size_t argc, const char *const *argv,
+		     api_text_fn *fn, void *arg)
 {
 	struct call *c = request_alloc(r, sizeof(*c));
-	const char *argv[] = { "GET", key };
 
 	*c = (struct call){ .g = g, .r = r, .text_fn = fn, .arg = arg };
 	if (!redisloop_is_up(g->redis) ||
-	    redisloop_command(g->redis, 0, ARRAY_LEN(argv), argv, got_text, c, NULL) < 0)
+	    redisloop_command(g->redis, 0, argc, argv, got_text, c, NULL) < 0)
 		fn(g, r, NULL, 0, arg);
+}
+
+void api_redis_get_text(struct gateway *g, struct request *r, const char *key, api_text_fn *fn,
+			void *arg)
+{
+	const char *argv[] = { "GET", key };
+
+	get_text(g, r, ARRAY_LEN(argv), argv, fn, arg);
+}
+
+void api_redis_settle(struct gateway *g, struct request *r, api_text_fn *fn, void *arg)
+{
+	const char *argv[] = { "PING" };
+
+	get_text(g, r, ARRAY_LEN(argv), argv, fn, arg);
 }
 
 void api_redis_send(struct gateway *g, ...)

@@ -21,6 +21,9 @@ typedef void api_rows_fn(struct gateway *g, struct request *r, const struct pglo
 /* sql must be a literal; params are copied. */
 void api_query(struct gateway *g, struct request *r, const char *sql, size_t param_count,
 	       const char *const *params, api_rows_fn *fn, void *arg);
+/* The same for what pgloop_query_quick() is for. */
+void api_query_quick(struct gateway *g, struct request *r, const char *sql, size_t param_count,
+		     const char *const *params, api_rows_fn *fn, void *arg);
 
 /* A value that PostgreSQL made as JSON. NULL for SQL NULL. Yours to json_decref(). */
 json_t *api_json_value(const struct pgloop_result *rows, size_t row, size_t column);
@@ -44,11 +47,14 @@ void api_redis_get_text(struct gateway *g, struct request *r, const char *key, a
 
 /* Without waiting for the answer: api_redis_send(g, "DEL", key, NULL). */
 void api_redis_send(struct gateway *g, ...) __attribute__((sentinel));
+/* Goes on when all that was sent has been done, for an answer that promises it. */
+void api_redis_settle(struct gateway *g, struct request *r, api_text_fn *fn, void *arg);
 /* Puts it back for as long as PostgreSQL keeps it, unless a newer value is there. */
 void api_redis_refill(struct gateway *g, const char *key, const char *text, int64_t expires_at);
 
 /* The problems that several handlers know. */
 void api_reply_away(struct request *r);				    /* 503 database_away */
+void api_reply_failed(struct request *r, const struct error *err);  /* of pgloop: the same, or 500 */
 void api_reply_unknown(struct request *r);			    /* 404 not_found */
 void api_reply_later(struct request *r, const char *code, int64_t wait_ms,
 		     const char *detail);			    /* 429 with Retry-After */

@@ -79,7 +79,7 @@ void api_checks_create(struct gateway *g, struct request *r)
 	    !input_ids(r, body, "courses", COURSES_MAX, "too_many_courses", c->ids, &c->count))
 		return;
 	params[1] = input_ids_as_array(r, c->ids, c->count);
-	api_query(g, r,
+	api_query_quick(g, r,
 		  "SELECT (SELECT coalesce(jsonb_object_agg(c->>'id', c->'name'), '{}') "
 		  "FROM jsonb_array_elements(l.courses) c "
 		  "WHERE (c->>'id')::bigint = ANY ($2::bigint[])) "
@@ -99,7 +99,7 @@ void api_assignments_get(struct gateway *g, struct request *r)
 {
 	const char *params[] = { request_session(r)->user_id };
 
-	api_query(g, r,
+	api_query_quick(g, r,
 		  "SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.course_id, "
 		  "'name', c.course_name, 'checked_at', pensum.iso(c.checked_at), "
 		  "'failure', CASE WHEN c.failure_code IS NOT NULL THEN jsonb_build_object("

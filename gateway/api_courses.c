@@ -81,7 +81,7 @@ static void got_cached(struct gateway *g, struct request *r, const char *text, s
 	if (text != NULL)
 		reply_json_text(r, 200, text, len);
 	else
-		api_query(g, r, sql, ARRAY_LEN(params), params, got_list, NULL);
+		api_query_quick(g, r, sql, ARRAY_LEN(params), params, got_list, NULL);
 }
 
 void api_courses_get(struct gateway *g, struct request *r)

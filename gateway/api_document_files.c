@@ -65,7 +65,7 @@ void api_documents_get(struct gateway *g, struct request *r)
 {
 	const char *params[] = { request_session(r)->user_id };
 
-	api_query(g, r,
+	api_query_quick(g, r,
 		  "SELECT coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'assignment', d.cmid, "
 		  "'title', d.title, 'course', d.course_name, 'file_name', d.file_name, "
 		  "'format', d.format, 'bytes', d.bytes, 'created_at', pensum.iso(d.created_at), "
@@ -146,7 +146,7 @@ void api_document_file(struct gateway *g, struct request *r)
 		api_reply_unknown(r);
 		return;
 	}
-	api_query(g, r,
+	api_query_quick(g, r,
 		  "SELECT object, file_name, format FROM pensum.documents "
 		  "WHERE id = $1 AND user_id = $2 AND expires_at > now()",
 		  ARRAY_LEN(params), params, got_file, NULL);

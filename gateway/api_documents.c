@@ -114,7 +114,7 @@ void api_documents_create(struct gateway *g, struct request *r)
 	if (!read_order(r, o))
 		return;
 	params[1] = input_ids_as_array(r, o->cmids, o->count);
-	api_query(g, r,
+	api_query_quick(g, r,
 		  "SELECT coalesce(jsonb_object_agg(a.cmid, jsonb_build_object('cmid', a.cmid, "
 		  "'title', a.name, 'url', a.url, 'due', pensum.epoch(a.due), 'course', "
 		  "jsonb_build_object('id', c.course_id, 'name', c.course_name))), '{}') "

@@ -194,7 +194,7 @@ static void view_read(struct view *v)
 	const struct session *s = request_session(v->r);
 	const char *params[] = { s->user_id, s->token_hash, v->only, v->only ? "1" : LIST_MAX };
 
-	api_query(v->g, v->r,
+	api_query_quick(v->g, v->r,
 		  "SELECT coalesce(jsonb_agg(pensum.job_json(j) ORDER BY j.created_at DESC, "
 		  "j.id DESC), '[]') FROM pensum.jobs_visible($1, $2, $3, $4::integer) j",
 		  ARRAY_LEN(params), params, got_jobs, v);

@@ -32,7 +32,7 @@ void api_session_get(struct gateway *g, struct request *r)
 	const struct session *s = request_session(r);
 	const char *params[] = { s->user_id, s->active ? "true" : "false" };
 
-	api_query(g, r,
+	api_query_quick(g, r,
 		  "SELECT jsonb_build_object('id', id, 'username', username, 'fullname', fullname) "
 		  "FROM pensum.users WHERE id = $1 AND $2::boolean",
 		  ARRAY_LEN(params), params, got_user, NULL);
@@ -51,8 +51,7 @@ static void signed_out(struct gateway *g, struct request *r, const struct pgloop
 	}
 	session_forget(g, request_session(r)->token_hash);
 	hub_session_ended(g->hub, request_session(r)->token_hash);
-	session_send_cookie(g, r, NULL);
-	reply_empty(r, 204);
+	session_reply_ended(g, r);
 }
 
 static void got_last(struct gateway *g, struct request *r, const struct pgloop_result *rows,

@@ -114,8 +114,8 @@ static void read_row(struct check *c)
 
 	if (!is_up && c->is_cached)
 		decide(c, true);
-	else if (pgloop_query(c->g->pg, is_up ? API_QUERY_MS : API_QUERY_AWAY_MS, sql, 1, params,
-			      got_row, c, NULL) < 0)
+	else if (pgloop_query_quick(c->g->pg, is_up ? API_QUERY_MS : API_QUERY_AWAY_MS, sql, 1,
+				    params, got_row, c, NULL) < 0)
 		api_reply_away(c->r);
 }
 
@@ -195,6 +195,21 @@ void session_send_cookie(struct gateway *g, struct request *r, const char *token
 		 is_secure ? "; Secure" : "");
 	reply_header(r, "Set-Cookie", cookie);
 	mem_wipe(cookie, sizeof(cookie));
+}
+
+static void reply_ended(struct gateway *g, struct request *r, const char *text, size_t len,
+			void *arg)
+{
+	(void)text;
+	(void)len;
+	(void)arg;
+	session_send_cookie(g, r, NULL);
+	reply_empty(r, 204);
+}
+
+void session_reply_ended(struct gateway *g, struct request *r)
+{
+	api_redis_settle(g, r, reply_ended, NULL);
 }
 
 void session_forget(struct gateway *g, const char *token_hash)

@@ -33,3 +33,5 @@ void session_send_cookie(struct gateway *g, struct request *r, const char *token
 
 /* Redis forgets it; the caller has deleted the row. */
 void session_forget(struct gateway *g, const char *token_hash);
+/* 204 and no cookie any more, when Redis has forgotten what it was told to. */
+void session_reply_ended(struct gateway *g, struct request *r);

@@ -24,6 +24,7 @@ struct query {
 	const char *sql;
 	size_t param_count;
 	char **params;
+	bool quick;
 	pgloop_fn *fn;
 	void *arg;
 };
@@ -87,13 +88,13 @@ static struct query *take_first(struct pgloop *p)
 }
 
 /* The one with the least to do. NULL: none has room. */
-static struct pgloop_conn *find_ready(struct pgloop *p)
+static struct pgloop_conn *find_ready(struct pgloop *p, bool quick)
 {
 	struct pgloop_conn *best = NULL;
 	int least = INT_MAX;
 
 	for (size_t i = 0; i < p->conn_count && least > 0; i++) {
-		int load = pgloop_conn_load(p->conns[i]);
+		int load = pgloop_conn_load(p->conns[i], quick);
 
 		if (load < 0 || load >= least)
 			continue;
@@ -111,10 +112,16 @@ static void on_pump(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	while (p->waiting_count > 0 && (c = find_ready(p)) != NULL) {
-		q = take_first(p);
+	while ((q = TAILQ_FIRST(&p->waiting)) != NULL && (c = find_ready(p, q->quick)) != NULL) {
+		take_first(p);
 		q->conn = c;
-		pgloop_conn_run(c, q->sql, q->param_count, (const char *const *)q->params, q);
+		pgloop_conn_run(c, &(struct pgloop_sent){
+					   .sql = q->sql,
+					   .param_count = q->param_count,
+					   .params = (const char *const *)q->params,
+					   .query = q,
+					   .quick = q->quick,
+				   });
 	}
 }
 
@@ -161,8 +168,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	query_fail(q, -ETIMEDOUT, "no connection in time");
 }
 
-int pgloop_query(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
-		 const char *const *params, pgloop_fn *fn, void *arg, struct error *err)
+static int add_query(struct pgloop *p, bool quick, int timeout_ms, const char *sql,
+		     size_t param_count, const char *const *params, pgloop_fn *fn, void *arg,
+		     struct error *err)
 {
 	struct timeval tv = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
 	struct query *q;
@@ -172,9 +180,12 @@ int pgloop_query(struct pgloop *p, int timeout_ms, const char *sql, size_t param
 	if (p->waiting_count >= QUEUE_MAX)
 		return error_set(err, -EAGAIN, "postgres: %d queries wait already", QUEUE_MAX);
 	q = mem_zalloc(sizeof(*q));
-	*q = (struct query){
-		.pool = p, .sql = sql, .param_count = param_count, .fn = fn, .arg = arg
-	};
+	*q = (struct query){ .pool = p,
+			     .sql = sql,
+			     .param_count = param_count,
+			     .quick = quick,
+			     .fn = fn,
+			     .arg = arg };
 	q->params = mem_zalloc_array(param_count + 1, sizeof(*q->params));
 	for (size_t i = 0; i < param_count; i++)
 		q->params[i] = params[i] == NULL ? NULL : mem_strdup(params[i]);
@@ -184,6 +195,18 @@ int pgloop_query(struct pgloop *p, int timeout_ms, const char *sql, size_t param
 	p->waiting_count++;
 	pump_soon(p);
 	return 0;
+}
+
+int pgloop_query(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
+		 const char *const *params, pgloop_fn *fn, void *arg, struct error *err)
+{
+	return add_query(p, false, timeout_ms, sql, param_count, params, fn, arg, err);
+}
+
+int pgloop_query_quick(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
+		       const char *const *params, pgloop_fn *fn, void *arg, struct error *err)
+{
+	return add_query(p, true, timeout_ms, sql, param_count, params, fn, arg, err);
 }
 
 int pgloop_new(struct event_base *base, const struct settings *s, int connections,

@@ -1,11 +1,10 @@
 /*
  * pgloop.h - PostgreSQL for loop processes: a small pool of connections on a libevent base.
  *
- * Queries wait in a bounded queue and each runs on the connection that has the least to do, several in
- * flight on each when all have some (pgloop_pipe.h), and each is a transaction of its own. Statements
- * stay prepared on a connection, except behind a transaction pooler, which works too. A lost connection
- * fails its queries and is opened again with back-off; queries that wait meanwhile wait until their
- * deadline.
+ * Queries wait in a bounded queue and each runs on the first connection that is free, or, if it is a
+ * quick one, behind other quick ones (pgloop_pipe.h); each is a transaction of its own. Statements stay
+ * prepared on a connection, except behind a transaction pooler, which works too. A lost connection fails
+ * its queries and is opened again with back-off; queries that wait meanwhile wait until their deadline.
  *
  * Exactly once: pgloop_query() that returns 0 calls its callback once, with a result or an error,
  * also at pgloop_free(). One that returns an error never calls back.
@@ -41,6 +40,11 @@ const char *pgloop_reason(const struct pgloop *p); /* why one went down last, fo
  * -EAGAIN: the queue is full; -ESHUTDOWN: closed. */
 int pgloop_query(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
 		 const char *const *params, pgloop_fn *fn, void *arg, struct error *err);
+
+/* The same for a statement that waits for no lock and touches few rows: several of them are in flight on
+ * a connection. */
+int pgloop_query_quick(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
+		       const char *const *params, pgloop_fn *fn, void *arg, struct error *err);
 
 size_t pgloop_rows(const struct pgloop_result *r);
 const char *pgloop_value(const struct pgloop_result *r, size_t row, size_t column);

@@ -7,7 +7,6 @@
 
 #include "clock.h"
 #include "mem.h"
-#include "pgloop_pipe.h"
 
 #define CONNECT_MS   5000
 #define PAUSE_MIN_MS 100
@@ -193,10 +192,9 @@ static bool flush(struct pgloop_conn *c)
 	return true;
 }
 
-void pgloop_conn_run(struct pgloop_conn *c, const char *sql, size_t param_count,
-		     const char *const *params, void *query)
+void pgloop_conn_run(struct pgloop_conn *c, const struct pgloop_sent *what)
 {
-	if (!pgloop_pipe_send(&c->pipe, sql, param_count, params, query))
+	if (!pgloop_pipe_send(&c->pipe, what))
 		lose(c, -EIO, "connection lost");
 	else
 		flush(c);
@@ -222,7 +220,7 @@ static void receive(struct pgloop_conn *c)
 		return;
 	if (step == PGLOOP_PIPE_BROKEN)
 		lose(c, answer.error.code, answer.error.text);
-	else if (flush(c) && pgloop_pipe_has_room(&c->pipe))
+	else if (flush(c))
 		c->ops->ready(c->arg);
 }
 
@@ -273,9 +271,9 @@ void pgloop_conn_free(struct pgloop_conn *c)
 	free(c);
 }
 
-int pgloop_conn_load(const struct pgloop_conn *c)
+int pgloop_conn_load(const struct pgloop_conn *c, bool quick)
 {
-	return c->state == CONN_UP && pgloop_pipe_has_room(&c->pipe) ? (int)c->pipe.count : -1;
+	return c->state == CONN_UP && pgloop_pipe_has_room(&c->pipe, quick) ? (int)c->pipe.count : -1;
 }
 
 int64_t pgloop_conn_pause_ms(const struct pgloop_conn *c)

@@ -20,10 +20,11 @@ void pgloop_pipe_close(struct pgloop_pipe *p)
 	*p = (struct pgloop_pipe){ 0 };
 }
 
-bool pgloop_pipe_has_room(const struct pgloop_pipe *p)
+bool pgloop_pipe_has_room(const struct pgloop_pipe *p, bool quick)
 {
-	return p->count == 0 || (p->count < PGLOOP_PIPE_MAX &&
-				 clock_now_ms() - p->moved_ms < MOMENT_MS);
+	return p->count == 0 ||
+	       (quick && p->sent[p->first].quick && p->count < PGLOOP_PIPE_MAX &&
+		clock_now_ms() - p->moved_ms < MOMENT_MS);
 }
 
 static bool send_words(PGconn *pg, const struct pgloop_sent *s, const char *name)
@@ -37,19 +38,17 @@ static bool send_words(PGconn *pg, const struct pgloop_sent *s, const char *name
 	return PQsendQueryPrepared(pg, name, count, s->params, NULL, NULL, 0) == 1;
 }
 
-bool pgloop_pipe_send(struct pgloop_pipe *p, const char *sql, size_t param_count,
-		      const char *const *params, void *query)
+bool pgloop_pipe_send(struct pgloop_pipe *p, const struct pgloop_sent *what)
 {
 	struct pgloop_sent *s = &p->sent[(p->first + p->count) % PGLOOP_PIPE_MAX];
 	char name[PG_PREPARED_NAME];
 
-	*s = (struct pgloop_sent){ .sql = sql, .param_count = param_count, .params = params,
-				   .query = query };
-	s->how = pg_prepared_how(&p->prepared, sql, name);
+	*s = *what;
+	s->how = pg_prepared_how(&p->prepared, s->sql, name);
 	if (p->count++ == 0)
 		p->moved_ms = clock_now_ms();
 	if (s->how == PG_SEND_PREPARE)
-		pg_prepared_add(&p->prepared, sql);
+		pg_prepared_add(&p->prepared, s->sql);
 	return send_words(p->pg, s, name) && PQpipelineSync(p->pg) == 1;
 }
 
@@ -96,7 +95,8 @@ static bool describe(const PGresult *res, struct error *err)
 	return false;
 }
 
-/* The server knows another statement by its name, or none, and has not run it: once more, as it is. */
+/* The server knows another statement by its name, or none, and has not run it: once more, as it is.
+ */
 static bool is_refused_by_name(const struct pgloop_sent *s, const PGresult *res)
 {
 	return s->how != PG_SEND_PLAIN && pg_prepared_is_refusal(sqlstate_of(res));
@@ -128,7 +128,7 @@ static enum pgloop_pipe_step finish(struct pgloop_pipe *p, struct pgloop_answer 
 		PQclear(res);
 		p->prepared.off = true;
 		pg_prepared_clear(&p->prepared);
-		return pgloop_pipe_send(p, s.sql, s.param_count, s.params, s.query)
+		return pgloop_pipe_send(p, &s)
 			       ? PGLOOP_PIPE_WAITS
 			       : broken(ret, -EIO, "connection lost");
 	}

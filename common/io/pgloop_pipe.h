@@ -5,8 +5,9 @@
  * neither side sleeps between two of them. Each is followed by a Sync of its own: it is its own
  * transaction, and its failure is nobody else's. Answers come in the order of sending.
  *
- * A slow one holds up what stands behind it. So there is room behind it only for a moment, and then
- * no more until it is answered.
+ * A slow one holds up what stands behind it, and when it is given up all of it fails. So only quick ones
+ * share a connection, and behind the first there is room only for a moment, and then no more until it
+ * is answered.
  *
  * Statements are prepared as pg_prepared.h tells.
  */
@@ -27,6 +28,7 @@ struct pgloop_sent {
 	size_t param_count;
 	const char *const *params; /* borrowed until it is answered or taken out */
 	void *query;
+	bool quick;
 	enum pg_prepared_how how;
 };
 
@@ -43,10 +45,9 @@ struct pgloop_pipe {
 bool pgloop_pipe_open(struct pgloop_pipe *p, PGconn *pg);
 void pgloop_pipe_close(struct pgloop_pipe *p); /* empty: nothing under way, nothing prepared */
 
-bool pgloop_pipe_has_room(const struct pgloop_pipe *p);
+bool pgloop_pipe_has_room(const struct pgloop_pipe *p, bool quick);
 /* False: the connection is lost. What libpq could not send yet is the caller's to flush. */
-bool pgloop_pipe_send(struct pgloop_pipe *p, const char *sql, size_t param_count,
-		      const char *const *params, void *query);
+bool pgloop_pipe_send(struct pgloop_pipe *p, const struct pgloop_sent *s);
 
 enum pgloop_pipe_step {
 	PGLOOP_PIPE_WAITS,    /* for more input */
