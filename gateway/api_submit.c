@@ -11,6 +11,7 @@
 #include "hub.h"
 #include "mem.h"
 #include "ring.h"
+#include "submit_queue.h"
 
 #define ROOM_DARK_S 30 /* nobody knows when a job of the student ends */
 
@@ -96,11 +97,11 @@ static void reply_too_many(struct gateway *g, struct request *r, const struct su
 		  ARRAY_LEN(params), params, got_room, NULL);
 }
 
-static void submitted(struct gateway *g, struct request *r, const struct pgloop_result *rows,
+static void submitted(struct gateway *g, struct request *r, const struct submit_rows *rows,
 		      void *arg)
 {
 	struct submission *s = arg;
-	const char *outcome = pgloop_value(rows, 0, 0);
+	const char *outcome = submit_rows_value(rows, 0, 0);
 	json_t *jobs;
 
 	if (strcmp(outcome, "too_many") == 0) {
@@ -115,12 +116,12 @@ static void submitted(struct gateway *g, struct request *r, const struct pgloop_
 	jobs = json_array();
 	if (strcmp(outcome, "repeated") == 0 && request_header(r, "Idempotency-Key") != NULL)
 		reply_header(r, "Idempotency-Replayed", "true");
-	for (size_t i = 0; i < pgloop_rows(rows); i++) {
-		json_t *job = api_json_value(rows, i, 1);
+	for (size_t i = 0; i < rows->count; i++) {
+		json_t *job = api_json_value(rows->all, rows->first + i, 1);
 
 		job_json_complete(job);
 		json_array_append_new(jobs, job);
-		outcome = pgloop_value(rows, i, 0);
+		outcome = submit_rows_value(rows, i, 0);
 		if (strcmp(outcome, "repeated") != 0)
 			announce(g, s, json_string_value(json_object_get(job, "id")),
 				 strcmp(outcome, "rung") == 0);
@@ -143,33 +144,49 @@ static void hash_request(struct gateway *g, const struct submission *s, char out
 	free(body);
 }
 
+static void signin_submitted(struct gateway *g, struct request *r,
+			     const struct pgloop_result *rows, void *arg)
+{
+	submitted(g, r, &(struct submit_rows){ .all = rows, .count = pgloop_rows(rows) }, arg);
+}
+
+static void send_signin(struct gateway *g, struct request *r, struct submission *s,
+			const char *jobs, const char *idem_key, const char *idem_hash)
+{
+	const char *params[] = { s->user_id,
+				 s->session_hash,
+				 input_number(r, g->settings->session_ttl_s),
+				 job_queue_name(job_kind_queue(s->kind)),
+				 job_priority_name(job_kind_priority(s->kind)),
+				 jobs,
+				 idem_key,
+				 idem_hash,
+				 input_number(r, g->settings->jobs_per_user),
+				 input_number(r, g->settings->jobs_max_attempts),
+				 input_number(r, g->settings->jobs_per_user_running) };
+
+	api_query(g, r, "SELECT outcome, job FROM pensum.signin_submit($1, $2, $3::bigint, "
+			"$4, $5, $6::jsonb, $7, $8, $9::integer, $10::integer, $11::integer)",
+		  ARRAY_LEN(params), params, signin_submitted, s);
+}
+
 static void send_jobs(struct gateway *g, struct request *r, struct submission *s, const char *jobs,
 		      const char *idem_key, const char *idem_hash)
 {
-	const char *queue = job_queue_name(job_kind_queue(s->kind));
-	const char *priority = job_priority_name(job_kind_priority(s->kind));
-	const char *limit = input_number(r, g->settings->jobs_per_user);
-	const char *attempts = input_number(r, g->settings->jobs_max_attempts);
-	const char *running = input_number(r, g->settings->jobs_per_user_running);
-	const char *job_params[] = {
-		s->user_id, job_kind_name(s->kind), queue, priority, jobs,
-		s->batch[0] ? s->batch : NULL, idem_key, idem_hash, limit, attempts, running,
-		s->reuse ? "true" : "false"
-	};
-	const char *signin_params[] = {
-		s->user_id, s->session_hash, input_number(r, g->settings->session_ttl_s), queue,
-		priority, jobs, idem_key, idem_hash, limit, attempts, running
-	};
+	json_t *json = json_pack(
+		"{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:b}", "user", s->user_id,
+		"kind", job_kind_name(s->kind), "queue", job_queue_name(job_kind_queue(s->kind)),
+		"priority", job_priority_name(job_kind_priority(s->kind)), "batch",
+		s->batch[0] ? s->batch : NULL, "key", idem_key, "hash", idem_hash, "limit",
+		(json_int_t)g->settings->jobs_per_user, "attempts",
+		(json_int_t)g->settings->jobs_max_attempts, "running",
+		(json_int_t)g->settings->jobs_per_user_running, "reuse", s->reuse);
+	CLEANUP_FREE char *head = json_dumps(json, JSON_COMPACT);
+	CLEANUP(buf_done) struct buf text = BUF_INIT;
 
-	if (s->session_hash == NULL)
-		api_query(g, r, "SELECT outcome, job FROM pensum.jobs_submit($1, $2, $3, $4, "
-				"$5::jsonb, $6, $7, $8, $9::integer, $10::integer, $11::integer, "
-				"$12::boolean)",
-			  ARRAY_LEN(job_params), job_params, submitted, s);
-	else
-		api_query(g, r, "SELECT outcome, job FROM pensum.signin_submit($1, $2, $3::bigint, "
-				"$4, $5, $6::jsonb, $7, $8, $9::integer, $10::integer, $11::integer)",
-			  ARRAY_LEN(signin_params), signin_params, submitted, s);
+	json_decref(json);
+	buf_printf(&text, "%.*s,\"jobs\":%s}", (int)strlen(head) - 1, head, jobs);
+	submit_queue_add(g->submits, r, text.data, submitted, s);
 }
 
 void submit_send(struct gateway *g, struct request *r, struct submission *s)
@@ -187,5 +204,8 @@ void submit_send(struct gateway *g, struct request *r, struct submission *s)
 		return;
 	if (s->what != NULL)
 		hash_request(g, s, hash);
-	send_jobs(g, r, s, jobs, key, s->what ? hash : NULL);
+	if (s->session_hash != NULL)
+		send_signin(g, r, s, jobs, key, s->what ? hash : NULL);
+	else
+		send_jobs(g, r, s, jobs, key, s->what ? hash : NULL);
 }

@@ -20,6 +20,7 @@ struct http_server;
 struct session_recent;
 struct traffic;
 struct forgetting;
+struct submit_queue;
 
 struct gateway {
 	const struct settings *settings;
@@ -33,6 +34,7 @@ struct gateway {
 	struct hub *hub;
 	struct feeder *feeder;
 	struct positions *positions;
+	struct submit_queue *submits; /* submit_queue.h: on their way to be committed */
 	struct hasher *hasher;
 	struct live *live;			/* live.h: the WebSockets */
 	struct http_server *server;		/* http_server.h */

@@ -31,6 +31,7 @@
 #include "positions.h"
 #include "session_recent.h"
 #include "static.h"
+#include "submit_queue.h"
 #include "traffic.h"
 
 #define PG_CONNECTIONS 4
@@ -182,6 +183,7 @@ static int build(struct run *run, struct error *err)
 	if (r < 0)
 		return r;
 	g->positions = positions_new(g);
+	g->submits = submit_queue_new(g);
 	g->sessions = session_recent_new();
 	g->hub = hub_new(g);
 	r = live_new(g, &g->live, err);
@@ -255,6 +257,7 @@ static void tear_down(struct run *run)
 	live_free(g->live);
 	hub_free(g->hub);
 	session_recent_free(g->sessions);
+	submit_queue_free(g->submits);
 	positions_free(g->positions);
 	hasher_free(g->hasher);
 	redisloop_free(g->redis_events);

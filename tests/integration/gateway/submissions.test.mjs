@@ -1,0 +1,90 @@
+// Submissions of many students at one time: they share transactions, and each has the answer that it would have alone.
+import assert from 'node:assert/strict';
+import { after, before, beforeEach, test } from 'node:test';
+import { startGateway } from '../../support/gateway.mjs';
+import { until } from '../../support/process.mjs';
+
+const COUNT = 30, PER_USER = 3;
+
+let world, students;
+before(async () => {
+	world = await startGateway({ settings: { 'limits.writes_per_address': 0, 'limits.writes_per_user': 0,
+		'jobs.per_user': PER_USER } });
+	students = await Promise.all(Array.from({ length: COUNT }, (_, i) => world.student(`s${i}`)));
+	await Promise.all(students.map((student) => world.giveCourses(student)));
+});
+after(async () => world?.stop());
+beforeEach(() => world.sql`DELETE FROM pensum.jobs`);
+
+const check = (student, key, courses = [11]) => student.post('/api/v1/checks', { courses }, key && { 'idempotency-key': key });
+const statuses = (answers) => [...new Set(answers.map((answer) => answer.status))];
+const jobsOf = async (student) => (await world.sql`SELECT id, xmin::text FROM pensum.jobs WHERE user_id = ${student.userId}`);
+
+test('all are answered with a job of their own, from fewer transactions than there are students', async () => {
+	const answers = await Promise.all(students.map((student) => check(student, 'k')));
+	assert.deepEqual(statuses(answers), [202]);
+	const transactions = new Set();
+	for (const [i, student] of students.entries()) {
+		const [[id, transaction], ...more] = await jobsOf(student);
+		assert.equal(answers[i].json.job.id, id);
+		assert.deepEqual(more, []);
+		transactions.add(transaction);
+		assert.deepEqual(await world.sql`SELECT count(*) FROM pensum.audit WHERE job_id = ${id}`, [['1']]);
+	}
+	assert.ok(transactions.size < COUNT / 2, `${transactions.size} transactions`);
+});
+
+test('the same request again, another with its key, one too many: each has its own answer among the others', async () => {
+	const [again, other, full, ...rest] = students;
+	const first = await Promise.all([check(again, 'k'), check(other, 'k'),
+		...Array.from({ length: PER_USER }, (_, i) => check(full, `k${i}`))]);
+	assert.deepEqual(statuses(first), [202]);
+	const answers = await Promise.all([check(again, 'k'), check(other, 'k', [12]), check(full, 'more'), ...rest.map((student) => check(student))]);
+	assert.deepEqual(answers.slice(0, 3).map((answer) => [answer.status, answer.json.code]),
+		[[202, undefined], [422, 'idempotency_mismatch'], [429, 'too_many_jobs']]);
+	assert.equal(answers[0].json.job.id, first[0].json.job.id);
+	assert.equal(answers[0].headers.get('idempotency-replayed'), 'true');
+	assert.deepEqual(statuses(answers.slice(3)), [202]);
+	assert.equal((await jobsOf(full)).length, PER_USER);
+});
+
+test('one student at one time, twice with one key and past his limit: one job a key, and as many as he may have', async () => {
+	const [student, full] = students;
+	const twice = await Promise.all(Array.from({ length: 20 }, () => check(student, 'k')));
+	assert.deepEqual(statuses(twice), [202]);
+	assert.equal(new Set(twice.map((answer) => answer.json.job.id)).size, 1);
+	const many = await Promise.all(Array.from({ length: 20 }, (_, i) => check(full, `k${i}`)));
+	assert.equal(many.filter((answer) => answer.status === 202).length, PER_USER);
+	assert.equal(many.filter((answer) => answer.status === 429).length, 20 - PER_USER);
+	assert.equal((await jobsOf(full)).length, PER_USER);
+});
+
+test('one that PostgreSQL refuses fails alone', async () => {
+	const [bad, ...rest] = students;
+	await world.postgres.script(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		IF NEW.user_id = '${bad.userId}' THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;
+		CREATE TRIGGER refuse BEFORE INSERT ON pensum.jobs FOR EACH ROW EXECUTE FUNCTION refuse();`);
+	const refused = fetch(`${world.url}/api/v1/checks`, { method: 'POST', body: '{"courses":[11]}',
+		headers: { cookie: bad.cookie, 'content-type': 'application/json' } });
+	assert.deepEqual(statuses(await Promise.all(rest.map((student) => check(student)))), [202]);
+	assert.equal((await refused).status, 500);
+	assert.ok(world.daemons[0].lines.some((line) => /submissions go one by one.*not this one/.test(line)));
+	assert.deepEqual(await jobsOf(bad), []);
+	for (const student of rest) assert.equal((await jobsOf(student)).length, 1);
+	await world.postgres.script('DROP FUNCTION refuse() CASCADE');
+});
+
+test('nobody waits for a student whose other submission is not committed', async () => {
+	const [slow, ...rest] = students;
+	const other = world.postgres.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('pensum.submit ${slow.userId}', 0));
+		SELECT pg_sleep(60)`).catch(() => {});
+	const sleeps = async () => (await world.sql`SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'`).length === 1;
+	await until('lock', sleeps);
+	const waiting = check(slow);
+	for (let round = 0; round < 2; round++)
+		assert.deepEqual(statuses(await Promise.all(rest.map((student) => check(student, `k${round}`)))), [202]);
+	assert.deepEqual(await jobsOf(slow), []);
+	await world.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'`;
+	assert.equal((await waiting).status, 202);
+	await other;
+});
