@@ -40,6 +40,7 @@ export class Control {
 			dead_tokens: false,
 			login_form: true,
 			cas: false,
+			autologin_guests: false,
 			ajax_errors: {},
 			status_errors: {},
 			lock: {},

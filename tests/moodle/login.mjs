@@ -51,9 +51,16 @@ export function loginPage(ctx) {
 	return loginForm(ctx);
 }
 
+const isOld = ({ generation }) => generation.startsWith('3.');
+const tellsLockout = ({ generation }) => generation === '4.5' || generation === '5.0';
+
 function errorElement(ctx, message) {
 	if (!message) return '';
 	const words = escapeHtml(message);
+	if (isOld(ctx)) {
+		return `<div class="loginerrors mt-3"><a href="#" id="loginerrormessage" class="accesshide">${words}</a>
+<div class="alert alert-danger" role="alert" data-aria-autofocus="true">${words}</div></div>`;
+	}
 	if (ctx.generation === '5.0') return `<div id="loginerrormessage" class="alert alert-danger" role="alert">${words}</div>`;
 	return `<a href="#" id="loginerrormessage" class="sr-only">${words}</a>
 <div class="alert alert-danger" role="alert">${words}</div>`;
@@ -76,11 +83,32 @@ ${hiddenField('logintoken', session.guesttoken)}
 	return page(ctx, { id: 'page-login-index', title: text(lang, 'login'), layout: 'login', main });
 }
 
-function identityProviders({ wwwroot, session }) {
+function identityProviders(ctx) {
+	const { wwwroot, session } = ctx;
+	if (isOld(ctx)) {
+		return `<h6 class="mt-2">Log in using your account on:</h6><div class="potentialidplist" class="mt-3"><div class="potentialidp"><a href="${wwwroot}/auth/oauth2/login.php?id=1&amp;wantsurl=%2F&amp;sesskey=${session.sesskey}" title="University account" class="btn btn-secondary btn-block">University account</a></div></div>`;
+	}
 	return `<div class="login-identityproviders"><a class="btn login-identityprovider-btn" href="${wwwroot}/auth/oauth2/login.php?id=1&amp;wantsurl=%2F&amp;sesskey=${session.sesskey}">University account</a></div>`;
 }
 
-function passwordForm({ wwwroot, lang, session }) {
+// Up to 3.11 with a box that remembers the name, and the button above it.
+function oldPasswordForm({ wwwroot, lang, session }) {
+	return `<form class="mt-3" action="${wwwroot}/login/index.php" method="post" id="login">
+<input id="anchor" type="hidden" name="anchor" value="">
+<script>document.getElementById('anchor').value = location.hash;</script>
+${hiddenField('logintoken', session.logintoken)}
+<div class="form-group"><label for="username" class="sr-only">${text(lang, 'username')}</label>
+<input type="text" name="username" id="username" class="form-control" value="" placeholder="${text(lang, 'username')}" autocomplete="username"></div>
+<div class="form-group"><label for="password" class="sr-only">${text(lang, 'password')}</label>
+<input type="password" name="password" id="password" value="" class="form-control" placeholder="${text(lang, 'password')}" autocomplete="current-password"></div>
+<div class="rememberpass mt-3"><input type="checkbox" name="rememberusername" id="rememberusername" value="1"><label for="rememberusername">Remember username</label></div>
+<button type="submit" class="btn btn-primary btn-block mt-3" id="loginbtn">${text(lang, 'login')}</button>
+</form>`;
+}
+
+function passwordForm(ctx) {
+	const { wwwroot, lang, session } = ctx;
+	if (isOld(ctx)) return oldPasswordForm(ctx);
 	return `<form class="login-form" action="${wwwroot}/login/index.php" method="post" id="login">
 <input id="anchor" type="hidden" name="anchor" value="">
 <script>document.getElementById('anchor').value = location.hash;</script>
@@ -123,6 +151,7 @@ function signIn(ctx, form) {
 
 	const user = ctx.site.users.get(name);
 	const locked = user && (user.locked || ctx.control.knobs.lock[name]);
+	if (locked && !tellsLockout(ctx)) return refuse(ctx);
 	if (locked) {
 		ctx.control.count('failed_logins');
 		return loginForm(ctx, 'lockedout');
@@ -134,10 +163,15 @@ function signIn(ctx, form) {
 	return admit(ctx, user);
 }
 
+// Without a question, where the site does so with visitors.
+export function makeGuest(ctx) {
+	ctx.moveTo(ctx.sessions.renew(ctx.session, GUEST));
+}
+
 function refuse(ctx) {
 	ctx.control.count('failed_logins');
 	ctx.session.notice = 'invalidlogin';
-	return redirect(ctx, '/login/index.php?loginredirect=1');
+	return redirect(ctx, tellsLockout(ctx) ? '/login/index.php?loginredirect=1' : '/login/index.php');
 }
 
 function admit(ctx, user) {

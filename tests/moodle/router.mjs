@@ -103,6 +103,7 @@ function answer(ctx) {
 	if (knobs.not_moodle) return html(NOT_MOODLE);
 	const route = routeOf(ctx.path);
 	if (!route) return fatalPage(ctx, 'Sorry, the requested page could not be found');
+	if (knobs.autologin_guests && !ctx.session.user && (route.guests || ctx.path.startsWith('/mod/'))) login.makeGuest(ctx);
 	if (!route.open) {
 		const { user } = ctx.session;
 		if (!user || (user.isGuest && !route.guests)) return login.toLogin(ctx);

@@ -196,3 +196,32 @@ test('a list of several pages has every course, of every kind and with any name'
 		await moodle.close();
 	}
 });
+
+for (const generation of ['3.9', '4.5', '5.0']) {
+	test(`Moodle ${generation}: a site that makes guests of its visitors is not taken for a session that lives`, async () => {
+		const moodle = await startMoodle({ generation });
+		try {
+			moodle.control({ autologin_guests: true });
+			const wrong = await browser.newPage();
+			await wrong.openSite(moodle.url);
+			const refused = await wrong.run('signin', { wwwroot: moodle.url, username: 'maya', password: 'not it' });
+			assert.equal(refused.code, 'wrong_password', JSON.stringify(refused));
+			assert.doesNotMatch(refused.message, /guest/);
+			for (const look of [(maya) => maya.check(11), (maya) => maya.run('courses', { sesskey: maya.sesskey }), (maya) => maya.run('courses', {})]) {
+				const maya = await signedIn(moodle, 'maya');
+				assert.equal((await maya.check(11)).ok, true);
+				moodle.control({ expire_sessions: true });
+				for (const when of ['first', 'as a guest']) assert.equal((await look(maya)).code, 'session_dead', when);
+				await maya.page.close();
+			}
+			// Who signs in from a guest's session is a student then.
+			const guest = await browser.newPage();
+			await guest.openSite(moodle.url);
+			await guest.run('check_course', { wwwroot: moodle.url, course: { id: 11 } });
+			assert.equal((await guest.run('signin', { wwwroot: moodle.url, username: 'maya', password })).ok, true);
+			assert.equal((await guest.run('check_course', { wwwroot: moodle.url, course: { id: 11 } })).ok, true);
+		} finally {
+			await moodle.close();
+		}
+	});
+}

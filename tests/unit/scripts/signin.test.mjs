@@ -334,3 +334,27 @@ test('a busy site is waited for as it asks, and one that asks for long is left a
 		moodle.control({ reset: true });
 	}
 });
+
+for (const generation of ['3.9', '3.11', '4.2', '4.5', '5.0']) {
+	test(`Moodle ${generation}: in, refused, locked, signed in already, and elsewhere`, async () => {
+		const other = await startMoodle({ generation });
+		const wwwroot = other.url;
+		const isNew = generation === '4.5' || generation === '5.0';
+		try {
+			await signIn({ wwwroot, username: 'maya' }, async (page, first) => {
+				assert.equal(first.ok, true, JSON.stringify(first));
+				assert.equal(first.cost.requests, isNew ? 3 : 4, 'older pages do not say who is signed in');
+				const again = await page.run('signin', { wwwroot, username: 'noel', password });
+				assert.equal(again.ok, true, JSON.stringify(again));
+				assert.notEqual(again.user.id, first.user.id);
+			});
+			assert.equal((await signIn({ wwwroot, username: 'maya', password: 'not it' })).code, 'wrong_password');
+			assert.equal((await signIn({ wwwroot, username: 'lena' })).code, isNew ? 'account_locked' : 'wrong_password');
+			assert.equal((await signIn({ wwwroot, username: 'mo' })).code, 'must_change_password');
+			other.control({ login_form: false });
+			assert.equal((await signIn({ wwwroot, username: 'maya' })).code, 'signs_in_elsewhere');
+		} finally {
+			await other.close();
+		}
+	});
+}
