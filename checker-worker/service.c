@@ -6,6 +6,7 @@
 
 #include "log.h"
 #include "mem.h"
+#include "pace.h"
 #include "site.h"
 
 #define SERVER	     "/webservice/rest/server.php"
@@ -113,6 +114,8 @@ static enum service_end post(struct work *w, struct service *s, const struct buf
 	int e;
 
 	do {
+		if (pace_take(w, NULL) < 0)
+			return SERVICE_FAILED;
 		s->requests++;
 		e = http_post(s->http, SERVER, form,
 			      deadline_min(w->deadline, deadline_in(REQUEST_MS)), a, &err);

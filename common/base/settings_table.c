@@ -44,6 +44,8 @@ const struct setting settings_table[] = {
 	INT("site.max_running", site.max_running, "8", 0, 1000,
 	    "Jobs that may visit the site at one time, of all its students, over all workers and hosts; "
 	    "0: no limit."),
+	INT("site.requests_per_s", site.requests_per_s, "0", 0, 1000,
+	    "Requests to the site a second, of all jobs together, on average; 0: no limit."),
 	TEXT("sites.dir", sites_dir, SITES_DEFAULT_DIR,
 	     "Folder of further Moodle sites, a file ID.conf each (ID: 1 to 32 of a-z, 0-9 and -) with "
 	     "the keys of site.*: name = ..., url = .... May be absent; empty: none."),

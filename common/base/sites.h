@@ -36,6 +36,7 @@ struct site {
 	char *user_agent_suffix;
 	int64_t road; /* enum site_road */
 	int64_t max_running;
+	int64_t requests_per_s;
 };
 
 bool site_id_is_valid(const char *id);

@@ -47,3 +47,8 @@ void key_pause(char out[KEY_SIZE], const char *site)
 {
 	snprintf(out, KEY_SIZE, "pensum:pause:%s", site);
 }
+
+void key_pace(char out[KEY_SIZE], const char *site)
+{
+	snprintf(out, KEY_SIZE, "pensum:pace:%s", site);
+}

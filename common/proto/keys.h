@@ -10,6 +10,7 @@
  *					list, an hour later at most; empty for some seconds after something
  *					in it has changed
  *	pensum:pause:<site>		string, the site wants to be left alone; TTL (common/worker/site.h)
+ *	pensum:pace:<site>		string, until when its requests are taken, µs; TTL (common/worker/pace.h)
  *	pensum:lock:<name>		string, its taker's token; TTL (gateway/lock.h)
  *	pensum:signin:<user>		string, which sign-in has its turn; TTL (checker-worker/flight.h)
  *	pensum:limit:<kind>:<who>	string, when a rate is free again; TTL (gateway/rate.h)
@@ -36,3 +37,4 @@ void key_lock(char out[KEY_SIZE], const char *name);
 void key_limit(char out[KEY_SIZE], const char *kind, const char *who);
 void key_courses(char out[KEY_SIZE], const char *user_id);
 void key_pause(char out[KEY_SIZE], const char *site);
+void key_pace(char out[KEY_SIZE], const char *site);

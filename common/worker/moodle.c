@@ -10,6 +10,7 @@
 #include "log.h"
 #include "mem.h"
 #include "moodle_session.h"
+#include "pace.h"
 #include "page.h"
 #include "script_moodle.h"
 #include "site.h"
@@ -109,6 +110,7 @@ static int go_there(struct work *w, struct moodle *m, struct error *err)
 	if (is_there(w, m))
 		return 0;
 	work_progress(w, "opening Moodle", 0, 0, "");
+	pace_spent(w, 1);
 	return site_goto(m->lease, url, work_within(w, GOTO_MS), err);
 }
 
@@ -194,12 +196,19 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 	       bool fail_softly, json_t **ret)
 {
 	CLEANUP(buf_wipe) struct buf expression = BUF_INIT; /* may hold a password */
+	long long before = m->requests;
 	json_t *answer = NULL;
 	struct error err;
+	int64_t gap_ms;
 	char *text;
 	int e;
 
+	if (pace_take(w, &gap_ms) < 0) {
+		json_decref(args);
+		return -1;
+	}
 	json_object_set_new(args, "wwwroot", json_string(m->wwwroot));
+	json_object_set_new(args, "gap_ms", json_integer(gap_ms));
 	text = json_dumps(args, JSON_COMPACT);
 	buf_printf(&expression, "(async () => {\n%s\n%s\nreturn await run(%s);\n})()",
 		   (const char *)script_moodle, (const char *)script, text);
@@ -210,6 +219,7 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 	if (e < 0)
 		return fail_by_errno(w, e, &err, m->lease);
 	add_cost(m, answer);
+	pace_spent(w, m->requests - before - 1);
 	if (json_integer_value(json_object_get(answer, "retry_after_s")) > 0)
 		site_pause(w, json_integer_value(json_object_get(answer, "retry_after_s")));
 	if (!json_is_true(json_object_get(answer, "ok")) && !fail_softly) {

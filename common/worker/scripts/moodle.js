@@ -12,7 +12,7 @@
 //							sentence for the student, detail for the log
 //	cost = {requests, bytes}			bytes after decompression; a redirect chain is one
 // args has wwwroot (the site's canonical address, maybe with a sub-path) and may have timeout_ms
-// (for each request). Requests go one after the other: Moodle locks the session anyway.
+// (for each request) and gap_ms (that lie between the beginnings of two). Requests go one after the other: Moodle locks the session anyway.
 //
 // Rules for everything here: only reading pages are opened, never one that changes something and
 // never /my/ (seconds for a busy student); the session keeps its language; a redirect that leaves
@@ -29,7 +29,7 @@ const PATIENCE_S = 5;
 const MAX_WAIT_S = 600;
 
 const cost = { requests: 0, bytes: 0 };
-const site = { root: '', timeoutMs: DEFAULT_TIMEOUT_MS, patienceS: PATIENCE_S };
+const site = { root: '', timeoutMs: DEFAULT_TIMEOUT_MS, patienceS: PATIENCE_S, gapMs: 0, nextAt: 0 };
 
 // ---------------------------------------------------------------- answers
 
@@ -64,6 +64,7 @@ async function answer(args, read) {
 
 function openSite(args) {
 	site.root = String(args.wwwroot).replace(/\/+$/, '');
+	site.gapMs = args.gap_ms ?? 0;
 	site.timeoutMs = args.timeout_ms > 0 ? args.timeout_ms : DEFAULT_TIMEOUT_MS;
 	if (new URL(site.root).origin !== location.origin) {
 		throw notUnderstood(`the page is on ${location.origin}, the site on ${site.root}`);
@@ -105,6 +106,7 @@ function secondsToWait({ status, headers }) {
 
 async function requestOnce(path, init, maxBytes) {
 	const url = new URL(path.startsWith('/') ? site.root + path : path);
+	await keepDistance();
 	const stop = new AbortController();
 	const timer = setTimeout(() => stop.abort(), site.timeoutMs);
 	cost.requests++;
@@ -121,6 +123,14 @@ async function requestOnce(path, init, maxBytes) {
 	} finally {
 		clearTimeout(timer);
 	}
+}
+
+async function keepDistance() {
+	if (!site.gapMs) return;
+	const now = performance.now();
+	const at = Math.max(now, site.nextAt);
+	site.nextAt = at + site.gapMs;
+	if (at > now) await new Promise((resolve) => setTimeout(resolve, at - now));
 }
 
 async function readBody(response, maxBytes) {
