@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <uv.h>
 
 #include "buf.h"
 #include "clock.h"
+#include "live_loop.h"
 #include "live_pace.h"
 #include "live_queue.h"
 #include "log.h"
@@ -42,10 +42,7 @@ struct live_socket {
 
 struct live_ws {
 	const struct live_ws_ops *ops;
-	struct event_base *base;
-	uv_loop_t loop;
-	struct event *backend; /* uv's epoll descriptor is readable */
-	struct event *timer;   /* uv's next timer */
+	struct live_loop *loop;
 	struct lws_context *context;
 	struct lws_vhost *vhost;
 	struct live_socket *adopting; /* during live_ws_adopt() */
@@ -302,32 +299,15 @@ static void on_log(int level, const char *line)
 		  "text=\"%.*s\"", (int)strcspn(line, "\n"), line);
 }
 
-static void on_backend(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	(void)arg; /* only ends the wait: live_ws_before_wait() does the work */
-}
-
 void live_ws_before_wait(struct live_ws *ws)
 {
-	struct timeval tv;
-	int ms;
-
 	flush_pending(ws);
-	uv_run(&ws->loop, UV_RUN_NOWAIT); /* tells epoll what changed, runs what is ready */
-	ms = uv_backend_timeout(&ws->loop);
-	if (ms < 0) {
-		event_del(ws->timer);
-		return;
-	}
-	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
-	event_add(ws->timer, &tv);
+	live_loop_before_wait(ws->loop);
 }
 
 void live_ws_after_wait(struct live_ws *ws)
 {
-	uv_update_time(&ws->loop);
+	live_loop_after_wait(ws->loop);
 }
 
 size_t live_ws_count(const struct live_ws *ws)
@@ -337,7 +317,7 @@ size_t live_ws_count(const struct live_ws *ws)
 
 static int create_context(struct live_ws *ws)
 {
-	void *loops[] = { &ws->loop };
+	void *loops[] = { live_loop_handle(ws->loop) };
 	struct lws_context_creation_info info = {
 		.port = CONTEXT_PORT_NO_LISTEN_SERVER,
 		.protocols = protocols,
@@ -365,29 +345,17 @@ int live_ws_new(struct event_base *base, const struct live_ws_ops *ops, struct l
 {
 	struct live_ws *ws = mem_zalloc(sizeof(*ws));
 
-	ws->base = base;
+	ws->loop = live_loop_new(base);
 	ws->ops = ops;
 	TAILQ_INIT(&ws->pending);
 	LIST_INIT(&ws->watched);
-	if (uv_loop_init(&ws->loop) < 0)
-		abort();
 	if (create_context(ws) < 0) {
 		live_ws_free(ws);
 		return error_set(err, -EIO, "live: libwebsockets does not start (is "
 					    "libwebsockets-evlib-uv installed?)");
 	}
-	ws->backend = event_new(base, uv_backend_fd(&ws->loop), EV_READ | EV_PERSIST, on_backend,
-				ws);
-	ws->timer = evtimer_new(base, on_backend, ws);
-	event_add(ws->backend, NULL);
 	*ret = ws;
 	return 0;
-}
-
-static void drain(uv_loop_t *loop)
-{
-	for (int i = 0; i < 1000 && uv_run(loop, UV_RUN_NOWAIT) != 0; i++)
-		;
 }
 
 /* Destroying is asynchronous: the handles close in the loop's next rounds, and on a foreign loop
@@ -399,13 +367,9 @@ void live_ws_free(struct live_ws *ws)
 		return;
 	for (int i = 0; i < 2 && ws->context != NULL; i++) {
 		lws_context_destroy(ws->context);
-		drain(&ws->loop);
+		live_loop_drain(ws->loop);
 	}
-	uv_loop_close(&ws->loop);
-	if (ws->backend != NULL)
-		event_free(ws->backend);
-	if (ws->timer != NULL)
-		event_free(ws->timer);
+	live_loop_free(ws->loop);
 	free(ws);
 }
 

@@ -1,10 +1,9 @@
 /*
- * live_ws.h - WebSockets on sockets that HTTP has let go of. The one module that sees libwebsockets
- * and libuv.
+ * live_ws.h - WebSockets on sockets that HTTP has let go of. The one module that sees libwebsockets.
  *
  * libwebsockets never parses HTTP from the network: it gets a head that live.c wrote. It runs on
- * Debian's libuv plugin, with the uv loop nested in ours: live_ws_before_wait() runs what is ready
- * and arms an event and a timer on the event base, live_ws_after_wait() refreshes uv's clock.
+ * Debian's libuv plugin, on a loop nested in ours (live_loop.h): hence live_ws_before_wait() and
+ * live_ws_after_wait().
  *
  * What libwebsockets leaves to us is here: the limit of a message, the bounded queue, the end of a
  * peer that does not read.

@@ -213,7 +213,7 @@ static void watch(struct run *run)
 	event_add(run->look, &look);
 }
 
-/* libevent's loop with uv's inside (live_ws.h); hence not event_base_dispatch(). */
+/* libevent's loop with uv's inside (live_loop.h); hence not event_base_dispatch(). */
 static void loop(struct run *run)
 {
 	while (!event_base_got_break(run->g.base)) {
