@@ -16,7 +16,7 @@
 /* What decides, taken out of the two answers. */
 struct facts {
 	const char *submission; /* "", "new", "draft", "submitted", "reopened", "marked" */
-	bool is_graded, is_locked, is_offline, can_hand_in;
+	bool is_graded, is_grade_shown, is_locked, is_offline, can_hand_in;
 	bool has_no_team;  /* … and needs one */
 	bool is_team_left; /* the student's part is done, others are awaited */
 	int64_t opens;	   /* 0: no such date */
@@ -63,7 +63,7 @@ static bool is_team_left(const json_t *assignment, const json_t *last, const cha
 	       json_array_size(awaited) > 0 && is_word(own, "submitted");
 }
 
-static struct facts facts_of(const json_t *assignment, const json_t *last)
+static struct facts facts_of(const json_t *assignment, const json_t *last, const json_t *feedback)
 {
 	bool is_team = has(assignment, "teamsubmission");
 	const json_t *submission = json_object_get(last, is_team ? "teamsubmission" : "submission"),
@@ -72,6 +72,8 @@ static struct facts facts_of(const json_t *assignment, const json_t *last)
 	struct facts f = {
 		.submission = word ? word : "",
 		.is_graded = is_word(grading, "graded") || is_word(grading, "released"),
+		.is_grade_shown =
+			json_string_length(json_object_get(feedback, "gradefordisplay")) > 0,
 		.is_locked = has(last, "locked"),
 		.is_offline = !has(last, "submissionsenabled"),
 		.can_hand_in = has(last, "canedit") || has(last, "cansubmit"),
@@ -92,7 +94,10 @@ static const char *status_of(const struct facts *f)
 	for (size_t i = 0; i < ARRAY_LEN(same); i++)
 		if (strcmp(f->submission, same[i]) == 0)
 			status = same[i];
-	if (f->is_graded && (strcmp(status, "none") == 0 || strcmp(status, "submitted") == 0))
+	/* What was handed in is graded when the student may see it: so does Moodle's list, the
+	 * other road's source. What was not is settled by any grade. */
+	if (f->is_graded && (strcmp(status, "none") == 0 ||
+			     (f->is_grade_shown && strcmp(status, "submitted") == 0)))
 		return "graded";
 	return status;
 }
@@ -173,7 +178,7 @@ json_t *assignment_state(const json_t *assignment, const json_t *status, const c
 	place = plain_text(section, MAX_SECTION);
 	url = mem_printf("%s/mod/assign/view.php?id=%lld", root, (long long)cmid);
 	if (json_is_object(last)) {
-		f = facts_of(assignment, last);
+		f = facts_of(assignment, last, json_object_get(status, "feedback"));
 		v = judge(&f, now);
 	}
 	reason = reason_of(&v, &f, why);

