@@ -145,7 +145,8 @@ static json_t *reason_of(const struct verdict *v, const struct facts *f, const c
 	}
 	if (strcmp(v->handin, "later") != 0)
 		return v->reason ? json_string(v->reason) : NULL;
-	gmtime_r(&at, &utc);
+	if (gmtime_r(&at, &utc) == NULL)
+		return json_string("It opens later.");
 	strftime(text, sizeof(text), "It opens later: %Y-%m-%d %H:%M UTC", &utc);
 	return json_string(text);
 }

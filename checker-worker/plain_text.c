@@ -7,7 +7,7 @@
 #include "buf.h"
 #include "mem.h"
 
-#define MAX_ENTITY 10 /* letters of the longest name below; longer ones stay as they are */
+#define MAX_ENTITY 32 /* longer ones stay as they are */
 #define ELLIPSIS   0x2026u
 #define REPLACED   0xfffdu
 

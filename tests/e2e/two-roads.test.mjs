@@ -31,7 +31,7 @@ const courses = () => sql('SELECT courses FROM pensum.course_lists').then(([[tex
 // A new sign-in with nothing kept of the one before.
 async function signIn({ service, ...knobs }) {
 	p?.close();
-	await sql('DELETE FROM pensum.moodle_sessions');
+	for (const table of ['sessions', 'moodle_sessions']) await sql(`DELETE FROM pensum.${table}`);
 	await sql('DELETE FROM pensum.assignments');
 	await sql('DELETE FROM pensum.activities');
 	for (const key of await system.redis.command('KEYS', 'pensum:*:????????????????????????????????')) await system.redis.command('DEL', key);
@@ -236,6 +236,17 @@ test('a wrong password gets no token, and the token is nowhere in the clear', as
 	await assert.rejects(stranger.signIn('maya', 'wrong one'), (e) => e instanceof JobFailure && e.code === 'wrong_password');
 	assert.equal(counts().ws.token, 1, 'the form has refused it before');
 	stranger.close();
+});
+
+test('documents are made, and the sign-out ends Moodle\'s session, with the cookies beside the token', async () => {
+	await signIn({ service: true });
+	await check();
+	const [document] = await p.documents([10000], { name: 'Maya N', roll: '1' });
+	assert.ok((await p.download(document)).length > 1000);
+	const { sessions } = counts();
+	await p.call('DELETE', '/api/v1/session');
+	await waitFor(() => counts().sessions === sessions - 1);
+	assert.deepEqual(await sql('SELECT sealed FROM pensum.moodle_sessions'), []);
 });
 
 test('a dead Moodle session does not stop what the token can do', async () => {
