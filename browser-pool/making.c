@@ -97,12 +97,12 @@ static void on_target(void *arg, json_t *result, const char *error)
 		     json_pack("{sssb}", "targetId", c->target, "flatten", 1), on_page_session, c);
 }
 
-/* It is born hidden: to draw what is blank takes a twentieth of the CPU time of a job that signs in,
- * and a seventh of the memory of four leases. It is shown when it is lent to who looks at it. */
+/* It is born hidden: to draw what is blank takes a twentieth of the CPU time of a job that signs
+ * in. It is shown when it is lent to who looks at it. */
 static json_t *blank_page(const struct context *c)
 {
-	return json_pack("{ssssss}", "url", "about:blank", "browserContextId", c->name, "windowState",
-			 "minimized");
+	return json_pack("{ssssss}", "url", "about:blank", "browserContextId", c->name,
+			 "windowState", "minimized");
 }
 
 static void on_context(void *arg, json_t *result, const char *error)
