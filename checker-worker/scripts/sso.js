@@ -34,37 +34,47 @@ function isPlaceOf(step, args) {
 	return step.origins.includes(location.origin) || (step.on_site === true && location.origin === args.site);
 }
 
-function homeState({ site, root }) {
-	if (location.origin !== site || !location.href.startsWith(root)) return null;
-	const path = location.href.slice(root.length);
-	if (document.querySelector('a[href*="/login/logout.php?sesskey="]') || STOPS.some((stop) => path.startsWith(stop))) {
-		return { at: 'home' };
-	}
-	const said = document.querySelector('#loginerrormessage, .errorbox .errormessage');
+const isOnSite = ({ site, root }) => location.origin === site && location.href.startsWith(root);
+
+function isHome(args) {
+	if (!isOnSite(args)) return false;
+	const path = location.href.slice(args.root.length);
+	return document.querySelector('a[href*="/login/logout.php?sesskey="]') !== null || STOPS.some((stop) => path.startsWith(stop));
+}
+
+// What the site says instead of letting the student in.
+function refusal(args) {
+	const said = isOnSite(args) && document.querySelector('#loginerrormessage, .errorbox .errormessage');
 	return said ? { at: 'refused', message: said.textContent.replace(/\s+/g, ' ').trim().slice(0, 200) } : null;
 }
 
+function findStep(args, isWanted) {
+	return args.page.steps.findIndex((step, i) => isPlaceOf(step, args) && fits(step) && isWanted(step, i));
+}
+
 function stepState(args) {
-	const { steps } = args.page;
-	const found = steps.findIndex((step, i) => isPlaceOf(step, args) && fits(step) && args.times[i] < (step.times ?? 1));
-	if (found >= 0) return { at: 'step', index: found };
-	const again = steps.findIndex((step) => isPlaceOf(step, args) && fits(step));
-	if (again >= 0 && performance.timeOrigin !== args.document) return { at: 'again', index: again };
-	return null;
+	const index = findStep(args, (step, i) => args.times[i] < (step.times ?? 1));
+	return index >= 0 ? { at: 'step', index } : null;
+}
+
+function againState(args) {
+	const index = performance.timeOrigin === args.document ? -1 : findStep(args, () => true);
+	return index >= 0 ? { at: 'again', index } : null;
+}
+
+function failureOfServer() {
+	const status = performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0;
+	return status >= 500 || status === 429 ? { at: 'down', status } : null;
 }
 
 function stateOf(args) {
 	if (location.protocol === 'chrome-error:') return { at: 'lost' };
 	if (document.readyState === 'loading') return { at: 'nothing' };
-	const home = homeState(args);
-	if (home) return home;
+	if (isHome(args)) return { at: 'home' };
 	const error = args.page.errors.findIndex(fits);
 	if (error >= 0) return { at: 'error', index: error };
 	if (args.wait && performance.timeOrigin === args.document && !seen(args.wait)) return { at: 'nothing' };
-	const step = stepState(args);
-	if (step) return step;
-	const status = performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0;
-	return status >= 500 || status === 429 ? { at: 'down', status } : { at: 'nothing' };
+	return stepState(args) ?? refusal(args) ?? againState(args) ?? failureOfServer() ?? { at: 'nothing' };
 }
 
 // Without the query, which may hold what is nobody's business.

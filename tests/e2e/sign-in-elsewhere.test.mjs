@@ -114,6 +114,13 @@ test('OAuth2: by a button of Moodle\'s sign-in page and a chain of redirects', a
 	await expectSignedIn(await signIn());
 });
 
+test('an old notice on the sign-in page keeps nobody from its button', async () => {
+	const body = '<html><body><div id="loginerrormessage">Your session has timed out.</div><a id="sso" href="/auth/shibboleth/index.php">University</a></body></html>';
+	moodle.control({ fail: [{ path_prefix: '/login/index.php', status: 200, times: 1, body, headers: { 'Content-Type': 'text/html' } }] });
+	cook({ start: '#sso' });
+	await expectSignedIn(await signIn());
+});
+
 test('CAS: the sign-in page itself leads there, and a ticket leads back', async () => {
 	moodle.control({ cas: true });
 	cook({ start: '' });
