@@ -256,3 +256,31 @@ test('a dead Moodle session does not stop what the token can do', async () => {
 	system.moodle.control({ dead_tokens: true });
 	await assert.rejects(check(), (e) => e instanceof JobFailure && e.code === 'session_dead');
 });
+
+test('site.road = service never opens a browser for a check, and says when it cannot do without', async (t) => {
+	const other = await startSystem({ moodle: { data: site.data }, settings: { 'site.road': 'service' } });
+	t.after(() => other.stop());
+	for (const [isOffered, code] of [[true, undefined], [false, 'no_service']]) {
+		await other.postgres.query('DELETE FROM pensum.moodle_sessions');
+		await other.redis.command('FLUSHALL');
+		other.moodle.control({ reset: true, web_service: isOffered });
+		const client = other.client({ limitMs: 60_000 });
+		await client.signIn('maya', PASSWORD);
+		await other.postgres.query('DELETE FROM pensum.jobs');
+		const ended = await client.check([COURSE]).catch((e) => e);
+		assert.equal(ended.code, code);
+		assert.equal(other.moodle.state().counts.lists, 0);
+		client.close();
+	}
+});
+
+test('site.road = browser asks for no token', async (t) => {
+	const other = await startSystem({ moodle: { data: site.data }, settings: { 'site.road': 'browser' } });
+	t.after(() => other.stop());
+	other.moodle.control({ web_service: true });
+	const client = other.client({ limitMs: 60_000 });
+	await client.signIn('maya', PASSWORD);
+	assert.equal((await client.check([COURSE])).result.failed, 0);
+	assert.deepEqual(other.moodle.state().counts.ws, {});
+	client.close();
+});
