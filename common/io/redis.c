@@ -25,6 +25,7 @@ struct redis {
 	struct deadline next_try;
 	unsigned generation;
 	unsigned posted; /* commands whose answers are still to be dropped */
+	int timeout_ms;	 /* of the socket */
 };
 
 static int parse_address(const char *address, char **host_or_path, int *port, struct error *err)
@@ -144,6 +145,14 @@ static int authenticate(struct redis *r, struct error *err)
 	return error_set(err, -EIO, "redis: the password was refused");
 }
 
+static void set_timeout(struct redis *r, int ms)
+{
+	if (ms == r->timeout_ms)
+		return;
+	redisSetTimeout(r->ctx, timeval_of(ms));
+	r->timeout_ms = ms;
+}
+
 static int connect_now(struct redis *r, struct error *err)
 {
 	struct timeval limit = timeval_of(CONNECT_MS);
@@ -158,7 +167,8 @@ static int connect_now(struct redis *r, struct error *err)
 		return error_set(err, -EIO, "redis: no memory for a connection");
 	if (r->ctx->err != 0)
 		return lost(r, err);
-	redisSetTimeout(r->ctx, limit);
+	r->timeout_ms = 0;
+	set_timeout(r, CONNECT_MS);
 	if (r->target.port)
 		redisEnableKeepAlive(r->ctx);
 	r->generation++;
@@ -208,7 +218,7 @@ int redis_settle(struct redis *r, int wait_ms, struct error *err)
 {
 	if (r->ctx == NULL || r->posted == 0)
 		return 0;
-	redisSetTimeout(r->ctx, timeval_of(wait_ms));
+	set_timeout(r, wait_ms);
 	return drop_posted(r, err);
 }
 
@@ -216,6 +226,21 @@ void redis_post(struct redis *r, size_t argc, const char *const *argv)
 {
 	if (append(r, argc, argv, NULL) == 0 && ++r->posted == POSTED_MAX)
 		redis_settle(r, POSTED_MS, NULL);
+}
+
+void redis_send(struct redis *r)
+{
+	int all = 0;
+
+	if (r->ctx == NULL || r->posted == 0)
+		return;
+	set_timeout(r, POSTED_MS);
+	errno = 0;
+	while (!all)
+		if (redisBufferWrite(r->ctx, &all) != REDIS_OK) {
+			lost(r, NULL);
+			return;
+		}
 }
 
 int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *argv,
@@ -226,7 +251,7 @@ int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *
 
 	if (e < 0)
 		return e;
-	redisSetTimeout(r->ctx, timeval_of(wait_ms));
+	set_timeout(r, wait_ms);
 	e = drop_posted(r, err);
 	if (e == 0)
 		e = next_reply(r, &reply, err);

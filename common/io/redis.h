@@ -35,9 +35,11 @@ int redis_command(struct redis *r, int wait_ms, size_t argc, const char *const *
 int redis_call(struct redis *r, int wait_ms, struct redis_reply **ret, struct error *err, ...)
 	__attribute__((sentinel));
 
-/* A command whose answer nobody needs: goes out, and is answered, with the next redis_command() or with
- * redis_settle(), whose caller waits for both. */
+/* A command whose answer nobody needs: goes out with the next redis_command(), redis_send() or
+ * redis_settle(), and is answered before the next redis_command() is, whose caller waits for both, or in
+ * redis_settle(). */
 void redis_post(struct redis *r, size_t argc, const char *const *argv);
+void redis_send(struct redis *r); /* what was posted goes out; nobody waits for an answer */
 int redis_settle(struct redis *r, int wait_ms, struct error *err);
 
 void redis_reply_free(struct redis_reply *reply);

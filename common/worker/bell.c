@@ -123,5 +123,5 @@ int bell_read_next(struct bell *b, bool block, struct entry out[BELL_ENTRIES], s
 void bell_forget(struct bell *b, const struct entry *e)
 {
 	redis_post(b->redis, 3, (const char *const[]){ "XDEL", e->stream, e->id });
-	redis_call(b->redis, COMMAND_MS, NULL, NULL, "XACK", e->stream, KEY_GROUP, e->id, NULL);
+	redis_post(b->redis, 4, (const char *const[]){ "XACK", e->stream, KEY_GROUP, e->id });
 }

@@ -25,5 +25,5 @@ void bell_attend(struct bell *b);
 int bell_read_own(struct bell *b, struct entry out[BELL_ENTRIES], struct error *err);
 /* block: waits two seconds for the first one. */
 int bell_read_next(struct bell *b, bool block, struct entry out[BELL_ENTRIES], struct error *err);
-/* Also sends what was posted before (redis_post()). */
+/* Posts it (redis_post()): it goes out with what the caller asks next. */
 void bell_forget(struct bell *b, const struct entry *e);

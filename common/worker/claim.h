@@ -24,5 +24,5 @@ int claim_release(struct pg *pg, struct redis *redis, const char *worker, const 
 
 /* Best effort: a lost event is healed by the terminal one, which readers take from the record. */
 void claim_publish(struct redis *redis, const struct job_event *ev);
-/* The same; it goes out with the next command or redis_settle(). */
+/* The same, posted (redis_post()). */
 void claim_post(struct redis *redis, const struct job_event *ev);

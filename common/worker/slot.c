@@ -161,8 +161,11 @@ static int serve_entry(struct slot *s, const struct entry *e, struct error *err)
 static int serve_entries(struct slot *s, const struct entry *entries, int count, struct error *err)
 {
 	for (int i = 0; i < count; i++) {
-		int e = serve_entry(s, &entries[i], err);
+		int e;
 
+		if (i > 0)
+			redis_send(s->redis); /* before the next claim, which may take its time */
+		e = serve_entry(s, &entries[i], err);
 		if (e < 0) {
 			s->own_pending_of = 0;
 			return e;
@@ -243,6 +246,7 @@ static int check_idle(struct slot *s, struct error *err)
 
 	if (!deadline_is_over(s->next_check))
 		return 0;
+	redis_send(s->redis);
 	e = spool_replay(&s->spool, s->config->name, s->pg, s->redis, err);
 	if (e == 0)
 		e = claim_release(s->pg, s->redis, s->config->name,
@@ -318,6 +322,7 @@ int slot_main(const struct slot_config *config)
 		bell_init(&s.bell, s.redis, config->queue, config->name);
 		spool_init(&s.spool, config->settings, s.vault, config->counts);
 		serve(&s);
+		redis_settle(s.redis, COMMAND_MS, NULL);
 	}
 	redis_free(s.redis);
 	pg_free(s.pg);

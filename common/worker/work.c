@@ -29,7 +29,8 @@ static void set_text(char *out, size_t size, const char *text)
 static void send_event(struct work *w)
 {
 	w->event.version.n++;
-	claim_publish(w->redis, &w->event);
+	claim_post(w->redis, &w->event);
+	redis_send(w->redis);
 	w->event_unsent = false;
 	w->next_event = deadline_in(EVENT_EVERY_MS);
 }

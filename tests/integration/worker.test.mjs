@@ -107,6 +107,20 @@ test('a job runs once however often it is rung, and entries that mean nothing ru
 	assert.deepEqual(await row(id), { state: 'failed', attempt: 1, max: 3, worker: 'h:checker:0', cancel: false, code: 'bad_input' });
 });
 
+// Redis counts how often it has read from a connection: once for what was sent together.
+test('while hints wait, a slot sends Redis what a job has to tell together with what it asks next', async () => {
+	const jobs = await Promise.all(Array.from({ length: 40 }, () => addJob('of the future')));
+	for (const id of jobs) await ring(id);
+	const reads = async () => Number(/total_reads_processed:(\d+)/.exec(await redis.command('INFO', 'stats'))[1]);
+	const before = await reads();
+	await startWorker();
+	await becomes(jobs.at(-1), 'failed');
+	await noEntries();
+	const each = (await reads() - before) / jobs.length;
+	assert.ok(each < 2.8, `${each} reads a job: that it starts; its end, and the next hint`);
+	for (const id of jobs) assert.equal((await published(id)).s, 'failed');
+});
+
 test('input that is not what the kind wants fails the job, and so does a kind that nobody knows', async () => {
 	await startWorker();
 	const jobs = [];
