@@ -17,6 +17,10 @@ void claim_done(struct work *w); /* frees what claiming and the job's code fille
 /* 1 ours, 0 lost, negative: cannot tell within two seconds. */
 int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel);
 
+/* The claim is on the server's disk from now on. 1 it is, 0 lost, negative: cannot tell within two
+ * seconds. */
+int claim_keep(struct pg *pg, const struct work *w);
+
 /* Everything that a dead slot (host:queue:slot) or worker (host:queue) ran goes back to its queue
  * with an event that the gateway hears, which rings. Answers how many. */
 int claim_release(struct pg *pg, struct redis *redis, const char *worker, const char *message,

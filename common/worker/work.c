@@ -12,6 +12,7 @@
 #include "text.h"
 
 #define EVENT_EVERY_MS 200
+#define STARTING_N     2 /* an attempt's first event, behind its claim */
 #define LOOK_EVERY_MS  2000
 #define STOP_GRACE_MS  5000
 
@@ -26,13 +27,31 @@ static void set_text(char *out, size_t size, const char *text)
 			out[i] = ' ';
 }
 
+/* A crash of the database can take a claim back that is only moments old (claim.c), and
+ * the attempt's number then belongs to somebody else's. More than that it starts is told of an attempt
+ * only when that cannot happen any more, or what is told of the other one would seem old. */
+static bool is_claim_kept(struct work *w)
+{
+	int kept;
+
+	if (w->claim_kept || !deadline_is_over(w->next_keep))
+		return w->claim_kept;
+	w->next_keep = deadline_in(LOOK_EVERY_MS);
+	kept = claim_keep(w->pg, w);
+	w->claim_kept = kept > 0;
+	w->lost = w->lost || kept == 0;
+	return w->claim_kept;
+}
+
 static void send_event(struct work *w)
 {
+	w->next_event = deadline_in(EVENT_EVERY_MS);
+	if (w->event.version.n >= STARTING_N && !is_claim_kept(w))
+		return;
 	w->event.version.n++;
 	claim_post(w->redis, &w->event);
 	redis_send(w->redis);
 	w->event_unsent = false;
-	w->next_event = deadline_in(EVENT_EVERY_MS);
 }
 
 void work_progress(struct work *w, const char *step, int done, int total, const char *note)

@@ -71,7 +71,8 @@ struct work {
 	struct work_keep *kept;
 	struct job_event event; /* newest */
 	bool event_unsent;
-	struct deadline next_event, next_look;
+	bool claim_kept; /* the record keeps it, whatever happens to the server */
+	struct deadline next_event, next_look, next_keep;
 	enum count_op op; /* the newest that was tried */
 	bool unsure; /* an end was sent and not answered: it may be recorded */
 	bool lost, cancelled, stopping;

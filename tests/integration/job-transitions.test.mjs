@@ -131,3 +131,30 @@ test('without a bell the most urgent job is claimed first, where a minute of wai
 	const next = async () => (await pg.query(`SELECT id FROM pensum.job_claim_next('checker', 'h:checker:0')`))[0]?.[0]?.[0];
 	assert.deepEqual([await next(), await next(), await next(), await next(), await next()], ['2', '0', '3', '1', undefined]);
 });
+
+test('of a claim that a crash of the server takes back nothing is left, and one that was kept is still there', async () => {
+	const server = await startPostgres({ settings: { synchronous_commit: 'on', wal_writer_delay: '10s' } });
+	const ask = async (sql) => (await server.query(`SELECT ${sql}`))[0]?.[0] ?? null;
+	const crash = async () => {
+		await server.restart();
+		return ask(`state || ' ' || attempt FROM pensum.jobs`);
+	};
+	const claimAs = (worker) => ask(`attempt FROM
+		set_config('synchronous_commit', 'off', true), pensum.job_claim('${ID}', 0, '${worker}')`);
+	const finishAs = (worker) => ask(`pensum.job_finish('${ID}', 1, '${worker}', 'succeeded', 9, NULL, NULL, NULL)`);
+	try {
+		await server.schema();
+		await server.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
+			VALUES ('${ID}', 'check', 'checker', 'normal', 'u1', '{}')`);
+		assert.equal(await claimAs('a:checker:0'), '1');
+		assert.equal(await crash(), 'queued 0');
+		assert.equal(await finishAs('a:checker:0'), 'f');
+		assert.equal(await claimAs('b:checker:0'), '1', 'the number is given again');
+		assert.equal(await finishAs('a:checker:0'), 'f', 'and is not enough');
+		await server.query(`UPDATE pensum.jobs SET event_n = event_n`);
+		assert.equal(await crash(), 'running 1');
+		assert.equal(await finishAs('b:checker:0'), 't');
+	} finally {
+		await server.stop();
+	}
+});

@@ -263,6 +263,17 @@ test('PostgreSQL restarts in the middle of a job: it ends once', async () => {
 	await noEntries();
 });
 
+test('more than that it starts is told of an attempt only when PostgreSQL cannot forget it any more', async () => {
+	await startWorker();
+	const lost = proxy.loseAnswer('SET event_n = event_n');
+	const { id, release } = await startCourses();
+	await lost;
+	assert.equal((await published(id)).n, '2');
+	await until('the next event', async () => Number((await published(id)).n) > 2);
+	release();
+	await becomes(id, 'succeeded');
+});
+
 test('PostgreSQL is away when the work is done: its record waits for it', async () => {
 	await startWorker({ 'checker.time_limit_s': 5 });
 	const { id, release } = await startCourses();
