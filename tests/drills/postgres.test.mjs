@@ -41,6 +41,7 @@ async function outage(name, { fault, heal, awayMs = 0, refuses = false }) {
 	const release = world.pool.hold();
 	await crowd.submit(4);
 	await until('full slots', () => world.count(`state = 'running'`).then((n) => n === 4), 20_000);
+	await until('four jobs in their pages', () => world.pool.running === 4, 20_000);
 	const running = [...crowd.promised.keys()];
 	const descriptors = descriptorsOf(world.gateway().pid);
 	await fault();
