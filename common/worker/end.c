@@ -191,21 +191,6 @@ static int end_success(struct work *w, struct error *err)
 	return give_back(w, err);
 }
 
-static int end_failure(struct work *w, struct error *err)
-{
-	if (w->failure_code[0] == '\0')
-		work_fail(w, deadline_is_over(w->deadline) ? "timeout" : "internal", NULL);
-	switch (failure_find(w->failure_code)->next) {
-	case FAILURE_RETRY:
-		return give_back(w, err);
-	case FAILURE_WAIT:
-		return park(w, err);
-	case FAILURE_FINAL:
-		break;
-	}
-	return finish(w, JOB_FAILED, err);
-}
-
 /* We are stopping, and so is perhaps the browser: what failed by that is not the job's fault. */
 static bool is_cut_short(const struct work *w)
 {
@@ -215,17 +200,47 @@ static bool is_cut_short(const struct work *w)
 	       failure_find(w->failure_code)->next == FAILURE_RETRY;
 }
 
+enum job_state end_state(const struct work *w, int rc)
+{
+	if (rc == 0)
+		return JOB_SUCCEEDED;
+	if (w->cancelled)
+		return JOB_CANCELLED;
+	if (is_cut_short(w))
+		return JOB_QUEUED;
+	switch (failure_find(w->failure_code)->next) {
+	case FAILURE_RETRY:
+		break;
+	case FAILURE_WAIT:
+		return JOB_WAITING;
+	case FAILURE_FINAL:
+		return JOB_FAILED;
+	}
+	return JOB_QUEUED;
+}
+
+static int end_again(struct work *w, struct error *err)
+{
+	if (is_cut_short(w))
+		return hand_back(w, err);
+	if (w->failure_code[0] == '\0')
+		work_fail(w, deadline_is_over(w->deadline) ? "timeout" : "internal", NULL);
+	return give_back(w, err);
+}
+
 static int end_as_left(struct work *w, int rc, struct error *err)
 {
+	enum job_state state = end_state(w, rc);
+
 	if (w->lost)
 		return 0;
-	if (rc == 0)
+	if (state == JOB_SUCCEEDED)
 		return end_success(w, err);
-	if (w->cancelled) {
+	if (state == JOB_WAITING)
+		return park(w, err);
+	if (state == JOB_CANCELLED)
 		work_fail(w, "cancelled", NULL);
-		return finish(w, JOB_CANCELLED, err);
-	}
-	return is_cut_short(w) ? hand_back(w, err) : end_failure(w, err);
+	return state == JOB_QUEUED ? end_again(w, err) : finish(w, state, err);
 }
 
 /* This attempt has been ended: by a call of ours whose answer was lost, or by somebody else. 1 and

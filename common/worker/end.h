@@ -16,3 +16,7 @@
  * recorded; call again, as often as it takes. A commit whose answer was lost is found by its row.
  */
 int end_attempt(struct work *w, int rc, struct error *err);
+
+/* What that makes of the job: JOB_QUEUED when it is to be run again, else JOB_SUCCEEDED, JOB_FAILED,
+ * JOB_WAITING or JOB_CANCELLED. */
+enum job_state end_state(const struct work *w, int rc);

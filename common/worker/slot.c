@@ -45,13 +45,21 @@ static work_run_fn *find_kind(const struct slot_config *c, enum job_kind kind)
 	return NULL;
 }
 
-static bool keep_job(struct slot *s, struct work *w)
+/* What another attempt would find again, at a cost: to be done twice, or a wrong password told to
+ * Moodle twice. */
+static bool is_worth_keeping(enum job_state end)
 {
+	return end == JOB_SUCCEEDED || end == JOB_FAILED || end == JOB_WAITING;
+}
+
+static bool keep_job(struct slot *s, struct work *w, int rc)
+{
+	enum job_state end = end_state(w, rc);
 	struct error err = { 0 };
 
-	if (w->lost)
+	if (w->lost || !is_worth_keeping(end))
 		return false;
-	w->spooled = spool_save(&s->spool, w, &err) == 0;
+	w->spooled = spool_save(&s->spool, w, end, &err) == 0;
 	if (w->spooled)
 		log_notice("job's end waits on disk", "attempt=%d", w->attempt);
 	else
@@ -70,7 +78,7 @@ static void end_job(struct slot *s, struct work *w, int rc)
 	pg_set_patience(s->pg, 0);
 	while (end_attempt(w, rc, &err) < 0) {
 		s->next_check = deadline_in(0);
-		if (rc == 0 && deadline_is_over(spool_at) && keep_job(s, w))
+		if (deadline_is_over(spool_at) && keep_job(s, w, rc))
 			break;
 		if (deadline_is_over(patience)) {
 			log_error("job's end not recorded", "err=\"%s\"", err.text);

@@ -1,11 +1,11 @@
 /*
- * spool.h - finished work that waits on disk while PostgreSQL is away.
+ * spool.h - finished work that waits on disk while PostgreSQL is away, failures included.
  *
  * What the finishing transaction would have said (the statements of the job's commit function, then
- * job_finish) is written to a file of its own, sealed by the vault because it holds what students
- * may see only, and synced before the slot goes on. When PostgreSQL is back it is said: job_finish
- * compares the attempt, so it counts once, however often a crash lets it be said, and not at all
- * when the attempt was taken over meanwhile; the file is gone then, too.
+ * job_finish, or job_wait) is written to a file of its own, sealed by the vault because it holds what
+ * students may see only, and synced before the slot goes on. When PostgreSQL is back it is said: both
+ * functions compare the attempt, so it counts once, however often a crash lets it be said, and not at
+ * all when the attempt was taken over meanwhile; the file is gone then, too.
  *
  * Files are named <queue>:<slot>:<job>.<attempt>. A slot replays its own before it takes work or
  * gives back what the record says that it runs; the parent does so before it gives back what a
@@ -27,8 +27,12 @@ int spool_check(const struct settings *s, struct error *err);
 void spool_init(struct spool *sp, const struct settings *s, const struct vault *v,
 		struct counts *counts);
 
-/* Keeps the successful end of w. -ENOSPC: the spool is full. */
-int spool_save(const struct spool *sp, struct work *w, struct error *err);
+/* What the names of a slot's files begin with, or those of all slots of a worker. */
+#define SPOOL_NAME_SIZE 160
+void spool_prefix(const char *worker, char out[SPOOL_NAME_SIZE]);
+
+/* Keeps the end of w: JOB_SUCCEEDED, JOB_FAILED or JOB_WAITING. -ENOSPC: the spool is full. */
+int spool_save(const struct spool *sp, struct work *w, enum job_state end, struct error *err);
 /* Records all that a slot (host:queue:slot) or a worker (host:queue) has kept; none of them may be at
  * work. Negative: PostgreSQL is away, and what was not recorded stays. */
 int spool_replay(const struct spool *sp, const char *worker, struct pg *pg, struct redis *redis,

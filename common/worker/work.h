@@ -76,7 +76,7 @@ struct work {
 	enum count_op op; /* the newest that was tried */
 	bool unsure; /* an end was sent and not answered: it may be recorded */
 	bool lost, cancelled, stopping;
-	bool spooled; /* done, and its record waits on disk */
+	bool spooled; /* ended, and the record of it waits on disk */
 	struct deadline stop_at;
 };
 

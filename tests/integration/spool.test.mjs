@@ -29,9 +29,8 @@ beforeEach(async () => {
 	folder = temporaryFolder('pensum-sp-');
 	await pg.query('TRUNCATE pensum.jobs, pensum.workers, pensum.moodle_sessions, pensum.course_lists');
 	await redis.command('FLUSHALL');
-	const sealed = await run(path.join(buildFolder, 'tests', 'integration', 'seal'), [`moodle ${USER}`, '[]'], { env: { PENSUM_SECRETS_KEY_FILE: keyFile } });
 	await pg.query(`INSERT INTO pensum.moodle_sessions (user_id, sealed, verifier, expires_at)
-		VALUES ('${USER}', '${sealed.stdout.trim()}', 'v', now() + interval '1 hour')`);
+		VALUES ('${USER}', '${await seal(`moodle ${USER}`, '[]')}', 'v', now() + interval '1 hour')`);
 });
 afterEach(async () => {
 	pool.hold()();
@@ -48,11 +47,15 @@ async function startWorker(settings = {}, ready = /worker ready/) {
 		'redis.address': redis.address, 'postgres.conninfo': pg.conninfo, 'secrets.key_file': keyFile, 'pool.socket': pool.socketPath,
 		'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1, 'worker.spool_dir': spool(), ...settings } });
 }
+const seal = async (context, text) => (await run(path.join(buildFolder, 'tests', 'integration', 'seal'), [context, text],
+	{ env: { PENSUM_SECRETS_KEY_FILE: keyFile } })).stdout.trim();
 // A job whose work is done while PostgreSQL is away.
-async function finishWithoutPostgres() {
+async function finishWithoutPostgres(kind = 'courses') {
 	const id = crypto.randomBytes(12).toString('hex');
 	const release = pool.hold();
-	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input) VALUES ('${id}', 'courses', 'checker', 'normal', '${USER}', '{}')`);
+	const secret = kind === 'signin' ? `'${await seal(`password ${id}`, 'wrong')}'` : 'NULL';
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, secret)
+		VALUES ('${id}', '${kind}', 'checker', 'normal', '${USER}', '{"username": "maya"}', ${secret})`);
 	await redis.command('XADD', 'pensum:jobs:checker:normal', '*', 'j', id, 'a', 0);
 	await until('script', () => pool.running > 0);
 	await pg.kill();
@@ -138,14 +141,83 @@ test('work whose attempt was taken over meanwhile is dropped, and counted', asyn
 	await until('counters', async () => (await counters()).job_zombie_rejected_total?.replay === 1);
 });
 
+// Moodle's answer to a sign-in while PostgreSQL is away; how often it was asked comes back with the job.
+async function failWithoutPostgres(code) {
+	let asked = 0;
+	const answer = pool.answer;
+	pool.answer = async () => (asked++, { ok: false, code });
+	await startWorker();
+	const id = await finishWithoutPostgres('signin');
+	const [name] = await kept();
+	return { id, name, asked: () => asked, answerAgain: () => (pool.answer = answer) };
+}
+const events = async (id) => (await redis.command('XRANGE', 'pensum:events', '-', '+')).map(([, fields]) => Object.fromEntries(
+	fields.flatMap((field, i) => (i % 2 === 0 ? [[field, fields[i + 1]]] : [])))).filter(({ j }) => j === id);
+
+test('a wrong password found out meanwhile is recorded, and Moodle is not asked about it again', async () => {
+	const { id, name, asked, answerAgain } = await failWithoutPostgres('wrong_password');
+	const copy = fs.readFileSync(path.join(spool(), name));
+	assert.doesNotMatch(copy.toString('latin1'), /wrong_password/);
+	await worker.kill();
+	await redis.command('FLUSHALL'); // that it was refused is not remembered there, either
+	await startWorker({}, /waiting for it/);
+	await pg.start();
+	await until('end', async () => (await row(id))[0] !== 'running', 20_000);
+	const [recorded] = await pg.query(`SELECT state, attempt, failure_code, failure_message <> '', secret, finished_at IS NOT NULL FROM pensum.jobs WHERE id = '${id}'`);
+	assert.deepEqual(recorded, ['failed', '1', 'wrong_password', 't', null, 't']);
+	await until('no file', () => files().length === 0);
+	await until('event', async () => (await events(id)).length > 0);
+	assert.deepEqual((await events(id)).map(({ s, k, p, m }) => [s, k, p, m !== '']), [['failed', '1', 'wrong_password', true]]);
+	await worker.stop();
+	fs.writeFileSync(path.join(spool(), name), copy); // a crash came before the end of the file
+	await startWorker();
+	await until('no file', () => files().length === 0);
+	assert.match(worker.text(), /finished work recorded/);
+	assert.deepEqual((await row(id)).slice(0, 2), ['failed', '1']);
+	assert.equal(asked(), 1);
+	answerAgain();
+});
+
+test('a sign-in that met a second factor meanwhile waits for its code, with all that it needs to go on', async () => {
+	const { id, name, asked, answerAgain } = await failWithoutPostgres('mfa_needed');
+	const copy = fs.readFileSync(path.join(spool(), name));
+	await pg.start();
+	await until('end', async () => (await row(id))[0] !== 'running', 20_000);
+	const [recorded] = await pg.query(`SELECT state, attempt, failure_code, secret ~ '^factor [^ ]+$', worker FROM pensum.jobs WHERE id = '${id}'`);
+	assert.deepEqual(recorded, ['waiting', '1', 'mfa_needed', 't', null]);
+	await until('no file', () => files().length === 0);
+	await until('event', async () => (await events(id)).at(-1)?.s === 'waiting');
+	await worker.stop();
+	fs.writeFileSync(path.join(spool(), name), copy);
+	await startWorker();
+	await until('no file', () => files().length === 0);
+	assert.match(worker.text(), /finished work recorded/);
+	assert.equal(asked(), 1);
+	answerAgain();
+});
+
+test('what would wait is over when it is not wanted any more', async () => {
+	const { id, answerAgain } = await failWithoutPostgres('mfa_needed');
+	await worker.kill();
+	await pg.start();
+	assert.deepEqual(await pg.query(`SELECT pensum.job_cancel('${id}', '${USER}')`), [['running']]);
+	await startWorker();
+	await until('end', async () => (await row(id))[0] === 'cancelled', 20_000);
+	const [[state, version]] = await pg.query(`SELECT s.state, s.attempt || '.' || s.event_n FROM pensum.jobs s WHERE id = '${id}'`);
+	assert.deepEqual([state, version], ['cancelled', '1.1000000']);
+	await until('event', async () => (await events(id)).at(-1)?.s === 'cancelled');
+	assert.deepEqual((await events(id)).at(-1).k, '2', 'newer than all of the attempt');
+	answerAgain();
+});
+
 const slow = process.env.PENSUM_SLOW === '1';
-test('a failure that could not be told for two minutes is given back as lost, and the job is tried again', { skip: !slow }, async () => {
+test('a failure in passing that could not be told for two minutes is given back as lost, and the job is tried again', { skip: !slow }, async () => {
 	await startWorker();
 	const answer = pool.answer;
 	pool.answer = async () => ({ ok: false, code: 'site_down' });
 	const id = await finishWithoutPostgres();
 	await worker.waitLine(/job's end not recorded"/, 150_000);
-	assert.deepEqual(files(), [], 'only finished work waits on disk');
+	assert.deepEqual(files(), [], 'what is tried again anyway does not wait on disk');
 	pool.answer = answer;
 	await pg.start();
 	await until('second attempt to succeed', async () => (await row(id))[0] === 'succeeded', 30_000);
