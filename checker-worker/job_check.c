@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check_rows.h"
 #include "check_service.h"
 #include "courses.h"
 #include "failure.h"
@@ -21,9 +22,12 @@
  * {…, "code","message"}. */
 struct check {
 	json_t *outcomes;
-	json_t *ids;	    /* of all courses: what one request can tell of several is asked once */
+	json_t *ids;	    /* of all to be asked: what one request can tell of several is asked once */
 	json_t *told;	    /* by the web service: course id → answer */
 	json_t *unanswered; /* courses for which the site had no answer, to be asked for again */
+	json_t *done;	    /* ids of courses that an earlier attempt has stored */
+	json_t *left;	    /* the others */
+	long long requests, bytes; /* what those cost */
 	int pending, failed;
 	int answered; /* courses of which the site said something, if only that they are hidden */
 	int silent;   /* courses in a row of which it said nothing */
@@ -37,6 +41,8 @@ static void check_done(void *check)
 	json_decref(c->ids);
 	json_decref(c->told);
 	json_decref(c->unanswered);
+	json_decref(c->done);
+	json_decref(c->left);
 }
 
 static void count_pending(struct check *c, const json_t *assignments)
@@ -115,8 +121,9 @@ static int add_answer(struct work *w, struct moodle *m, struct check *c, json_t 
 
 static int check_course(struct work *w, struct moodle *m, struct check *c, json_t *course)
 {
+	CLEANUP_FREE char *attempt = mem_printf("%s %d", w->id, w->attempt); /* pages are kept */
 	json_t *args = json_pack("{s:O, s:O, s:s}", "course", course, "courses", c->ids, "check",
-				 w->id),
+				 attempt),
 	       *answer;
 	int e = moodle_run(w, m, script_check_course, args, true, &answer);
 
@@ -127,95 +134,6 @@ static int check_course(struct work *w, struct moodle *m, struct check *c, json_
 	return e;
 }
 
-static int store_assignments(struct work *w, const char *course_id, const json_t *list,
-			     struct error *err)
-{
-	CLEANUP_FREE char *text = json_dumps(list, JSON_COMPACT);
-	const char *params[] = { w->user_id, course_id, text };
-	int e = pg_exec(
-		w->pg,
-		"DELETE FROM pensum.assignments WHERE user_id = $1 AND course_id = $2::bigint", 2,
-		params, NULL, err);
-
-	if (e < 0)
-		return e;
-	return pg_exec(
-		w->pg,
-		"INSERT INTO pensum.assignments (user_id, cmid, course_id, name, url, section, "
-		"due, due_text, status, pending, handin, reason, position) "
-		"SELECT $1, a.cmid, $2::bigint, a.name, a.url, coalesce(a.section, ''), "
-		"to_timestamp(a.due), coalesce(a.due_text, ''), a.status, a.pending, a.handin, "
-		"coalesce(a.reason, ''), o.ord FROM jsonb_array_elements($3::jsonb) "
-		"WITH ORDINALITY AS o(item, ord), jsonb_to_record(o.item) AS a(cmid bigint, "
-		"name text, url text, section text, due double precision, due_text text, "
-		"status text, pending boolean, handin text, reason text) "
-		"ON CONFLICT (user_id, cmid) DO UPDATE SET course_id = excluded.course_id, "
-		"name = excluded.name, status = excluded.status, pending = excluded.pending, "
-		"handin = excluded.handin, reason = excluded.reason, due = excluded.due, "
-		"due_text = excluded.due_text",
-		3, params, NULL, err);
-}
-
-static int store_activities(struct work *w, const char *course_id, const json_t *list,
-			    struct error *err)
-{
-	CLEANUP_FREE char *text = json_dumps(list, JSON_COMPACT);
-	const char *params[] = { w->user_id, course_id, text };
-	int e = pg_exec(
-		w->pg,
-		"DELETE FROM pensum.activities WHERE user_id = $1 AND course_id = $2::bigint", 2,
-		params, NULL, err);
-
-	if (e < 0)
-		return e;
-	return pg_exec(
-		w->pg,
-		"INSERT INTO pensum.activities (user_id, course_id, position, cmid, kind, event, "
-		"name, url, due, is_open) SELECT $1, $2::bigint, o.ord, a.cmid, a.kind, a.event, "
-		"a.name, a.url, to_timestamp(a.due), a.open "
-		"FROM jsonb_array_elements($3::jsonb) WITH ORDINALITY AS o(item, ord), "
-		"jsonb_to_record(o.item) AS a(cmid bigint, kind text, event text, name text, "
-		"url text, due double precision, open boolean)",
-		3, params, NULL, err);
-}
-
-/* For the student's calendar link, if there is one. */
-static int update_calendar(struct work *w, const char *course_id, struct error *err)
-{
-	const char *params[] = { w->user_id, course_id };
-
-	return pg_exec(w->pg, "SELECT pensum.calendar_update($1, $2::bigint)", 2, params, NULL,
-		       err);
-}
-
-static int store_course(struct work *w, json_t *outcome, struct error *err)
-{
-	json_t *course = json_object_get(outcome, "course");
-	const json_t *assignments = json_object_get(outcome, "assignments");
-	char id[24];
-	const char *params[] = { w->user_id, id, json_string_value(json_object_get(course, "name")),
-				 json_string_value(json_object_get(outcome, "code")),
-				 json_string_value(json_object_get(outcome, "message")) };
-	int e;
-
-	snprintf(id, sizeof(id), "%lld",
-		 (long long)json_integer_value(json_object_get(course, "id")));
-	e = pg_exec(
-		w->pg,
-		"INSERT INTO pensum.course_checks "
-		"(user_id, course_id, course_name, failure_code, failure_message) "
-		"VALUES ($1, $2::bigint, $3, $4, $5) ON CONFLICT (user_id, course_id) DO UPDATE "
-		"SET course_name = $3, checked_at = now(), failure_code = $4, "
-		"failure_message = $5",
-		5, params, NULL, err);
-	/* Not checked: what was known stays, with the reason beside it. */
-	if (e == 0 && assignments != NULL)
-		e = store_assignments(w, id, assignments, err);
-	if (e == 0 && assignments != NULL)
-		e = store_activities(w, id, json_object_get(outcome, "activities"), err);
-	return e < 0 ? e : update_calendar(w, id, err);
-}
-
 static int commit(struct work *w, void *arg, struct error *err)
 {
 	const struct check *c = arg;
@@ -223,7 +141,7 @@ static int commit(struct work *w, void *arg, struct error *err)
 	size_t i;
 
 	json_array_foreach (c->outcomes, i, outcome) {
-		int e = store_course(w, outcome, err);
+		int e = check_rows_store(w, outcome, err);
 
 		if (e < 0)
 			return e;
@@ -319,30 +237,83 @@ static int ask_service(struct work *w, struct service *s, struct check *c, const
 	return end == SERVICE_FAILED ? -1 : 0;
 }
 
-int job_check(struct work *w)
+static bool has_id(const json_t *ids, const json_t *id)
 {
-	CLEANUP(service_close) struct service s = SERVICE_INIT;
-	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
-	struct check *c = work_alloc(w, sizeof(*c), check_done);
-	json_t *courses = json_object_get(w->input, "courses"), *course;
-	int total = (int)json_array_size(courses);
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (ids, i, one)
+		if (json_equal(one, id))
+			return true;
+	return false;
+}
+
+/* What an earlier attempt has stored is not read again. */
+static void begin(struct check *c, const json_t *courses, const json_t *part)
+{
+	json_t *course;
 	size_t i;
 
 	c->outcomes = json_array();
 	c->ids = json_array();
 	c->told = json_object();
 	c->unanswered = json_array();
-	json_array_foreach (courses, i, course)
+	c->left = json_array();
+	c->done = json_deep_copy(json_object_get(part, "done"));
+	if (c->done == NULL)
+		c->done = json_array();
+	c->answered = (int)json_array_size(c->done);
+	c->pending = (int)json_integer_value(json_object_get(part, "pending"));
+	c->failed = (int)json_integer_value(json_object_get(part, "failed"));
+	c->requests = json_integer_value(json_object_get(part, "requests"));
+	c->bytes = json_integer_value(json_object_get(part, "bytes"));
+	json_array_foreach (courses, i, course) {
+		if (has_id(c->done, json_object_get(course, "id")))
+			continue;
+		json_array_append(c->left, course);
 		json_array_append(c->ids, json_object_get(course, "id"));
+	}
+}
+
+/* The attempt has failed: should it not be the last, it leaves what it has found out. */
+static int leave(struct work *w, struct check *c, const struct service *s, const struct moodle *m)
+{
+	json_t *outcome;
+	size_t i;
+
+	if (json_array_size(c->outcomes) == 0)
+		return -1;
+	json_array_foreach (c->outcomes, i, outcome)
+		json_array_append(c->done,
+				  json_object_get(json_object_get(outcome, "course"), "id"));
+	work_keep(w,
+		  json_pack("{s:O, s:i, s:i, s:I, s:I}", "done", c->done, "pending", c->pending,
+			    "failed", c->failed, "requests",
+			    (json_int_t)(c->requests + s->requests + m->requests), "bytes",
+			    (json_int_t)(c->bytes + s->bytes + m->bytes)),
+		  commit, after, c);
+	return -1;
+}
+
+int job_check(struct work *w)
+{
+	CLEANUP(service_close) struct service s = SERVICE_INIT;
+	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
+	struct check *c = work_alloc(w, sizeof(*c), check_done);
+	json_t *courses = json_object_get(w->input, "courses");
+	int total = (int)json_array_size(courses);
+
+	begin(c, courses, w->part);
 	if (total == 0)
 		return work_fail(w, "bad_input", NULL);
-	if (ask_service(w, &s, c, courses) < 0 ||
-	    check_courses(w, &m, c, courses, 0, total) < 0 || check_again(w, &m, c, total) < 0)
-		return -1;
+	if (ask_service(w, &s, c, c->left) < 0 ||
+	    check_courses(w, &m, c, c->left, total - (int)json_array_size(c->left), total) < 0 ||
+	    check_again(w, &m, c, total) < 0)
+		return leave(w, c, &s, &m);
 	work_progress(w, "checking courses", total, total, "");
 	work_on_commit(w, commit, after, c);
 	w->result = json_pack("{s:i, s:i, s:i}", "courses", total, "pending", c->pending, "failed",
 			      c->failed);
-	service_tell_cost(w, &s, m.requests, m.bytes);
+	service_tell_cost(w, &s, c->requests + m.requests, c->bytes + m.bytes);
 	return 0;
 }

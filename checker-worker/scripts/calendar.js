@@ -2,8 +2,8 @@
 // whether a submission is taken now, and other activities with a date.
 //
 // Up to MAX_COURSES_AT_ONCE courses come with one request, which is kept for the next courses of the
-// same check (args.check): in the page, so that it ends with it. Moodle answers at most MAX_EVENTS
-// events of a course; further ones cost a request each.
+// same attempt of a check (args.check): in the page, so that it ends with it. Moodle answers at most
+// MAX_EVENTS events of a course; further ones cost a request each.
 
 const MAX_EVENTS = 50; // of one course in one request; Moodle refuses more
 const MAX_CALENDAR_REQUESTS = 6; // of one course

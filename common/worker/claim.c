@@ -12,7 +12,7 @@
 
 #define REDIS_MS      1000
 #define LOOK_MS	      2000
-#define CLAIM_COLUMNS "id, kind, user_id, input, secret, attempt, attempt - excused, site"
+#define CLAIM_COLUMNS "id, kind, user_id, input, secret, attempt, attempt - excused, site, part"
 
 void claim_publish(struct redis *redis, const struct job_event *ev)
 {
@@ -32,7 +32,7 @@ void claim_post(struct redis *redis, const struct job_event *ev)
 
 static void fill(struct work *w, const struct pg_result *r)
 {
-	const char *secret = pg_value(r, 0, 4);
+	const char *secret = pg_value(r, 0, 4), *part = pg_value(r, 0, 8);
 	int kind = job_kind_parse(pg_value(r, 0, 1));
 
 	w->kind = kind < 0 ? JOB_KIND_COUNT : (enum job_kind)kind;
@@ -41,6 +41,7 @@ static void fill(struct work *w, const struct pg_result *r)
 	w->site = sites_find(w->settings, pg_value(r, 0, 7));
 	w->input = json_loads(pg_value(r, 0, 3), 0, NULL);
 	w->secret = secret ? mem_strdup(secret) : NULL;
+	w->part = part ? json_loads(part, 0, NULL) : NULL;
 	w->attempt = atoi(pg_value(r, 0, 5));
 	w->tries = atoi(pg_value(r, 0, 6));
 	job_event_init(&w->event);
@@ -111,13 +112,15 @@ void claim_done(struct work *w)
 {
 	work_free_all(w);
 	json_decref(w->input);
+	json_decref(w->part);
+	json_decref(w->next_part);
 	json_decref(w->result);
 	if (w->secret != NULL)
 		mem_wipe(w->secret, strlen(w->secret));
 	free(w->secret);
 	free(w->next_secret);
 	w->next_secret = NULL;
-	w->input = w->result = NULL;
+	w->input = w->result = w->part = w->next_part = NULL;
 	w->secret = NULL;
 }
 

@@ -125,6 +125,59 @@ static int64_t retry_delay_ms(const struct work *w)
 	return MAX(delay / 2, w->retry_after_ms) + delay * jitter / UINT16_MAX;
 }
 
+static int keep_part(struct work *w, enum count_op op, struct error *err)
+{
+	CLEANUP_FREE char *part = json_dumps(w->next_part, JSON_COMPACT);
+	struct numbers n;
+	char answer[16];
+	const char *params[] = { w->id, n.attempt, w->worker, part };
+
+	numbers_of(w, &n);
+	return transition(w, op, "SELECT pensum.job_keep($1, $2::integer, $3, $4::jsonb)", 4, params,
+			  answer, err);
+}
+
+/* A transition that does not end the job, in one transaction with what the attempt leaves. */
+static int transition_with_part(struct work *w, enum count_op op, const char *sql, size_t count,
+				const char *const *params, char state[16], struct error *err)
+{
+	int e = pg_begin(w->pg, err);
+
+	if (e == 0)
+		e = w->commit(w, w->commit_arg, err);
+	if (e == 0)
+		e = keep_part(w, op, err);
+	if (e > 0)
+		e = transition(w, op, sql, count, params, state, err);
+	if (e <= 0) {
+		pg_rollback(w->pg);
+		return e;
+	}
+	e = pg_commit(w->pg, err);
+	if (e < 0)
+		return e;
+	if (w->after != NULL)
+		w->after(w, w->commit_arg);
+	return 1;
+}
+
+/* Rows that the server refused would be refused again: then the next attempt begins anew. */
+static int give(struct work *w, enum count_op op, const char *sql, size_t count,
+		const char *const *params, char state[16], struct error *err)
+{
+	int e = -EPROTO;
+
+	if (w->next_part != NULL)
+		e = transition_with_part(w, op, sql, count, params, state, err);
+	if (e != -EPROTO)
+		return e;
+	if (w->next_part != NULL)
+		log_error("part refused", "err=\"%s\"", err->text);
+	json_decref(w->next_part);
+	w->next_part = NULL;
+	return transition(w, op, sql, count, params, state, err);
+}
+
 static int give_back(struct work *w, struct error *err)
 {
 	struct numbers n;
@@ -135,9 +188,9 @@ static int give_back(struct work *w, struct error *err)
 
 	numbers_of(w, &n);
 	snprintf(n.delay, sizeof(n.delay), "%lld", (long long)retry_delay_ms(w));
-	e = transition(w, COUNT_OP_RETRY,
-		       "SELECT pensum.job_retry($1, $2::integer, $3, $4::bigint, $5, $6)", 6,
-		       params, state, err);
+	e = give(w, COUNT_OP_RETRY,
+		 "SELECT pensum.job_retry($1, $2::integer, $3, $4::bigint, $5, $6)", 6, params, state,
+		 err);
 	if (e > 0) {
 		count_one(&w->counts->retried);
 		tell_given_back(w, state, 0, w->failure_code, w->failure_message);
@@ -153,8 +206,8 @@ static int hand_back(struct work *w, struct error *err)
 	int e;
 
 	numbers_of(w, &n);
-	e = transition(w, COUNT_OP_HAND_BACK, "SELECT pensum.job_hand_back($1, $2::integer, $3)", 3,
-		       params, state, err);
+	e = give(w, COUNT_OP_HAND_BACK, "SELECT pensum.job_hand_back($1, $2::integer, $3)", 3, params,
+		 state, err);
 	if (e > 0)
 		tell_given_back(w, state, 0, state, "");
 	return e;
@@ -170,9 +223,9 @@ static int park(struct work *w, struct error *err)
 
 	w->event.version.n++;
 	numbers_of(w, &n);
-	e = transition(w, COUNT_OP_WAIT,
-		       "SELECT pensum.job_wait($1, $2::integer, $3, $4::integer, $5, $6, $7)", 7,
-		       params, state, err);
+	e = give(w, COUNT_OP_WAIT,
+		 "SELECT pensum.job_wait($1, $2::integer, $3, $4::integer, $5, $6, $7)", 7, params,
+		 state, err);
 	if (e > 0)
 		tell_given_back(w, state, w->event.version.n, w->failure_code, w->failure_message);
 	return e;

@@ -111,6 +111,14 @@ void work_on_commit(struct work *w, work_commit_fn *commit, work_after_fn *after
 	w->commit_arg = arg;
 }
 
+void work_keep(struct work *w, json_t *part, work_commit_fn *commit, work_after_fn *after,
+	       void *arg)
+{
+	json_decref(w->next_part);
+	w->next_part = part;
+	work_on_commit(w, commit, after, arg);
+}
+
 /* Is the attempt still ours, and still wanted? A database that is away says nothing. */
 static void look(struct work *w)
 {

@@ -16,6 +16,9 @@
  *
  * What it wants to keep it writes in its commit function, which runs inside the transaction that
  * ends the job: if this attempt has been lost meanwhile, nothing of it is kept.
+ *
+ * A long job that fails on its way may leave what it has (work_keep): should it be tried again, or wait
+ * for the student, the rows are written at once and the next attempt finds in w->part what is done.
  */
 #pragma once
 
@@ -57,6 +60,7 @@ struct work {
 	json_t *input;
 	char *secret; /* sealed; NULL: none */
 	char *next_secret; /* takes its place when the job is parked; NULL: it stays */
+	json_t *part; /* what an earlier attempt kept (work_keep); NULL: nothing */
 
 	/* what the code sets */
 	json_t *result; /* object for the job's row; taken */
@@ -65,6 +69,7 @@ struct work {
 	int64_t retry_after_ms; /* not sooner than this, should it be retried */
 
 	/* kept by work.c */
+	json_t *next_part; /* takes the part's place when the attempt is given back; NULL: it stays */
 	work_commit_fn *commit;
 	work_after_fn *after;
 	void *commit_arg;
@@ -93,6 +98,11 @@ void *work_alloc(struct work *w, size_t size, void (*done)(void *));
 void work_free_all(struct work *w); /* for claim.c */
 
 void work_on_commit(struct work *w, work_commit_fn *commit, work_after_fn *after, void *arg);
+
+/* For an attempt that fails: part (taken) is what the next one finds, and commit writes the rows of
+ * what is done, in the transaction that gives the attempt back. A final failure keeps neither. */
+void work_keep(struct work *w, json_t *part, work_commit_fn *commit, work_after_fn *after,
+	       void *arg);
 
 /* For everything that waits (a struct work * as lease_tick_fn's arg): sends what is unsent, looks
  * for cancel and loss every two seconds. Non-zero: stop what you do. */
