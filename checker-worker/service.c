@@ -13,7 +13,6 @@
 #define MAX_BYTES    (8 * 1024 * 1024)
 #define REQUEST_MS   30000
 #define PATIENCE_S   5
-#define MAX_WAIT_S   600
 #define WAIT_STEP_MS 200
 
 enum service_end service_open(struct work *w, struct service *s)
@@ -88,14 +87,15 @@ static enum service_end fail_by_errno(struct work *w, int e, const struct error 
 /* A short wait is waited for here; what is longer is the queue's. */
 static enum service_end wait_for_site(struct work *w, struct service *s, int64_t seconds)
 {
-	struct deadline until = deadline_in(seconds * 1000);
+	struct deadline until;
 
 	if (seconds > s->patience_s) {
-		site_pause(w, MIN(seconds, MAX_WAIT_S));
+		site_pause(w, seconds);
 		work_fail(w, "site_busy", NULL);
 		return SERVICE_FAILED;
 	}
 	s->patience_s -= (int)seconds;
+	until = deadline_in(seconds * 1000);
 	while (!deadline_is_over(until)) {
 		if (work_tick(w) != 0) {
 			work_fail(w, "cancelled", NULL);

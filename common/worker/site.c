@@ -12,6 +12,7 @@
 
 #define REDIS_MS 1000
 #define UNDO_MS	 1000 /* also when the deadline is over */
+#define MAX_WAIT_S 600
 
 /* site.user_agent_suffix with our version in place of %v; "": none. */
 void site_name_us(const struct work *w, struct buf *out)
@@ -86,11 +87,12 @@ int site_goto(struct lease *l, const char *url, struct deadline deadline, struct
 
 void site_pause(struct work *w, int64_t seconds)
 {
+	int64_t bounded = MIN(seconds, (int64_t)MAX_WAIT_S);
 	char key[KEY_SIZE], text[24];
 
 	key_pause(key, w->site->id);
-	snprintf(text, sizeof(text), "%lld", (long long)seconds);
-	w->retry_after_ms = seconds * 1000;
+	snprintf(text, sizeof(text), "%lld", (long long)bounded);
+	w->retry_after_ms = bounded * 1000;
 	redis_call(w->redis, REDIS_MS, NULL, NULL, "SET", key, "", "EX", text, NULL);
 }
 
