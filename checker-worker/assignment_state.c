@@ -7,6 +7,7 @@
 
 #include "mem.h"
 #include "plain_text.h"
+#include "records.h"
 
 /* In UTF-16 units, as in scripts/check_course.js. */
 #define MAX_NAME    680
@@ -44,7 +45,7 @@ static int64_t date_of(const json_t *object, const char *name)
 {
 	json_int_t date = json_integer_value(json_object_get(object, name));
 
-	return date > 0 ? date : 0;
+	return date > 0 && date <= RECORDS_MAX_DATE ? date : 0;
 }
 
 static bool is_word(const json_t *value, const char *word)

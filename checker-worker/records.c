@@ -2,11 +2,20 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mem.h"
 
-enum type { TYPE_ID, TYPE_TEXT, TYPE_NUMBER, TYPE_NUMBER_OR_NULL, TYPE_BOOL, TYPE_BOOL_OR_NULL };
+enum type {
+	TYPE_ID,
+	TYPE_TEXT,
+	TYPE_NUMBER_OR_NULL,
+	TYPE_DATE,
+	TYPE_DATE_OR_NULL,
+	TYPE_BOOL,
+	TYPE_BOOL_OR_NULL
+};
 
 struct member {
 	const char *name;
@@ -30,19 +39,27 @@ static const struct member course_members[] = {
 };
 
 static const struct member assignment_members[] = {
-	{ "cmid", TYPE_ID, 0, false },		 { "name", TYPE_TEXT, 2048, false },
-	{ "url", TYPE_TEXT, 2048, false },	 { "section", TYPE_TEXT, 1024, true },
-	{ "due", TYPE_NUMBER_OR_NULL, 0, true }, { "due_text", TYPE_TEXT, 256, true },
-	{ "status", TYPE_TEXT, 16, false },	 { "pending", TYPE_BOOL_OR_NULL, 0, false },
-	{ "handin", TYPE_TEXT, 16, false },	 { "reason", TYPE_TEXT, 512, true },
+	{ "cmid", TYPE_ID, 0, false },	       { "name", TYPE_TEXT, 2048, false },
+	{ "url", TYPE_TEXT, 2048, false },     { "section", TYPE_TEXT, 1024, true },
+	{ "due", TYPE_DATE_OR_NULL, 0, true }, { "due_text", TYPE_TEXT, 256, true },
+	{ "status", TYPE_TEXT, 16, false },    { "pending", TYPE_BOOL_OR_NULL, 0, false },
+	{ "handin", TYPE_TEXT, 16, false },    { "reason", TYPE_TEXT, 512, true },
 };
 
 static const struct member activity_members[] = {
 	{ "cmid", TYPE_ID, 0, false },	    { "kind", TYPE_TEXT, 128, false },
 	{ "event", TYPE_TEXT, 128, false }, { "name", TYPE_TEXT, 2048, false },
-	{ "url", TYPE_TEXT, 2048, false },  { "due", TYPE_NUMBER, 0, false },
+	{ "url", TYPE_TEXT, 2048, false },  { "due", TYPE_DATE, 0, false },
 	{ "open", TYPE_BOOL, 0, false },
 };
+
+static bool is_date(const json_t *value)
+{
+	double at = json_number_value(value);
+
+	return json_is_number(value) && at >= -(double)RECORDS_MAX_DATE &&
+	       at <= (double)RECORDS_MAX_DATE;
+}
 
 /* jansson refuses bad UTF-8 and, without JSON_ALLOW_NUL, NUL: text needs only its size checked. */
 static bool fits(const struct member *m, const json_t *value)
@@ -52,10 +69,12 @@ static bool fits(const struct member *m, const json_t *value)
 		return json_is_integer(value) && json_integer_value(value) > 0;
 	case TYPE_TEXT:
 		return json_is_string(value) && json_string_length(value) <= m->max_bytes;
-	case TYPE_NUMBER:
-		return json_is_number(value);
 	case TYPE_NUMBER_OR_NULL:
 		return json_is_number(value) || json_is_null(value);
+	case TYPE_DATE:
+		return is_date(value);
+	case TYPE_DATE_OR_NULL:
+		return is_date(value) || json_is_null(value);
 	case TYPE_BOOL:
 		return json_is_boolean(value);
 	case TYPE_BOOL_OR_NULL:
@@ -131,6 +150,29 @@ static bool assignment_is_known(const json_t *one)
 	       is_one_of(json_object_get(one, "handin"), handins, ARRAY_LEN(handins));
 }
 
+/* One of them is one row. */
+static bool are_unlike(const json_t *assignments)
+{
+	json_t *known = json_object(), *one;
+	char key[24];
+	size_t i;
+
+	json_array_foreach (assignments, i, one) {
+		snprintf(key, sizeof(key), "%lld",
+			 (long long)json_integer_value(json_object_get(one, "cmid")));
+		json_object_set_new(known, key, json_true());
+	}
+	i = json_object_size(known);
+	json_decref(known);
+	return i == json_array_size(assignments);
+}
+
+static int refuse(json_t *list, struct error *err, const char *why)
+{
+	json_decref(list);
+	return error_set(err, -EBADMSG, "%s", why);
+}
+
 int records_assignments(const json_t *answer, json_t **ret, struct error *err)
 {
 	json_t *list, *one;
@@ -140,12 +182,11 @@ int records_assignments(const json_t *answer, json_t **ret, struct error *err)
 
 	if (e < 0)
 		return e;
-	json_array_foreach (list, i, one) {
-		if (!assignment_is_known(one)) {
-			json_decref(list);
-			return error_set(err, -EBADMSG, "unknown assignment status");
-		}
-	}
+	json_array_foreach (list, i, one)
+		if (!assignment_is_known(one))
+			return refuse(list, err, "unknown assignment status");
+	if (!are_unlike(list))
+		return refuse(list, err, "an assignment is told twice");
 	*ret = list;
 	return 0;
 }

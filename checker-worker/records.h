@@ -2,7 +2,8 @@
  * records.h - what the scripts answered, judged before it is believed.
  *
  * A script runs in a page beside a site's own code, so its answer is outside input: sizes, types
- * and text are checked here, and what does not fit is refused (-EBADMSG) rather than repaired.
+ * and text are checked here, and what does not fit is refused (-EBADMSG) rather than repaired. What
+ * passes the database takes: one course's answer never costs those of the others their commit.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #define RECORDS_MAX_COURSES	2000
 #define RECORDS_MAX_ASSIGNMENTS 2000 /* of one course */
 #define RECORDS_MAX_ACTIVITIES	2000 /* of one course */
+#define RECORDS_MAX_DATE	253402300799LL /* the year 9999, epoch seconds */
 
 /* [{id, name, shortname, url, category, start, end, progress, hidden, starred, state}], a new
  * reference, holding only these members. */
