@@ -112,10 +112,11 @@ static enum pgloop_pipe_step broken(struct pgloop_answer *ret, int code, const c
 static enum pgloop_pipe_step finish(struct pgloop_pipe *p, struct pgloop_answer *ret)
 {
 	PGresult *res = p->result;
+	bool is_prepared = p->is_prepared, is_good;
 	struct pgloop_sent s;
-	bool is_good;
 
 	p->result = NULL;
+	p->is_prepared = false;
 	if (res == NULL)
 		return broken(ret, -EIO, "connection lost");
 	is_good = describe(res, &ret->error);
@@ -132,7 +133,7 @@ static enum pgloop_pipe_step finish(struct pgloop_pipe *p, struct pgloop_answer 
 			       ? PGLOOP_PIPE_WAITS
 			       : broken(ret, -EIO, "connection lost");
 	}
-	if (!is_good && s.how == PG_SEND_PREPARE)
+	if (s.how == PG_SEND_PREPARE && !is_prepared)
 		pg_prepared_remove(&p->prepared, s.sql);
 	ret->query = s.query;
 	ret->result = is_good ? res : NULL;
@@ -147,6 +148,7 @@ static void keep(struct pgloop_pipe *p, PGresult *res)
 		PQclear(res);
 		return;
 	}
+	p->is_prepared = p->result != NULL; /* the answer to Parse comes first, and was good */
 	PQclear(p->result);
 	p->result = res;
 }

@@ -39,6 +39,7 @@ struct pgloop_pipe {
 	size_t first, count;
 	int64_t moved_ms; /* since when the first one is the first */
 	PGresult *result; /* of the first one: its first error, or else the last result */
+	bool is_prepared; /* likewise: where it was to be, it was, whatever came of it then */
 };
 
 /* False: the connection is of no use. */
