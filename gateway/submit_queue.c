@@ -7,18 +7,20 @@
 
 #include "api_call.h"
 #include "buf.h"
+#include "clock.h"
 #include "log.h"
 #include "mem.h"
 
 #define SHARED_MAX 16 /* submissions in a transaction */
-#define UNDERWAY_MAX                                                                               \
-	2 /* such transactions at one time; the other connections are for those who read */
+/* Such transactions at one time; the other connections are for those who read. */
+#define UNDERWAY_MAX 2
 
 /* In its request's arena. */
 struct entry {
 	TAILQ_ENTRY(entry) link; /* in its queue's pending ones */
 	struct submit_queue *queue;
 	bool pending;
+	struct deadline deadline; /* for its turn */
 	struct request *r;
 	const char *text;
 	submit_rows_fn *fn;
@@ -81,18 +83,32 @@ static void send_alone(struct entry *e)
 	send_all(t);
 }
 
+/* NULL: there is none. Those who have waited too long are told so. */
+static struct entry *take_pending(struct submit_queue *q)
+{
+	struct entry *e;
+
+	while ((e = TAILQ_FIRST(&q->pending)) != NULL) {
+		TAILQ_REMOVE(&q->pending, e, link);
+		e->pending = false;
+		if (!deadline_is_over(e->deadline))
+			break;
+		api_reply_away(e->r);
+	}
+	return e;
+}
+
 static void send_pending(struct submit_queue *q)
 {
-	while (q->underway < UNDERWAY_MAX && !TAILQ_EMPTY(&q->pending)) {
+	struct entry *e;
+
+	while (q->underway < UNDERWAY_MAX && (e = take_pending(q)) != NULL) {
 		struct transaction *t = mem_zalloc(sizeof(*t));
-		struct entry *e;
 
 		t->queue = q;
-		while (t->count < SHARED_MAX && (e = TAILQ_FIRST(&q->pending)) != NULL) {
-			TAILQ_REMOVE(&q->pending, e, link);
-			e->pending = false;
+		do
 			t->entries[t->count++] = e;
-		}
+		while (t->count < SHARED_MAX && (e = take_pending(q)) != NULL);
 		send_all(t);
 	}
 }
@@ -171,6 +187,7 @@ void submit_queue_add(struct submit_queue *q, struct request *r, const char *tex
 	struct entry *e = request_alloc(r, sizeof(*e));
 
 	*e = (struct entry){ .queue = q, .pending = true, .r = r, .fn = fn, .arg = arg };
+	e->deadline = deadline_in(API_QUERY_MS);
 	e->text = request_strdup(r, text);
 	request_on_free(r, forget, e);
 	TAILQ_INSERT_TAIL(&q->pending, e, link);

@@ -1,14 +1,14 @@
 /*
  * submit_queue.h - submissions on their way into PostgreSQL. Those that come in one turn of the
- *loop, or while others are being committed, share a transaction, and so one write of its log to the
- *disk.
+ * loop, or while others are being committed, share a transaction, and so one write of its log to
+ * the disk.
  *
  *	pending -> in a transaction with others -> its rows
  *		-> once more, alone: it would have waited for another submission of its student, or
  *		   PostgreSQL has refused the whole transaction
  *
  * Each has the outcome that it would have alone (deploy/sql/027_submit_each.sql), and hears of it
- *when it is committed.
+ * when it is committed. One waits for its turn, and then for its transaction, as long as a query may.
  */
 #pragma once
 

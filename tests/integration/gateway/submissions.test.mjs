@@ -59,19 +59,36 @@ test('one student at one time, twice with one key and past his limit: one job a 
 	assert.equal((await jobsOf(full)).length, PER_USER);
 });
 
+const refuse = (student) => world.postgres.script(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF NEW.user_id = '${student.userId}' THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;
+	CREATE TRIGGER refuse BEFORE INSERT ON pensum.jobs FOR EACH ROW EXECUTE FUNCTION refuse();`);
+// Its answer may be one that is in no contract.
+const checkUndocumented = (student) => fetch(`${world.url}/api/v1/checks`, { method: 'POST', body: '{"courses":[11]}',
+	headers: { cookie: student.cookie, 'content-type': 'application/json' } });
+const refuseNoMore = () => world.postgres.script('DROP FUNCTION refuse() CASCADE');
+const endAll = (which) => world.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+	WHERE ${which} IN (wait_event, wait_event_type, application_name)`;
+
 test('one that PostgreSQL refuses fails alone', async () => {
 	const [bad, ...rest] = students;
-	await world.postgres.script(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-		IF NEW.user_id = '${bad.userId}' THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;
-		CREATE TRIGGER refuse BEFORE INSERT ON pensum.jobs FOR EACH ROW EXECUTE FUNCTION refuse();`);
-	const refused = fetch(`${world.url}/api/v1/checks`, { method: 'POST', body: '{"courses":[11]}',
-		headers: { cookie: bad.cookie, 'content-type': 'application/json' } });
+	await refuse(bad);
+	const refused = checkUndocumented(bad);
 	assert.deepEqual(statuses(await Promise.all(rest.map((student) => check(student)))), [202]);
 	assert.equal((await refused).status, 500);
 	assert.ok(world.daemons[0].lines.some((line) => /submissions go one by one.*not this one/.test(line)));
 	assert.deepEqual(await jobsOf(bad), []);
 	for (const student of rest) assert.equal((await jobsOf(student)).length, 1);
-	await world.postgres.script('DROP FUNCTION refuse() CASCADE');
+	await refuseNoMore();
+});
+
+test('a statement that fails when it first runs on a connection stays prepared there', async () => {
+	const [bad] = students;
+	await refuse(bad);
+	await endAll('pensum-gateway');
+	await until('a failure on a new connection', async () => (await checkUndocumented(bad)).status === 500);
+	await refuseNoMore();
+	for (let i = 0; i < PER_USER; i++) assert.equal((await check(bad)).status, 202);
+	assert.doesNotMatch(world.postgres.process.text(), /prepared statement .* already exists/);
 });
 
 test('nobody waits for a student whose other submission is not committed', async () => {
@@ -84,7 +101,20 @@ test('nobody waits for a student whose other submission is not committed', async
 	for (let round = 0; round < 2; round++)
 		assert.deepEqual(statuses(await Promise.all(rest.map((student) => check(student, `k${round}`)))), [202]);
 	assert.deepEqual(await jobsOf(slow), []);
-	await world.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'`;
+	await endAll('PgSleep');
 	assert.equal((await waiting).status, 202);
 	await other;
+});
+
+test('while PostgreSQL does not get on, nobody waits for his turn longer than for his answer', async () => {
+	const lock = world.postgres.query('BEGIN; LOCK TABLE pensum.jobs IN SHARE MODE; SELECT pg_sleep(60)').catch(() => {});
+	await until('lock', async () => (await world.sql`SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'`).length === 1);
+	const begun = Date.now();
+	const answers = await Promise.all(Array.from({ length: 6 }, (_, i) => students.map((student) => check(student, `k${i}`))).flat());
+	assert.deepEqual(statuses(answers), [503]);
+	const took = Date.now() - begun;
+	assert.ok(took < 20_000, `${took} ms`); // 5 s and 5 s; turn after turn they would be 30 s
+	await endAll('Lock');
+	await endAll('PgSleep');
+	await lock;
 });
