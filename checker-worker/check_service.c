@@ -2,20 +2,19 @@
 
 #include <limits.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "activities.h"
 #include "assignment_state.h"
+#include "calendar_service.h"
+#include "id_map.h"
 #include "mem.h"
 #include "records.h"
 
-#define MAX_COURSES	10 /* at once */
-#define MAX_EVENTS	50 /* of one course in one request; Moodle refuses more */
-#define MAX_EVENT_PAGES 6  /* of one course */
-#define MAX_ERRORS	5  /* of one check: each costs a request */
-#define OVERVIEW_SINCE	5  /* from this version on Moodle's list of assignments names no sections */
+#define MAX_COURSES    10 /* at once */
+#define MAX_ERRORS     5  /* of one check: each costs a request */
+#define OVERVIEW_SINCE 5  /* from this version on Moodle's list of assignments names no sections */
 
 struct check {
 	struct work *w;
@@ -35,27 +34,6 @@ struct check {
 
 /* ---- helpers ---- */
 
-static void key_of(const json_t *id, char out[24])
-{
-	snprintf(out, 24, "%lld", (long long)json_integer_value(id));
-}
-
-static json_t *get_by_id(const json_t *object, const json_t *id)
-{
-	char key[24];
-
-	key_of(id, key);
-	return json_object_get(object, key);
-}
-
-static void set_by_id(json_t *object, const json_t *id, json_t *value)
-{
-	char key[24];
-
-	key_of(id, key);
-	json_object_set(object, key, value);
-}
-
 static json_t *course_id(const struct check *c, size_t i)
 {
 	return json_object_get(json_array_get(c->courses, c->from + i), "id");
@@ -68,13 +46,6 @@ static json_t *group_ids(const struct check *c)
 	for (size_t i = 0; i < c->count; i++)
 		json_array_append(ids, course_id(c, i));
 	return ids;
-}
-
-/* arguments are taken */
-static void add_call(json_t *calls, const char *function, json_t *arguments)
-{
-	json_array_append_new(
-		calls, json_pack("{s:s, s:o}", "function", function, "arguments", arguments));
 }
 
 static enum service_end call_and_free(struct check *c, json_t *calls, json_t **ret)
@@ -95,32 +66,37 @@ static void take_release(struct check *c, const json_t *answer)
 	c->has_sections = release != NULL && atoi(release) < OVERVIEW_SINCE;
 }
 
+static bool is_asked(const struct check *c, const json_t *id)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (json_equal(course_id(c, i), id))
+			return true;
+	return false;
+}
+
+static bool can_be_asked_about(const json_t *assignments)
+{
+	json_t *one;
+	size_t i;
+
+	if (!json_is_array(assignments) || json_array_size(assignments) > RECORDS_MAX_ASSIGNMENTS)
+		return false;
+	json_array_foreach (assignments, i, one)
+		if (!json_is_integer(json_object_get(one, "id")) ||
+		    !json_is_integer(json_object_get(one, "cmid")))
+			return false;
+	return true;
+}
+
 static void take_courses(struct check *c, const json_t *answer)
 {
 	json_t *course;
 	size_t i;
 
 	json_array_foreach (json_object_get(json_object_get(answer, "data"), "courses"), i, course)
-		if (json_is_array(json_object_get(course, "assignments")) &&
-		    json_array_size(json_object_get(course, "assignments")) <=
-			    RECORDS_MAX_ASSIGNMENTS)
-			set_by_id(c->told, json_object_get(course, "id"), course);
-}
-
-static void take_events(struct check *c, const json_t *answer)
-{
-	json_t *group;
-	size_t i;
-
-	json_array_foreach (json_object_get(json_object_get(answer, "data"), "groupedbycourse"), i,
-			    group)
-		set_by_id(c->events, json_object_get(group, "courseid"),
-			  json_object_get(group, "events"));
-}
-
-static json_t *event_arguments(json_t *ids)
-{
-	return json_pack("{s:o, s:i}", "courseids", ids, "limitnum", MAX_EVENTS);
+		if (is_asked(c, json_object_get(course, "id")) &&
+		    can_be_asked_about(json_object_get(course, "assignments")))
+			id_map_set(c->told, json_object_get(course, "id"), course);
 }
 
 static enum service_end ask_group(struct check *c)
@@ -130,65 +106,20 @@ static enum service_end ask_group(struct check *c)
 	size_t at = 0;
 
 	if (c->is_first)
-		add_call(calls, "core_webservice_get_site_info", json_object());
-	add_call(calls, "mod_assign_get_assignments",
-		 json_pack("{s:o}", "courseids", group_ids(c)));
+		service_add_call(calls, "core_webservice_get_site_info", json_object());
+	service_add_call(calls, "mod_assign_get_assignments",
+			 json_pack("{s:o}", "courseids", group_ids(c)));
 	/* the last, since the site may do without a calendar */
-	add_call(calls, "core_calendar_get_action_events_by_courses",
-		 event_arguments(group_ids(c)));
+	calendar_add_call(calls, group_ids(c));
 	end = call_and_free(c, calls, &answers);
 	if (end != SERVICE_OK)
 		return end;
 	if (c->is_first)
 		take_release(c, json_array_get(answers, at++));
 	take_courses(c, json_array_get(answers, at++));
-	take_events(c, json_array_get(answers, at));
+	calendar_take(json_array_get(answers, at), c->events);
 	json_decref(answers);
 	c->is_first = false;
-	return SERVICE_OK;
-}
-
-/* ---- more events of a course that has many ---- */
-
-static bool is_new(const json_t *events, const json_t *event)
-{
-	json_t *one;
-	size_t i;
-
-	json_array_foreach (events, i, one)
-		if (json_equal(json_object_get(one, "id"), json_object_get(event, "id")))
-			return false;
-	return true;
-}
-
-static enum service_end ask_more_events(struct check *c, const json_t *id, json_t *events)
-{
-	json_int_t from = 0, last;
-	size_t got = json_array_size(events), i;
-	json_t *answers, *event, *args, *calls, *page;
-
-	for (int n = 1; n < MAX_EVENT_PAGES && got >= MAX_EVENTS; n++) {
-		last = activities_last_date(events);
-		if (last <= from)
-			break;
-		from = last;
-		args = event_arguments(json_pack("[O]", id));
-		json_object_set_new(args, "timesortfrom", json_integer(from));
-		calls = json_array();
-		add_call(calls, "core_calendar_get_action_events_by_courses", args);
-		answers = NULL;
-		enum service_end end = call_and_free(c, calls, &answers);
-		if (end != SERVICE_OK)
-			return end;
-		page = json_object_get(json_object_get(json_array_get(answers, 0), "data"),
-				       "groupedbycourse");
-		page = json_object_get(json_array_get(page, 0), "events");
-		got = json_array_size(page);
-		json_array_foreach (page, i, event)
-			if (is_new(events, event))
-				json_array_append(events, event);
-		json_decref(answers);
-	}
 	return SERVICE_OK;
 }
 
@@ -203,16 +134,18 @@ static void add_questions(const struct check *c, json_t *questions)
 
 	for (i = 0; c->has_sections && i < c->count; i++) {
 		id = course_id(c, i);
-		if (json_array_size(json_object_get(get_by_id(c->told, id), "assignments")) > 0)
-			add_call(questions, "core_course_get_contents",
-				 json_pack("{s:O, s:[{s:s, s:s}, {s:s, s:s}]}", "courseid", id,
-					   "options", "name", "modname", "value", "assign", "name",
-					   "excludecontents", "value", "1"));
+		if (json_array_size(json_object_get(id_map_get(c->told, id), "assignments")) > 0)
+			service_add_call(questions, "core_course_get_contents",
+					 json_pack("{s:O, s:[{s:s, s:s}, {s:s, s:s}]}", "courseid",
+						   id, "options", "name", "modname", "value",
+						   "assign", "name", "excludecontents", "value",
+						   "1"));
 	}
 	json_object_foreach (c->told, key, course) {
 		json_array_foreach (json_object_get(course, "assignments"), i, assignment) {
-			add_call(questions, "mod_assign_get_submission_status",
-				 json_pack("{s:O}", "assignid", json_object_get(assignment, "id")));
+			service_add_call(
+				questions, "mod_assign_get_submission_status",
+				json_pack("{s:O}", "assignid", json_object_get(assignment, "id")));
 			json_object_set(json_array_get(questions, json_array_size(questions) - 1),
 					"cmid", json_object_get(assignment, "cmid"));
 		}
@@ -232,7 +165,7 @@ static void take_sections(struct check *c, const json_t *answer)
 		json_array_foreach (json_object_get(section, "modules"), n, module) {
 			place = json_pack("{s:O*, s:I}", "name", is_named ? name : NULL, "at",
 					  (json_int_t)json_object_size(c->sections));
-			set_by_id(c->sections, json_object_get(module, "id"), place);
+			id_map_set(c->sections, json_object_get(module, "id"), place);
 			json_decref(place);
 		}
 	}
@@ -244,7 +177,7 @@ static void take_answer(struct check *c, const json_t *question, json_t *answer)
 
 	c->errors += json_object_get(answer, "errorcode") != NULL;
 	if (cmid != NULL)
-		set_by_id(c->states, cmid, answer);
+		id_map_set(c->states, cmid, answer);
 	else
 		take_sections(c, answer);
 }
@@ -280,9 +213,9 @@ static enum service_end ask_all(struct check *c, const json_t *questions)
 static json_t *describe(const struct check *c, const json_t *assignment)
 {
 	const json_t *cmid = json_object_get(assignment, "cmid"),
-		     *state = get_by_id(c->states, cmid);
-	const char *section =
-			   json_string_value(json_object_get(get_by_id(c->sections, cmid), "name")),
+		     *state = id_map_get(c->states, cmid);
+	const char *section = json_string_value(
+			   json_object_get(id_map_get(c->sections, cmid), "name")),
 		   *code = json_string_value(json_object_get(state, "errorcode"));
 	CLEANUP_FREE char *why = code ? mem_printf("Moodle answers \"%.60s\"", code) : NULL;
 
@@ -293,7 +226,7 @@ static json_t *describe(const struct check *c, const json_t *assignment)
 /* What is not on the course's page stands behind all that is. */
 static json_int_t place_of(const struct check *c, const json_t *record)
 {
-	const json_t *place = get_by_id(c->sections, json_object_get(record, "cmid"));
+	const json_t *place = id_map_get(c->sections, json_object_get(record, "cmid"));
 
 	return place ? json_integer_value(json_object_get(place, "at")) : INT_MAX;
 }
@@ -311,7 +244,7 @@ static void add_in_order(const struct check *c, json_t *records, json_t *record)
 
 static void answer_course(struct check *c, const json_t *id)
 {
-	const json_t *course = get_by_id(c->told, id);
+	const json_t *course = id_map_get(c->told, id);
 	json_t *assignments, *one, *record, *answer;
 	size_t i;
 
@@ -327,8 +260,8 @@ static void answer_course(struct check *c, const json_t *id)
 		add_in_order(c, assignments, record);
 	}
 	answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "assignments", assignments, "activities",
-			   activities_of(get_by_id(c->events, id), c->s->root));
-	set_by_id(c->answers, id, answer);
+			   activities_of(id_map_get(c->events, id), c->s->root));
+	id_map_set(c->answers, id, answer);
 	json_decref(answer);
 }
 
@@ -338,7 +271,8 @@ static enum service_end check_group(struct check *c)
 	enum service_end end = ask_group(c);
 
 	for (size_t i = 0; end == SERVICE_OK && i < c->count; i++)
-		end = ask_more_events(c, course_id(c, i), get_by_id(c->events, course_id(c, i)));
+		end = calendar_ask_more(c->w, c->s, course_id(c, i),
+					id_map_get(c->events, course_id(c, i)));
 	if (end == SERVICE_OK) {
 		add_questions(c, questions);
 		end = ask_all(c, questions);

@@ -1,8 +1,8 @@
 #include "courses_service.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 
+#include "id_map.h"
 #include "mem.h"
 #include "plain_text.h"
 #include "records.h"
@@ -58,13 +58,13 @@ static json_t *describe(const json_t *course, const char *root)
 
 static enum service_end ask_page(struct work *w, struct service *s, json_int_t offset, json_t **ret)
 {
-	json_t *calls = json_pack("[{s:s, s:{s:s, s:i, s:I, s:s}}]", "function",
-				  "core_course_get_enrolled_courses_by_timeline_classification",
-				  "arguments", "classification", "allincludinghidden", "limit",
-				  PAGE_SIZE, "offset", offset, "sort", "fullname"),
-	       *answers = NULL;
-	enum service_end end = service_call(w, s, calls, &answers);
+	json_t *calls = json_array(), *answers = NULL;
+	enum service_end end;
 
+	service_add_call(calls, "core_course_get_enrolled_courses_by_timeline_classification",
+			 json_pack("{s:s, s:i, s:I, s:s}", "classification", "allincludinghidden",
+				   "limit", PAGE_SIZE, "offset", offset, "sort", "fullname"));
+	end = service_call(w, s, calls, &answers);
 	json_decref(calls);
 	if (end == SERVICE_OK) {
 		*ret = json_incref(json_object_get(json_array_get(answers, 0), "data"));
@@ -76,16 +76,14 @@ static enum service_end ask_page(struct work *w, struct service *s, json_int_t o
 /* A course may move to another page meanwhile: it is told once. */
 static void add_courses(json_t *known, json_t *list, const json_t *page, const char *root)
 {
-	json_t *course;
-	char key[24];
+	json_t *course, *id;
 	size_t i;
 
 	json_array_foreach (page, i, course) {
-		snprintf(key, sizeof(key), "%lld",
-			 (long long)json_integer_value(json_object_get(course, "id")));
-		if (json_object_get(known, key) != NULL)
+		id = json_object_get(course, "id");
+		if (id_map_get(known, id) != NULL)
 			continue;
-		json_object_set_new(known, key, json_true());
+		id_map_set(known, id, json_true());
 		json_array_append_new(list, describe(course, root));
 	}
 }
@@ -95,12 +93,13 @@ enum service_end courses_by_service(struct work *w, struct service *s, json_t **
 	json_t *known = json_object(), *list = json_array();
 	json_int_t offset = 0, next = 0;
 	enum service_end end;
-	size_t got;
+	size_t got, had;
 
 	do {
 		json_t *page = NULL, *courses;
 
 		offset = next;
+		had = json_array_size(list);
 		end = ask_page(w, s, offset, &page);
 		courses = json_object_get(page, "courses");
 		got = json_array_size(courses);
@@ -110,7 +109,7 @@ enum service_end courses_by_service(struct work *w, struct service *s, json_t **
 		add_courses(known, list, courses, s->root);
 		json_decref(page);
 	} while (end == SERVICE_OK && got >= PAGE_SIZE && next > offset &&
-		 json_array_size(list) < RECORDS_MAX_COURSES);
+		 json_array_size(list) > had && json_array_size(list) < RECORDS_MAX_COURSES);
 	json_decref(known);
 	if (end == SERVICE_OK)
 		*ret = json_pack("{s:o}", "courses", list);

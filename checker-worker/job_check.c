@@ -9,6 +9,7 @@
 #include "check_service.h"
 #include "courses.h"
 #include "failure.h"
+#include "id_map.h"
 #include "log.h"
 #include "mem.h"
 #include "moodle.h"
@@ -163,20 +164,11 @@ static bool is_silent_for_good(const struct work *w, const struct check *c)
 		deadline_left_ms(w->deadline) < w->settings->checker_time_limit_s * 500);
 }
 
-static const json_t *told_of(const struct check *c, const json_t *course)
-{
-	char id[24];
-
-	snprintf(id, sizeof(id), "%lld",
-		 (long long)json_integer_value(json_object_get(course, "id")));
-	return json_object_get(c->told, id);
-}
-
 /* What the web service has told of it, or else its page; a browser is leased for the first that needs
  * one. */
 static int check_either_way(struct work *w, struct moodle *m, struct check *c, json_t *course)
 {
-	const json_t *told = told_of(c, course);
+	const json_t *told = id_map_get(c->told, json_object_get(course, "id"));
 
 	if (told != NULL)
 		return add_answer(w, m, c, course, told);

@@ -1,5 +1,6 @@
 #include "courses.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,17 +20,17 @@ void course_list_done(void *course_list)
 	cl->courses = NULL;
 }
 
-static int take_answer(struct work *w, const json_t *answer, struct course_list *cl)
+static bool take_answer(struct work *w, const json_t *answer, struct course_list *cl)
 {
 	struct error err;
 
 	if (records_courses(answer, &cl->courses, &err) < 0) {
 		log_warning("course list refused", "err=\"%s\"", err.text);
-		return work_fail(w, "not_understood", NULL);
+		return false;
 	}
 	cl->read_at = clock_wall_ms() / 1000;
 	cl->expires_at = cl->read_at + w->settings->cache_courses_s;
-	return 0;
+	return true;
 }
 
 int course_list_read(struct work *w, struct moodle *m, const char *sesskey, struct course_list *cl)
@@ -43,7 +44,8 @@ int course_list_read(struct work *w, struct moodle *m, const char *sesskey, stru
 	e = moodle_run(w, m, script_courses, args, false, &answer);
 	if (e < 0)
 		return e;
-	e = take_answer(w, answer, cl);
+	if (!take_answer(w, answer, cl))
+		e = work_fail(w, "not_understood", NULL);
 	json_decref(answer);
 	return e;
 }
@@ -95,7 +97,7 @@ static enum service_end read_by_service(struct work *w, struct service *s, struc
 	end = courses_by_service(w, s, &answer);
 	if (end != SERVICE_OK)
 		return end;
-	end = take_answer(w, answer, cl) < 0 ? SERVICE_FAILED : SERVICE_OK;
+	end = take_answer(w, answer, cl) ? SERVICE_OK : SERVICE_NONE;
 	json_decref(answer);
 	return end;
 }

@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "id_map.h"
 #include "mem.h"
 
 enum type {
@@ -154,14 +154,10 @@ static bool assignment_is_known(const json_t *one)
 static bool are_unlike(const json_t *assignments)
 {
 	json_t *known = json_object(), *one;
-	char key[24];
 	size_t i;
 
-	json_array_foreach (assignments, i, one) {
-		snprintf(key, sizeof(key), "%lld",
-			 (long long)json_integer_value(json_object_get(one, "cmid")));
-		json_object_set_new(known, key, json_true());
-	}
+	json_array_foreach (assignments, i, one)
+		id_map_set(known, json_object_get(one, "cmid"), json_true());
 	i = json_object_size(known);
 	json_decref(known);
 	return i == json_array_size(assignments);

@@ -7,6 +7,7 @@
 #include "log.h"
 #include "mem.h"
 #include "pace.h"
+#include "service_answer.h"
 #include "site.h"
 
 #define SERVER	     "/webservice/rest/server.php"
@@ -52,6 +53,12 @@ void service_close(struct service *s)
 }
 
 /* ---- one request ---- */
+
+void service_add_call(json_t *calls, const char *function, json_t *arguments)
+{
+	json_array_append_new(
+		calls, json_pack("{s:s, s:o}", "function", function, "arguments", arguments));
+}
 
 static void make_form(const struct service *s, const json_t *calls, struct buf *form)
 {
@@ -170,52 +177,19 @@ static enum service_end judge_status(struct work *w, struct service *s, long sta
 	return status == 403 || status == 404 ? drop_token(w, s, "http") : SERVICE_NONE;
 }
 
-static json_t *load_inner(const json_t *text)
+/* answer is taken. */
+static enum service_end judge_answer(struct work *w, struct service *s, json_t *answer,
+				     json_t **ret)
 {
-	const char *inner = json_string_value(text);
-
-	return inner ? json_loads(inner, JSON_DECODE_ANY, NULL) : NULL;
-}
-
-/* {"error":false, "data":"<JSON>"} or {"error":true, "exception":"<JSON>"} */
-static json_t *open_response(const json_t *response)
-{
-	json_t *value, *code, *opened;
-
-	if (!json_is_true(json_object_get(response, "error"))) {
-		value = load_inner(json_object_get(response, "data"));
-		return value ? json_pack("{s:o}", "data", value) : NULL;
-	}
-	value = load_inner(json_object_get(response, "exception"));
-	code = json_object_get(value, "errorcode");
-	opened = json_pack("{s:s}", "errorcode",
-			   json_is_string(code) ? json_string_value(code) : "unknown");
-	json_decref(value);
-	return opened;
-}
-
-static enum service_end open_answer(struct work *w, struct service *s, const struct buf *body,
-				    size_t most, json_t **ret)
-{
-	json_t *root = json_loadb(body->data, body->len, 0, NULL), *list = json_array(), *one;
-	const json_t *code = json_object_get(root, "errorcode"),
-		     *responses = json_object_get(root, "responses");
 	enum service_end end = SERVICE_NONE;
-	size_t i;
 
-	if (json_is_string(code)) {
-		end = judge_error(w, s, json_string_value(code));
-	} else if (json_is_array(responses) && json_array_size(responses) <= most) {
+	if (json_is_object(answer)) {
+		end = judge_error(w, s, json_string_value(json_object_get(answer, "errorcode")));
+	} else if (answer != NULL) {
+		*ret = json_incref(answer);
 		end = SERVICE_OK;
-		json_array_foreach (responses, i, one)
-			if (json_array_append_new(list, open_response(one)) < 0)
-				end = SERVICE_NONE;
 	}
-	json_decref(root);
-	if (end == SERVICE_OK)
-		*ret = list;
-	else
-		json_decref(list);
+	json_decref(answer);
 	return end;
 }
 
@@ -230,7 +204,9 @@ enum service_end service_call(struct work *w, struct service *s, const json_t *c
 	if (end == SERVICE_OK)
 		end = judge_status(w, s, a.status);
 	if (end == SERVICE_OK)
-		end = open_answer(w, s, &a.body, json_array_size(calls), ret);
+		end = judge_answer(
+			w, s, service_answer_parse(a.body.data, a.body.len, json_array_size(calls)),
+			ret);
 	return end;
 }
 

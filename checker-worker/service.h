@@ -41,6 +41,9 @@ struct service {
 enum service_end service_open(struct work *w, struct service *s);
 void service_close(struct service *s); /* for CLEANUP() too */
 
+/* Another one of calls. arguments are taken. */
+void service_add_call(json_t *calls, const char *function, json_t *arguments);
+
 /* calls: [{"function", "arguments"}], at most SERVICE_MAX_CALLS. *ret, yours: as many as Moodle has
  * executed, [{"data"} | {"errorcode"}]; it stops behind the first error. */
 enum service_end service_call(struct work *w, struct service *s, const json_t *calls, json_t **ret);

@@ -125,6 +125,8 @@ test('a state that is not told is "could not be checked", and the rest arrives',
 	assert.ok(!isInBrowser());
 });
 
+const answerOf = (...told) => JSON.stringify({ responses: told.map((data) => ({ error: false, data: JSON.stringify(data) })) });
+
 describe('the road is left', () => {
 	test('a token that Moodle does not take any more is forgotten, and the browser goes on', async () => {
 		await signIn({ service: true });
@@ -170,6 +172,7 @@ describe('the road is left', () => {
 		['an error of the server', { status: 500 }],
 		['half an answer', { status: 200, body: '{"responses":[{"error":false,"data":"{\\"courses\\":' }],
 		['an answer of another shape', { status: 200, body: '{"responses":[1,{"error":false},null]}' }],
+		['assignments that cannot be asked about', { status: 200, body: answerOf({ release: '4.5.3' }, { courses: [{ id: COURSE, assignments: [{ cmid: 7, name: 'no id' }] }] }) }],
 		['more than is taken', { status: 200, body: 'x'.repeat(9 << 20) }],
 	]) {
 		test(`${name}: the browser goes on`, async () => {
@@ -179,6 +182,16 @@ describe('the road is left', () => {
 			assert.ok(isInBrowser());
 		});
 	}
+
+	test('a course list that is not understood is read in a browser', async () => {
+		await signIn({ service: true });
+		const listed = await courses();
+		const { ajax } = counts();
+		system.moodle.control({ fail: [{ path_prefix: '/webservice/', status: 200, body: answerOf({ courses: [{ id: 'x', fullname: 'X' }], nextoffset: 1 }) }] });
+		await p.refreshCourses();
+		assert.deepEqual(await courses(), listed);
+		assert.notDeepEqual(counts().ajax, ajax);
+	});
 });
 
 function compareSize({ checked: [course] }) {
