@@ -1,11 +1,9 @@
 #include "page_process.h"
 
 #include <jansson.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "browser.h"
-#include "log.h"
 #include "pool.h"
 #include "process.h"
 #include "watchdog.h"
@@ -57,11 +55,5 @@ static bool runs(const struct context *c)
 
 void page_process_kill(struct context *c, const char *why)
 {
-	if (!runs(c)) {
-		watchdog_kill_busiest(c->browser->pool->watchdog, c->browser, why);
-		return;
-	}
-	log_notice("page process killed", "browser=%u pid=%d detail=\"%s\"", c->browser->id,
-		   (int)c->page_pid, why);
-	kill(c->page_pid, SIGKILL);
+	watchdog_kill(c->browser->pool->watchdog, c->browser, runs(c) ? c->page_pid : 0, why);
 }

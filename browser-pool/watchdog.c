@@ -128,13 +128,17 @@ static bool is_nobodys(struct browser *b, const struct measure *m)
 	return page_process_owner(b, m->pid, m->start_ticks) == NULL;
 }
 
-void watchdog_kill_busiest(struct watchdog *w, struct browser *b, const char *why)
+void watchdog_kill(struct watchdog *w, struct browser *b, pid_t pid, const char *why)
 {
-	struct measure *m;
+	struct measure *m = measures_find(&w->all, pid);
 
-	processes_refresh(w->pool->processes, 0);
-	measures_take(&w->all, w->pool->processes, b, clock_now_ms());
-	m = busiest_if(w, b, is_nobodys);
+	if (pid == 0) {
+		processes_refresh(w->pool->processes, 0);
+		measures_take(&w->all, w->pool->processes, b, clock_now_ms());
+		m = busiest_if(w, b, is_nobodys);
+	} else if (m == NULL) {
+		kill(pid, SIGKILL); /* it is so young */
+	}
 	if (m == NULL)
 		return;
 	kill_page(m, POOL_REASON_FLOOD, why);

@@ -15,11 +15,13 @@
  *	flood		it says not a word for a second and a half, though it works:
  *
  * then the page process that worked most is killed, if it worked a quarter of the time; and the
- *next one not before three seconds, and only for what came after that.
+ * next one not before three seconds, and only for what came after that.
  *
  * Chromium tells whose page a dead process was, but not why it died. The last measurement does.
  */
 #pragma once
+
+#include <sys/types.h>
 
 #include "poolmsg.h"
 
@@ -33,8 +35,9 @@ void watchdog_free(struct watchdog *w);
 /* There may be pages now. */
 void watchdog_wake(struct watchdog *w);
 
-/* That page process of b which worked most, of those that are not known to be somebody's. */
-void watchdog_kill_busiest(struct watchdog *w, struct browser *b, const char *why);
+/* This page process of b; 0: not known, then that which worked most, of those that are not known to be
+ * somebody's. Its death is not to be explained any more. */
+void watchdog_kill(struct watchdog *w, struct browser *b, pid_t pid, const char *why);
 
 /* A page process of b has died: why? Each death is explained once; page_crashed: not known. */
 enum pool_reason watchdog_explain(struct watchdog *w, const struct browser *b);
