@@ -9,14 +9,8 @@
 #define SHM_BYTES_ENOUGH (UINT64_C(256) << 20)
 #define MAX_WORDS	 48
 
-/*
- * Not here, because rounds in turn showed no gain above their noise of 3 % in the CPU time of a
- * job that signs in (105-120 ms, four at once): V8's --lite-mode, --jitless, --single-threaded,
- * --no-maglev and --no-short-builtin-calls; --disable-gpu; no threaded compositing; no hinting of
- * fonts; no field trial defaults; and off, by hundreds, most features that are on by default and
- * keep nobody apart. --no-unsandboxed-zygote changes no memory. NetworkServiceInProcess2 saves
- * 12 MB, but a crash of its parsers would then be the browser's.
- */
+/* The network has a process of its own: in the browser's (NetworkServiceInProcess2) it would save
+ * 12 MB, but a crash of its parsers would then be the browser's. */
 static const char *const flags[] = {
 	"--remote-debugging-pipe",
 	"--headless", /* for a full browser; the headless shell is so anyway */
