@@ -133,9 +133,9 @@ static void set_hidden(struct context *c, bool hidden)
 
 void context_lend(struct context *c, struct pool_lease *l)
 {
-	set_hidden(c, l->request.hidden);
 	bool is_browser = l->request.mode == POOL_MODE_BROWSER;
 
+	set_hidden(c, l->request.hidden);
 	event_del(c->timer);
 	c->lease = l;
 	c->last_lease = l->id;

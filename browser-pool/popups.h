@@ -3,13 +3,12 @@
  *
  * A client in browser mode that wants to be attached to new pages before they run (playwright:
  * Target.setAutoAttach with waitForDebuggerOnStart) would miss what a popup does at its start,
- *since the pool attaches it only when Chromium has told of the popup. Chromium holds new pages for
- *who asks on the level of the browser, but then those of everybody: so the pool asks, as long as
- *there is such a lease, and lets all others go on at once.
+ * since the pool attaches it only when Chromium has told of the popup. Chromium holds new pages for
+ * who asks on the level of the browser, but then those of everybody: so the pool asks, as long as
+ * there is such a lease, and lets all others go on at once.
  *
  *	attached, waiting --somebody else's, or nobody wants it--> goes on
- *		 \--the lease's popup--> held --the client says Runtime.runIfWaitingForDebugger-->
- *goes on
+ *	   \--the lease's popup--> held --Runtime.runIfWaitingForDebugger of the client--> goes on
  *
  * A popup that is held has a session of the pool's own, which the client never sees.
  */

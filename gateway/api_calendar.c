@@ -2,8 +2,8 @@
  * api_calendar.c - the calendar link: made, told about and taken back by the student, and read by
  * whatever calendar knows it.
  *
- *	POST: a new token -> its keyed hash in pensum.calendars, the link in the answer and nowhere
- *else GET /calendar/{token}.ics -> keyed hash -> pensum.calendar_read() -> ics.h
+ *	POST: a new token -> its keyed hash in pensum.calendars; the link in the answer, nowhere else
+ *	GET /calendar/{token}.ics -> keyed hash -> pensum.calendar_read() -> ics.h
  *
  * The link needs no cookie and outlives sessions; nothing but this feed can be had by it.
  */

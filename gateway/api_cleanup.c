@@ -2,9 +2,8 @@
  * api_cleanup.c - what operators do, on their own listener.
  *
  *	POST /admin/cleanup {"inactivity_minutes":30}	cleanup.h, now
- *	GET /admin/dead					jobs that will not be tried again by
- *themselves POST /admin/jobs/{id}/requeue			one of them is tried again all the
- *same
+ *	GET /admin/dead					jobs that will not be tried again
+ *	POST /admin/jobs/{id}/requeue			one of them is, all the same
  */
 #include "api_handlers.h"
 

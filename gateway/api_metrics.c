@@ -8,7 +8,7 @@
  *
  * The three are asked at the same time, each with its own deadline; who does not answer is "0 up",
  * and only its series are missing. An answer is given again for CACHE_MS, so that many scrapers
- *cost what one costs.
+ * cost what one costs.
  */
 #include "api_handlers.h"
 

@@ -27,7 +27,8 @@ struct submission {
 
 /* In the request's arena, for the session's user if there is one. */
 struct submission *submit_new(struct request *r, enum job_kind kind, const char *what);
-/* Adds a job with this input (taken; the site is added). secret (may be NULL) is sealed for exactly this id. */
+/* Adds a job with this input (taken; the site is added). secret (may be NULL) is sealed for exactly
+ * this id. */
 void submit_add(struct submission *s, const char *job_id, json_t *input, const char *secret);
 void submit_send(struct gateway *g, struct request *r, struct submission *s);
 

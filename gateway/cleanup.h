@@ -1,12 +1,12 @@
 /*
  * cleanup.h - deletes what has expired, everywhere, and says how much: by the clock
- *(housekeeping.h) and on demand (POST /admin/cleanup).
+ * (housekeeping.h) and on demand (POST /admin/cleanup).
  *
  *	PostgreSQL	pensum.purge(), kind after kind, CLEANUP_PORTION rows a transaction
  *	object store	the files of the documents that went; then files that no document refers to
  *			and that are older than an hour
  *	Redis		sessions and caches that nobody has used for so long: PostgreSQL keeps them,
- *and they come back with their next use; names of slots that are gone (consumers.h)
+ *			and they come back with their next use; names of slots that are gone (consumers.h)
  *
  * One at a time, here and among gateways (lock.h).
  */

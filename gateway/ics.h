@@ -8,9 +8,9 @@
  *
  * Pure: the same input gives the same bytes, whatever the clock. Lines end with CRLF and are folded
  * at 75 octets between characters. Any text may come: control characters go, bytes that are no
- *UTF-8 become U+FFFD, what means something to the format is escaped, and what is longer than
+ * UTF-8 become U+FFFD, what means something to the format is escaped, and what is longer than
  * ICS_TEXT_MAX bytes is cut with an ellipsis. Times are seconds since 1970, UTC; outside of the
- *years 1970 to 9999 they are the nearest that can be written.
+ * years 1970 to 9999 they are the nearest that can be written.
  */
 #pragma once
 

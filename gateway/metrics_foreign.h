@@ -8,10 +8,9 @@
  *	foreign_done(&all);
  *
  * They come as {"name{label=\"value\"}": number}, or {"name": {"label's value": number}}. What is
- *no such series is left out: an answer of another daemon never makes ours unreadable. The type
- *follows from the name: *_total counts,
- * *_sum and *_count with the same beginning are a summary (with *_bucket: a histogram), all else is
- * a gauge. The help comes from a table here.
+ * no such series is left out: an answer of another daemon never makes ours unreadable. The type
+ * follows from the name: *_total counts, *_sum and *_count with the same beginning are a summary
+ * (with *_bucket: a histogram), all else is a gauge. The help comes from a table here.
  */
 #pragma once
 

@@ -6,8 +6,8 @@
  *	metrics_sample(&out, "jobs_waiting", 3, "queue", "checker", NULL);
  *
  * A family's samples follow its head at once, and a family is begun once: that is the caller's
- *part. Label values and help are escaped here; names are ours or were checked with
- *metrics_name_is_valid().
+ * part. Label values and help are escaped here; names are ours or were checked with
+ * metrics_name_is_valid().
  */
 #pragma once
 

@@ -1,18 +1,19 @@
 /*
  * rate.h - who may ask how often: so many a minute, for each student and for each address.
  *
- *	const struct rate_ask asks[] = { { RATE_SIGNIN_ADDRESS, address }, { RATE_SIGNIN_USER, id }
- *}; rate_take(g, asks, 2, answered, me);		answered(0, me): go on; else: wait so long
+ *	const struct rate_ask asks[] = { { RATE_SIGNIN_ADDRESS, address },
+ *						{ RATE_SIGNIN_USER, id } };
+ *	rate_take(g, asks, 2, answered, me);		answered(0, me): go on; else: wait so long
  *
  * A limit of n a minute lets n through at once and then one each 60/n s (GCRA: one number for each
  * who, pensum:limit:<kind>:<who>, the moment at which everything is free again). What must hold
- *over all gateways (signing in, whatever changes something) is counted in Redis, by Redis's clock,
- *all asks of a request or none. A clock that is put back locks nobody out for longer than his limit
+ * over all gateways (signing in, whatever changes something) is counted in Redis, by Redis's clock,
+ * all asks of a request or none. A clock that is put back locks nobody out for longer than his limit
  * takes to come back. While Redis is away each gateway counts for itself, with its share of the
- *limit (limits.gateways). Reading is always counted so: it must not cost a question.
+ * limit (limits.gateways). Reading is always counted so: it must not cost a question.
  *
  * Addresses: IPv6 by /64, which is what one customer has; behind a proxy on this machine the
- *address that the proxy saw (gateway.forwarded).
+ * address that the proxy saw (gateway.forwarded).
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
  * end.h - how an attempt ends: the SQL function that fits what its code left, and the event that
- *tells of it.
+ * tells of it.
  *
  *	succeeded		its rows and job_finish in one transaction
  *	failed for good		job_finish		cancelled		job_finish

@@ -3,12 +3,12 @@
  *
  * The page navigates to the file, and is held at the moment when the answer's body begins: the body
  * goes to the sink as a stream and the navigation is given up, so the page keeps its document.
- *Against the other ways: the browser's own downloads write into its file system (the pool refuses
- *them), a fetch() in the page obeys the page's policies and cannot leave its origin, and
+ * Against the other ways: the browser's own downloads write into its file system (the pool refuses
+ * them), a fetch() in the page obeys the page's policies and cannot leave its origin, and
  * Network.loadNetworkResource does not say what the file is called. A navigation sends the
- *session's cookies, follows redirects to wherever they go (but not past the rules of
- *page_intercept.h) and needs no memory for the body, here or in the page. While it runs the page
- *itself answers nothing: the sink must not call it. A beforeunload handler of the page is heard.
+ * session's cookies, follows redirects to wherever they go (but not past the rules of
+ * page_intercept.h) and needs no memory for the body, here or in the page. While it runs the page
+ * itself answers nothing: the sink must not call it. A beforeunload handler of the page is heard.
  *
  * Errors as in page.h and page_stream.h, and:
  *	-EHOSTUNREACH	the site did not answer, or only with "HTTP 5xx" or "HTTP 429"

@@ -5,8 +5,8 @@ import { forgetStudent, forgetTab, signedInAs, state } from './state.mjs';
 
 let running = 0;
 
-// At the site that state names. Resolves when signed in. Rejects with an ApiError whose message can be shown, and then the
-// session is what the server says it is: maybe none any more.
+// At the site that state names. Resolves when signed in. Rejects with an ApiError whose message can be
+// shown, and then the session is what the server says it is: maybe none any more.
 export async function signIn(username, password, onProgress, signal) {
 	running++;
 	try {

@@ -8,8 +8,8 @@
  *
  * In what the browser sends, $1 and $2 are the sessions of the clients' pages, $t the target of the
  * second one's, $i the last open call. Whatever happens: what gets as far as the browser is a
- *well-formed call that the client may make, and what the one client's page says never comes to the
- *other.
+ * well-formed call that the client may make, and what the one client's page says never comes to the
+ * other.
  */
 #include <event2/event.h>
 #include <jansson.h>
