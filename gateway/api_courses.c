@@ -4,7 +4,8 @@
  * Redis keeps the whole answer, so that a list which is there costs nobody more than its bytes. Who
  * changes what is in it (a course list read, a course checked, a refresh) leaves an empty value
  * there for some seconds: the next request asks PostgreSQL, and an answer that was under way
- * meanwhile does not come to stay.
+ * meanwhile does not come to stay. It stays until the list gets old; then PostgreSQL is asked again, and
+ * the list read anew behind the answer (courses_renew.h).
  */
 #include "api_handlers.h"
 
@@ -14,21 +15,36 @@
 #include "api_submit.h"
 #include "buf.h"
 #include "clock.h"
+#include "courses_renew.h"
 #include "keys.h"
 #include "lock.h"
 #include "mem.h"
 
 #define LOCK_MS 5000
 
-static void read_from_moodle(struct gateway *g, struct request *r, const char *what)
+static char refresh_name[] = "POST /api/v1/courses/refresh";
+
+static void submit(struct gateway *g, struct request *r, const struct pgloop_result *rows,
+		   void *what)
 {
 	struct submission *s = submit_new(r, JOB_COURSES, what);
 	char job_id[ID_LEN + 1];
 
+	(void)rows;
 	vault_new_id(job_id);
 	s->reuse = true;
 	submit_add(s, job_id, json_object(), NULL);
 	submit_send(g, r, s);
+}
+
+/* By a job of the student's; one that has begun in the background becomes it. */
+static void read_from_moodle(struct gateway *g, struct request *r, char *what)
+{
+	const char *params[] = { request_session(r)->user_id,
+				 job_priority_name(job_kind_priority(JOB_COURSES)) };
+
+	api_query(g, r, "SELECT pensum.courses_wanted($1, $2)", ARRAY_LEN(params), params, submit,
+		  what);
 }
 
 /* PostgreSQL has made the list's text, each course with the time of its check; it is not read here.
@@ -42,24 +58,37 @@ static void format(const struct pgloop_result *rows, const char *source, struct 
 	buf_add_char(out, '}');
 }
 
+/* In Redis the answer stays until the list gets old, or is gone; an old one for a moment. */
+static void keep_answer(struct gateway *g, const struct request *r,
+			const struct pgloop_result *rows, int64_t fresh_s)
+{
+	CLEANUP(buf_done) struct buf answer = BUF_INIT;
+	int64_t ttl_s = fresh_s > 0 ? MIN(fresh_s, KEY_COURSES_TTL_S) : KEY_COURSES_OLD_S;
+	char key[KEY_SIZE];
+
+	if (!redisloop_is_up(g->redis))
+		return;
+	format(rows, "redis", &answer);
+	key_courses(key, request_session(r)->user_id);
+	api_redis_refill(g, key, answer.data,
+			 MIN(api_int_value(rows, 0, 3), clock_wall_ms() / 1000 + ttl_s));
+}
+
 static void got_list(struct gateway *g, struct request *r, const struct pgloop_result *rows,
 		     void *arg)
 {
 	CLEANUP(buf_done) struct buf answer = BUF_INIT;
-	char key[KEY_SIZE];
+	int64_t fresh_s;
 
 	(void)arg;
 	if (pgloop_rows(rows) == 0) {
 		read_from_moodle(g, r, NULL);
 		return;
 	}
-	if (redisloop_is_up(g->redis)) {
-		format(rows, "redis", &answer);
-		key_courses(key, request_session(r)->user_id);
-		api_redis_refill(
-			g, key, answer.data,
-			MIN(api_int_value(rows, 0, 3), clock_wall_ms() / 1000 + KEY_COURSES_TTL_S));
-	}
+	fresh_s = courses_fresh_s(g->settings) - api_int_value(rows, 0, 4);
+	keep_answer(g, r, rows, fresh_s);
+	if (fresh_s <= 0)
+		courses_renew(g, request_session(r)->user_id, request_session(r)->site);
 	format(rows, "postgres", &answer);
 	reply_json_text(r, 200, answer.data, answer.len);
 }
@@ -73,7 +102,8 @@ static void got_cached(struct gateway *g, struct request *r, const char *text, s
 		"FROM jsonb_array_elements(l.courses) WITH ORDINALITY c (course, place) "
 		"LEFT JOIN pensum.course_checks k ON k.user_id = $1 "
 		"AND k.course_id = (course->>'id')::bigint), "
-		"pensum.iso(l.read_at), pensum.iso(l.expires_at), pensum.epoch(l.expires_at) "
+		"pensum.iso(l.read_at), pensum.iso(l.expires_at), pensum.epoch(l.expires_at), "
+		"floor(extract(epoch FROM now() - l.read_at))::bigint "
 		"FROM pensum.course_lists l WHERE l.user_id = $1 AND l.expires_at > now()";
 	const char *params[] = { request_session(r)->user_id };
 
@@ -114,7 +144,7 @@ static void dropped(struct gateway *g, struct request *r, const struct pgloop_re
 	(void)arg;
 	key_courses(key, request_session(r)->user_id);
 	api_redis_send(g, "SET", key, "", "EX", KEY_CHANGED_S, NULL);
-	read_from_moodle(g, r, "POST /api/v1/courses/refresh");
+	read_from_moodle(g, r, refresh_name);
 }
 
 /* A list that an equal request has just had read is kept: the answer to this one is that job, and no
@@ -138,7 +168,7 @@ static void refresh_begin(bool taken, void *arg)
 			  "ELSE j.idem_key = $2 END)",
 			  ARRAY_LEN(params), params, dropped, NULL);
 	else
-		read_from_moodle(f->g, f->r, "POST /api/v1/courses/refresh");
+		read_from_moodle(f->g, f->r, refresh_name);
 }
 
 void api_courses_refresh(struct gateway *g, struct request *r)

@@ -59,6 +59,7 @@ struct settings {
 	int64_t session_ttl_s;
 	int64_t cache_moodle_session_s;
 	int64_t cache_courses_s;
+	int64_t cache_courses_fresh_s;
 
 	int64_t jobs_max_attempts;
 	int64_t jobs_retry_base_ms;

@@ -109,6 +109,8 @@ const struct setting settings_table[] = {
 	    "Moodle cookies and the password verifier are kept this long, seconds."),
 	INT("cache.courses_s", cache_courses_s, "43200", 1, 604800,
 	    "The course list is kept this long, seconds; a refresh drops it sooner."),
+	INT("cache.courses_fresh_s", cache_courses_fresh_s, "3600", 0, 604800,
+	    "Who asks for a list that is older gets it, and it is read anew meanwhile; 0: never."),
 
 	INT("jobs.max_attempts", jobs_max_attempts, "3", 1, 20,
 	    "A job that keeps failing for passing reasons is tried this often."),

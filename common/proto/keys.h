@@ -7,8 +7,8 @@
  *	pensum:session:<hash>		string, JSON of a signed-in browser; expires with it
  *	pensum:moodle:<user>		string, sealed Moodle session with its verifier; expires with it
  *	pensum:courses:<user>		string, the gateway's answer to GET /api/v1/courses; expires with the
- *					list, an hour later at most; empty for some seconds after something
- *					in it has changed
+ *					list, and when it gets old; an hour later at most; empty for some
+ *					seconds after something in it has changed
  *	pensum:pause:<site>		string, the site wants to be left alone; TTL (common/worker/site.h)
  *	pensum:pace:<site>		string, until when its requests are taken, µs; TTL (common/worker/pace.h)
  *	pensum:lock:<name>		string, its taker's token; TTL (gateway/lock.h)
@@ -25,6 +25,7 @@
 #define KEY_EVENTS_MAXLEN  20000
 #define KEY_JOB_TTL_S	   600
 #define KEY_COURSES_TTL_S  3600
+#define KEY_COURSES_OLD_S  60	/* of a list that is to be read anew */
 #define KEY_CHANGED_S	   "10" /* no answer that was asked for before a change is kept behind it */
 #define KEY_SIZE	   128 /* every key fits */
 
