@@ -17,7 +17,7 @@
 //	nothing	none of these, or not yet
 //
 // act({page, index, site, values, hosts}) does step `index` if it fits still; values are what it fills in.
-// answers {done, why}: why is "gone", "elsewhere" (a form that posts to another host) or "field"
+// answers {done, why}: why is "gone" (or nothing to send), "elsewhere" (a form that posts to another host) or "field"
 
 // Moodle's own pages for who is signed in but has something to do first: signin.js tells of them.
 const STOPS = ['/login/change_password.php', '/user/policy.php', '/admin/tool/policy/', '/admin/tool/mfa/', '/user/edit'];
@@ -34,17 +34,21 @@ function isPlaceOf(step, args) {
 	return step.origins.includes(location.origin) || (step.on_site === true && location.origin === args.site);
 }
 
-const isOnSite = ({ site, root }) => location.origin === site && location.href.startsWith(root);
+// Below the site's address, which may be written with a usual port or in capitals; null: not there.
+function sitePath({ site, root }) {
+	const base = new URL(root).href.replace(/\/$/, '');
+	return location.origin === site && location.href.startsWith(`${base}/`) ? location.href.slice(base.length) : null;
+}
 
 function isHome(args) {
-	if (!isOnSite(args)) return false;
-	const path = location.href.slice(args.root.length);
+	const path = sitePath(args);
+	if (path === null) return false;
 	return document.querySelector('a[href*="/login/logout.php?sesskey="]') !== null || STOPS.some((stop) => path.startsWith(stop));
 }
 
 // What the site says instead of letting the student in.
 function refusal(args) {
-	const said = isOnSite(args) && document.querySelector('#loginerrormessage, .errorbox .errormessage');
+	const said = sitePath(args) !== null && document.querySelector('#loginerrormessage, .errorbox .errormessage');
 	return said ? { at: 'refused', message: said.textContent.replace(/\s+/g, ' ').trim().slice(0, 200) } : null;
 }
 
@@ -87,6 +91,12 @@ function look(args) {
 // A field of the form named like one of its properties hides that; the prototype's own cannot be hidden.
 const attribute = (element, name) => Element.prototype.getAttribute.call(element, name);
 
+// A control may belong to a form that it does not stand in.
+function formOf(element) {
+	const isControl = element instanceof HTMLInputElement || element instanceof HTMLButtonElement;
+	return isControl ? element.form : element && Element.prototype.closest.call(element, 'form');
+}
+
 function leadsElsewhere(form, button, allowed) {
 	const targets = [form && attribute(form, 'action'), button && attribute(button, 'formaction')];
 	return targets.some((target) => {
@@ -119,10 +129,12 @@ function act(args) {
 	const fields = step.fill.map(([selector, what]) => ({ field: seen(selector), what }));
 	if (!fields.every(({ field, what }) => isField(field, what))) return { done: false, why: 'field' };
 	const button = step.click ? seen(step.click) : null;
-	const forms = [...fields.map(({ field }) => field), button ?? seen(step.if[0])].map((e) => e?.closest('form'));
-	if (forms.some((form) => leadsElsewhere(form, button, allowed))) return { done: false, why: 'elsewhere' };
+	const forms = [...fields.map(({ field }) => field), button ?? seen(step.if[0])].map(formOf);
+	const sent = button ? null : forms.find(Boolean) ?? document.forms[0];
+	if (!button && !sent) return { done: false, why: 'gone' };
+	if ([...forms, sent].some((form) => leadsElsewhere(form, button, allowed))) return { done: false, why: 'elsewhere' };
 	for (const { field, what } of fields) type(field, args.values[what]);
 	if (button) button.click();
-	else HTMLFormElement.prototype.requestSubmit.call(forms.find(Boolean) ?? document.forms[0]);
+	else HTMLFormElement.prototype.requestSubmit.call(sent);
 	return { done: true };
 }

@@ -17,6 +17,7 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../.
 const PRELUDE = 'common/worker/scripts/moodle.js';
 // The files of each script, in the order of pensum_embed() in the workers' CMakeLists.txt.
 const SCRIPTS = {
+	sso: ['checker-worker/scripts/sso.js'],
 	signin: ['service_token', 'signin'].map((name) => `checker-worker/scripts/${name}.js`),
 	courses: ['checker-worker/scripts/courses.js'],
 	check_course: ['calendar', 'duration_dates', 'assignment_page', 'check_course'].map((name) => `checker-worker/scripts/${name}.js`),
@@ -30,6 +31,12 @@ const sourceOf = (file) => readFile(path.join(root, file), 'utf8');
 export async function expressionFor(name, args) {
 	const [prelude, ...script] = await Promise.all([PRELUDE, ...SCRIPTS[name]].map(sourceOf));
 	return `(async () => {\n${prelude}\n${script.join('')}\nreturn await run(${JSON.stringify(args)});\n})()`;
+}
+
+// Of a script that has no prelude: the call of one of its functions.
+export async function scriptCall(name, fn, args) {
+	const script = await Promise.all(SCRIPTS[name].map(sourceOf));
+	return `(() => {\n${script.join('')}\nreturn ${fn}(${JSON.stringify(args)});\n})()`;
 }
 
 export async function startBrowser(binary = process.env.CHROMIUM ?? '/usr/bin/chromium-headless-shell') {
