@@ -50,7 +50,8 @@ static uint32_t named(const char *name)
 	return 0;
 }
 
-/* What HTML makes of "&#128;" and its neighbours is Windows-1252's business; here it is no sign. */
+/* What HTML makes of "&#128;" and its neighbours is Windows-1252's business; here they are
+ * replaced. */
 static uint32_t numbered(const char *digits)
 {
 	bool is_hex = digits[0] == 'x' || digits[0] == 'X';
@@ -71,7 +72,9 @@ static uint32_t numbered(const char *digits)
 		if (value > 0x10ffff)
 			return REPLACED;
 	}
-	return value == 0 || (value >= 0xd800 && value < 0xe000) ? REPLACED : value;
+	if (value == 0 || (value >= 0x80 && value < 0xa0) || (value >= 0xd800 && value < 0xe000))
+		return REPLACED;
+	return value;
 }
 
 /* The entity that *text begins with, and *text moved behind it; 0: an ampersand only. */

@@ -49,6 +49,7 @@ export function serveToken(ctx) {
 export function serveRest(ctx) {
 	const form = new URLSearchParams(ctx.body);
 	if (!ctx.control.knobs.web_service) return html('', 403);
+	if (form.get('moodlewsrestformat') !== 'json') return html('<?xml version="1.0" encoding="UTF-8" ?>\n<RESPONSE></RESPONSE>');
 	const token = form.get('wstoken');
 	const user = [...ctx.site.users.values()].find((one) => one.token && one.token === token);
 	ctx.control.countIn('ws', 'requests');

@@ -27,6 +27,7 @@ static void signs_that_no_store_holds_are_dropped(void **state)
 {
 	(void)state;
 	becomes("a\x01\x7f\u200b\ufeffb &#8238;c&#1;", 99, "ab c");
+	becomes("a&#128;b&#x9b;c&#160;d", 99, "a\ufffdb\ufffdc d");
 	becomes("&#0;&#xd800;&#x110000;&#99999999999;", 99, "\ufffd\ufffd\ufffd\ufffd");
 }
 
