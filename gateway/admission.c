@@ -12,7 +12,6 @@
 #define ASK_EVERY_MS 1000
 #define KNOWN_MS     10000 /* older numbers are none */
 #define QUERY_MS     2000
-#define RATE_S	     30.0
 #define WAIT_DARK_S  30 /* nothing drains: nobody knows */
 
 static struct {
@@ -64,7 +63,7 @@ static void got_load(const struct pgloop_result *rows, const struct error *err, 
 			    0)
 				continue;
 			load.queues[q].queued = api_int_value(rows, i, 1);
-			load.queues[q].rate = (double)api_int_value(rows, i, 2) / RATE_S;
+			load.queues[q].rate = strtod(pgloop_value(rows, i, 2), NULL);
 			load.queues[q].added = 0;
 		}
 }
@@ -77,8 +76,7 @@ static void ask_load(struct gateway *g, int64_t now)
 	load.asking =
 		pgloop_query(g->pg, QUERY_MS,
 			     "SELECT q, (SELECT count(*) FROM pensum.jobs WHERE state = 'queued' "
-			     "AND queue = q), (SELECT count(*) FROM pensum.jobs "
-			     "WHERE finished_at > now() - interval '30 seconds' AND queue = q) "
+			     "AND queue = q), coalesce(pensum.drain_rate(q), 0) "
 			     "FROM (VALUES ('checker'), ('docgen')) queues (q)",
 			     0, NULL, got_load, NULL, NULL) == 0;
 }

@@ -105,13 +105,14 @@ static void got_places(void *arg)
 	size_t i;
 
 	json_array_foreach(v->jobs, i, job) {
-		const struct position *p = positions_find(v->g->positions, text_of(job, "id"));
+		struct position p = { .eta_s = -1 };
+		bool known = positions_find(v->g->positions, text_of(job, "id"), &p);
 
 		if (!is_queued(job))
 			continue;
-		json_object_set_new(job, "position", p ? json_integer(p->place) : json_null());
+		json_object_set_new(job, "position", known ? json_integer(p.place) : json_null());
 		json_object_set_new(job, "eta_s",
-				    p && p->eta_s >= 0 ? json_integer(p->eta_s) : json_null());
+				    p.eta_s >= 0 ? json_integer(p.eta_s) : json_null());
 	}
 	view_step_done(v);
 }

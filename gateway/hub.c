@@ -235,10 +235,11 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 static void place_one(struct topic *t, void *arg)
 {
 	struct hub *h = arg;
-	const struct position *p = positions_find(h->g->positions, t->job);
+	struct position p = { .place = 0, .eta_s = -1 };
+	bool known = positions_find(h->g->positions, t->job, &p);
 	struct subscription *s;
 
-	if (!topic_place(t, p != NULL ? p->place : 0, p != NULL ? p->eta_s : -1) || p == NULL)
+	if (!topic_place(t, p.place, p.eta_s) || !known)
 		return;
 	LIST_FOREACH(s, &t->subscriptions, in_topic)
 		if (s->greeted && job_version_compare(s->sent, t->newest.version) == 0)

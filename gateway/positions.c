@@ -18,40 +18,49 @@ struct asker {
 };
 STAILQ_HEAD(askers, asker);
 
+struct known {
+	char job[ID_LEN + 1];
+	int place;
+	int64_t eta_ms; /* at known_ms; -1: nobody can know yet */
+};
+
 struct positions {
 	struct gateway *g;
-	struct position *all; /* ordered by job */
+	struct known *all; /* ordered by job */
 	size_t count;
 	int64_t fresh_until_ms; /* monotonic */
 	int64_t asked_ms;
+	int64_t known_ms; /* when what is in all was so */
 	bool asking;
 	struct askers askers;
 };
 
 static int compare(const void *a, const void *b)
 {
-	return strcmp(((const struct position *)a)->job, ((const struct position *)b)->job);
+	return strcmp(((const struct known *)a)->job, ((const struct known *)b)->job);
 }
 
-static int number_of(const char *text)
+/* At most a year, in milliseconds. */
+static int64_t number_of(const char *text)
 {
 	long long number = text != NULL ? strtoll(text, NULL, 10) : -1;
 
-	return (int)MAX(-1, MIN(number, 1000000000));
+	return MAX(-1, MIN(number, 365LL * 86400 * 1000));
 }
 
 static void take_rows(struct positions *p, const struct pgloop_result *rows)
 {
 	free(p->all);
+	p->known_ms = p->asked_ms;
 	p->count = pgloop_rows(rows);
 	p->all = p->count > 0 ? mem_zalloc_array(p->count, sizeof(*p->all)) : NULL;
 	for (size_t i = 0; i < p->count; i++) {
-		struct position *one = &p->all[i];
+		struct known *one = &p->all[i];
 
 		memcpy(one->job, pgloop_value(rows, i, 0),
 		       MIN(strlen(pgloop_value(rows, i, 0)), sizeof(one->job) - 1));
-		one->place = number_of(pgloop_value(rows, i, 1));
-		one->eta_s = number_of(pgloop_value(rows, i, 2));
+		one->place = (int)number_of(pgloop_value(rows, i, 1)); /* to 10000, see below */
+		one->eta_ms = number_of(pgloop_value(rows, i, 2));
 	}
 	if (p->count > 1)
 		qsort(p->all, p->count, sizeof(*p->all), compare);
@@ -88,7 +97,7 @@ static void on_rows(const struct pgloop_result *rows, const struct error *err, v
 
 void positions_ask(struct positions *p, positions_fn *fn, void *arg)
 {
-	static const char sql[] = "SELECT id, position, eta_s FROM pensum.job_positions "
+	static const char sql[] = "SELECT id, position, eta_ms FROM pensum.job_positions "
 				  "WHERE position <= 10000";
 	struct asker *a;
 
@@ -111,14 +120,27 @@ void positions_ask(struct positions *p, positions_fn *fn, void *arg)
 	STAILQ_INSERT_TAIL(&p->askers, a, link);
 }
 
-const struct position *positions_find(const struct positions *p, const char *job)
+/* What is read every few seconds is told in between, too, when it is that much nearer. */
+static int eta_now_s(const struct positions *p, int64_t eta_ms)
 {
-	struct position key = { .place = 0 };
+	int64_t left_ms = eta_ms - (clock_now_ms() - p->known_ms);
+
+	return eta_ms < 0 ? -1 : (int)MAX(1, (left_ms + 500) / 1000);
+}
+
+bool positions_find(const struct positions *p, const char *job, struct position *ret)
+{
+	struct known key = { .place = 0 };
+	const struct known *found;
 
 	if (p->count == 0 || strlen(job) >= sizeof(key.job))
-		return NULL;
+		return false;
 	memcpy(key.job, job, strlen(job));
-	return bsearch(&key, p->all, p->count, sizeof(*p->all), compare);
+	found = bsearch(&key, p->all, p->count, sizeof(*p->all), compare);
+	if (found == NULL)
+		return false;
+	*ret = (struct position){ .place = found->place, .eta_s = eta_now_s(p, found->eta_ms) };
+	return true;
 }
 
 struct positions *positions_new(struct gateway *g)

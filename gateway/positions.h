@@ -14,9 +14,8 @@
 struct positions;
 
 struct position {
-	char job[ID_LEN + 1];
 	int place; /* 1: the next to start */
-	int eta_s; /* until it starts; -1: nobody can know yet */
+	int eta_s; /* until it starts, from now; -1: nobody can know yet */
 };
 
 typedef void positions_fn(void *arg);
@@ -26,6 +25,5 @@ void positions_free(struct positions *p); /* after pgloop_close(), which answers
 
 /* fn is called once, perhaps at once: when what is known is new enough, or no news can be had. */
 void positions_ask(struct positions *p, positions_fn *fn, void *arg);
-/* NULL: not queued, not due, or too new or too far behind to be known. Valid until the next turn.
- */
-const struct position *positions_find(const struct positions *p, const char *job);
+/* False: not queued, not due, or too new or too far behind to be known. */
+bool positions_find(const struct positions *p, const char *job, struct position *ret);

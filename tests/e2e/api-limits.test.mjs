@@ -27,10 +27,14 @@ const signIn = (username, headers = {}, at = world) => at.browser().post('/api/v
 const keys = (kind) => world.redis.command('KEYS', `pensum:limit:${kind}:*`);
 async function fill(queued, finished = 0) {
 	await world.sql`DELETE FROM pensum.jobs`;
-	await world.postgres.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, rung_at)
-		SELECT lpad(to_hex(i), 24, '0'), 'check', 'checker', 'normal', 'crowd', '{}', now() FROM generate_series(1, ${queued}) i`);
-	await world.postgres.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, state, finished_at)
-		SELECT lpad(to_hex(i), 24, 'f'), 'check', 'checker', 'normal', 'crowd', '{}', 'succeeded', now() FROM generate_series(1, ${finished}) i`);
+	await world.postgres.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, rung_at, run_at)
+		SELECT lpad(to_hex(i), 24, '0'), 'check', 'checker', 'normal', 'crowd', '{}', now(), now() - interval '30 s'
+		FROM generate_series(1, ${queued}) i`);
+	// One slot, half a second each.
+	await world.sql`INSERT INTO pensum.workers (name, boot, slots) VALUES ('h:checker', 'x', 1) ON CONFLICT (name) DO UPDATE SET seen_at = now()`;
+	await world.postgres.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, state, worker, started_at, finished_at)
+		SELECT lpad(to_hex(i), 24, 'f'), 'check', 'checker', 'normal', 'crowd', '{}', 'succeeded', 'h:checker:0',
+			now() - (i + 1) * interval '0.5 s', now() - i * interval '0.5 s' FROM generate_series(1, ${finished}) i`);
 }
 
 test('a limit is one for all gateways', async () => {
@@ -124,7 +128,7 @@ test('what changes something and what reads is limited for each student', async 
 test('a full queue refuses with the time that it takes to drain', async () => {
 	const maya = await world.student('full');
 	await world.giveCourses(maya);
-	// 44 wait, 40 may; 60 ended in the last half minute, so two a second.
+	// 44 wait, 40 may; two a second have ended.
 	await fill(44, 60);
 	const answer = await until('the queue seen full', async () => {
 		const one = await maya.post('/api/v1/courses/refresh');

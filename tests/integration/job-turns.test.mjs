@@ -159,18 +159,52 @@ test('positions are the order in which jobs start', async () => {
 	assert.deepEqual(await pg.query('SELECT * FROM pensum.job_positions'), [], 'what runs or has ended has none');
 });
 
-test('the time to the start comes from what was drained, or from how long jobs took', async () => {
+const etas = async () => (await pg.query('SELECT eta_s FROM pensum.job_positions ORDER BY position')).map(([eta]) => (eta === null ? null : Number(eta)));
+// Jobs of a slot that have ended so many seconds ago.
+async function ended(agos, { took = 6, slot = 0, kind = 'check' } = {}) {
+	for (const ago of agos)
+		await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, state, attempt, worker, started_at, finished_at)
+			VALUES (md5(random()::text), '${kind}', 'checker', 'normal', 'z', '{}', 'succeeded', 1, 'h:checker:${slot}',
+			now() - interval '${ago + took} s', now() - interval '${ago} s')`);
+}
+
+test('the time to the start comes from how long jobs took, on as many slots as there are', async () => {
 	await slots(2);
 	await add('a', 20, { ago: 40 });
-	const etas = () => pg.query('SELECT position, eta_s FROM pensum.job_positions ORDER BY position');
-	assert.deepEqual((await etas())[0], ['1', null], 'nobody knows yet');
-	const ended = (count, took) => pg.query(`UPDATE pensum.jobs SET state = 'succeeded', started_at = now() - interval '${took} s', finished_at = now()
-		WHERE id IN (SELECT id FROM pensum.jobs WHERE state = 'queued' ORDER BY id LIMIT ${count})`);
-	await ended(2, 6);
-	assert.deepEqual((await etas()).map(([p, eta]) => [Number(p), Number(eta)]).slice(0, 2), [[1, 3], [2, 6]], 'two slots, six seconds each');
-	await ended(8, 6); // ten in forty seconds
-	const [[, first], [, second]] = await etas();
-	assert.ok(Math.abs(first - 4) <= 1 && Math.abs(second - 8) <= 1, `${first} ${second}`);
+	assert.equal((await etas())[0], null, 'nobody knows yet');
+	await ended([0, 0], { took: 6 });
+	assert.deepEqual((await etas()).slice(0, 2), [3, 6], 'two slots, six seconds each');
+	await pg.query(`UPDATE pensum.jobs SET state = 'running', started_at = now() - interval '30 s'
+		WHERE id IN (SELECT id FROM pensum.jobs WHERE state = 'queued' ORDER BY id LIMIT 2)`);
+	const [first] = await etas();
+	assert.ok(first >= 15 && first <= 20, `${first} s, but those that run now take longer`);
+	await pg.query('DELETE FROM pensum.workers');
+	assert.equal((await etas())[0], null, 'nobody works');
+});
+
+test('a wait before the first jobs ended does not make the others look slow', async () => {
+	await slots(2);
+	await add('a', 40, { ago: 100 });
+	// Both slots were held up for 80 seconds, and have ended a job every two seconds since.
+	await ended([12, 10, 8, 6, 4, 2], { took: 80, slot: 0 });
+	await ended([11, 9, 7, 5, 3, 1], { took: 80, slot: 1 });
+	const now = await etas();
+	assert.ok(now[9] >= 8 && now[9] <= 12, `${now}: the tenth in ten seconds`);
+	await pg.query(`UPDATE pensum.jobs SET finished_at = finished_at - interval '30 s' WHERE worker = 'h:checker:1'`);
+	const later = await etas();
+	assert.ok(later[9] >= 17 && later[9] <= 23, `${later}: one of the two is gone`);
+});
+
+test('a job ahead counts as the last ones of its kind did', async () => {
+	await slots(1);
+	await ended([30, 20, 10], { took: 10 });
+	await ended([28, 18, 8], { took: 2, kind: 'signin' });
+	await add('a', 2, { ago: 20, kind: 'check' });
+	await add('b', 2, { ago: 20, kind: 'signin' });
+	const order = (await pg.query('SELECT kind FROM pensum.job_positions JOIN pensum.jobs USING (id) ORDER BY position')).flat();
+	assert.deepEqual(order, ['check', 'signin', 'check', 'signin']);
+	// Six seconds until the slot is free, as a job is on the average, then ten, two, ten.
+	(await etas()).forEach((eta, i) => assert.ok(Math.abs(eta - [6, 16, 18, 28][i]) <= 1, `${eta} s at place ${i + 1}`));
 });
 
 test('statistics from when nothing was queued do not make the next turn read everything for each user', async () => {
