@@ -113,10 +113,22 @@ static const char *own_answer_code(int status)
 	}
 }
 
+static const char *own_answer_detail(int status)
+{
+	switch (status) {
+	case 408:
+		return "The request took too long to arrive.";
+	case 413:
+		return "The body is larger than this server takes (gateway.max_body_bytes).";
+	default:
+		return "The request could not be understood.";
+	}
+}
+
 static void write_own_answer(struct evbuffer *output, int status)
 {
-	CLEANUP_FREE char *body = problem_text(status, own_answer_code(status),
-					       "The request could not be understood.");
+	CLEANUP_FREE char *body =
+		problem_text(status, own_answer_code(status), own_answer_detail(status));
 
 	evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
 	for (size_t i = 0; i < security_header_count; i++)

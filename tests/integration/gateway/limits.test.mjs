@@ -71,6 +71,7 @@ test('a 413 arrives although the client still sends', async () => {
 	socket.write(`POST /api/v1/session HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n`);
 	for (let i = 0; i < 90; i++) socket.write('x'.repeat(10000));
 	await until('the answer', () => socket.text.includes('body_too_large'), 5000);
+	assert.match(socket.text, /larger than .*gateway\.max_body_bytes/);
 	socket.destroy();
 });
 
