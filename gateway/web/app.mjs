@@ -113,7 +113,8 @@ function showTop(hash) {
 	if (!state.user) return;
 	fill(steps, h('ol', null, STEPS.map(step => h('li', null,
 		h('a', { href: step, 'aria-current': step === hash ? 'page' : null }, VIEWS[step].title)))));
-	fill(who, h('span', { class: 'who-name' }, state.user.fullname || state.user.username),
+	const name = state.user.fullname || state.user.username;
+	fill(who, h('span', { class: 'who-name', title: name, dir: 'auto' }, name),
 		h('button', { type: 'button', class: 'quiet small', onclick: leave }, 'Sign out'),
 		h('button', { type: 'button', class: 'quiet small', onclick: leaveForGood }, 'Delete my data'));
 }

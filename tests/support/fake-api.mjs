@@ -99,6 +99,7 @@ class Fake {
 	frames = []; // what clients said on the live channel
 	sites = [SITE]; // that can be signed in to
 	site = SITE; // of the last sign-in
+	fullname = 'Maya Lindqvist';
 	speed; // of the scripted progress: 1 is about as fast as a small site
 	#token = null;
 	#active = false;
@@ -222,7 +223,7 @@ class Fake {
 					message: 'Moodle did not accept this username and password.' } };
 			}
 			this.#active = true;
-			this.#user = { id: `u-${username}`, username, fullname: 'Maya Lindqvist' };
+			this.#user = { id: `u-${username}`, username, fullname: this.fullname };
 			this.#readAt ??= iso();
 			this.#resume();
 			return { state: 'succeeded', result: { courses: COURSES.length } };

@@ -9,7 +9,7 @@ export function createCalendar({ signal }) {
 	const slot = h('div', { class: 'stack' });
 	const heading = h('h2', { tabindex: '-1' }, 'In your calendar');
 	const node = h('section', { class: 'card stack calendar' }, heading,
-		h('p', { class: 'lead' }, 'A secret address that your calendar app subscribes to. It shows what you still owe and ',
+		h('p', { class: 'lead' }, 'A secret address that your calendar app subscribes to. It shows what you still owe that ',
 			'has a due date, with reminders a day and two hours before, and follows each check.'), slot);
 
 	load();

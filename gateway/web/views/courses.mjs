@@ -20,7 +20,7 @@ const GROUPS = [
 
 export function mount(main, { signal, go }) {
 	const readAt = h('span');
-	const refresh = h('button', { type: 'button', class: 'small', onclick: hardRefresh }, 'Hard refresh');
+	const refresh = h('button', { type: 'button', class: 'small', onclick: readAgain }, 'Read again');
 	const slot = h('div', { class: 'slot pinned' });
 	const list = h('div', { class: 'stack' });
 	main.append(h('div', { class: 'head' }, h('h1', null, title),
@@ -49,14 +49,14 @@ export function mount(main, { signal, go }) {
 		}
 	}
 
-	async function hardRefresh() {
+	async function readAgain() {
 		refresh.disabled = true;
 		try {
 			const end = await watch(await start('/courses/refresh'), 'Reading your courses from Moodle');
 			if (end.state === 'succeeded') await load();
-			else showFailure(failureText(end), hardRefresh);
+			else showFailure(failureText(end), readAgain);
 		} catch (err) {
-			if (!signal.aborted) showFailure(err.message, hardRefresh);
+			if (!signal.aborted) showFailure(err.message, readAgain);
 		}
 		refresh.disabled = false;
 	}
@@ -80,7 +80,7 @@ export function mount(main, { signal, go }) {
 		refresh.hidden = false;
 		showTimes();
 		if (rows.length === 0) {
-			fill(list, h('p', { class: 'empty' }, 'Moodle lists no course for you. If that is wrong, try a hard refresh.'));
+			fill(list, h('p', { class: 'empty' }, 'Moodle lists no course for you. If that is wrong, read the list again.'));
 			return;
 		}
 		const search = h('input', { type: 'search', id: 'course-search', autocomplete: 'off',

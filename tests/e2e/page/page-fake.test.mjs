@@ -235,6 +235,19 @@ test('no view is wider than 360 pixels', options, async () => {
 	assert.equal(await overflow(), 0);
 });
 
+test('the head is one line on a wide screen also with a long name, and breaks no word on a narrow one', options, async () => {
+	fake.fullname = 'Maya Wilhelmina Lindqvist-Oberholtzer of the Institute of Long Names';
+	const height = selector => page.locator(selector).first().evaluate(node => node.getBoundingClientRect().height);
+	await page.setViewportSize({ width: 1100, height: 740 });
+	await walk.signIn(page, MAYA);
+	await page.getByRole('button', { name: 'Sign out' }).waitFor();
+	const line = await height('.steps a');
+	assert.ok(await height('.top') < 2 * line);
+	await page.setViewportSize({ width: 320, height: 740 });
+	assert.equal(await height('.steps'), line);
+	assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
+});
+
 test('of several sites the student chooses one, and is asked no more', options, async () => {
 	fake.sites = [...fake.sites, { id: 'poly', name: 'Polytechnic', url: 'https://poly.example' }];
 	await page.goto('about:blank');
