@@ -63,6 +63,23 @@ static bool is_url(const char *value)
 	       strpbrk(host, " \"<>?#@\\") == NULL;
 }
 
+/* libpq's `password = x`, also as sslpassword and in a URI's query, or postgresql://user:x@host. */
+static bool has_password(const char *conninfo)
+{
+	const char *at = conninfo, *host = strstr(conninfo, "://");
+
+	while ((at = strstr(at, "password")) != NULL) {
+		at += strlen("password");
+		if (at[strspn(at, " ")] == '=')
+			return true;
+	}
+	if (host == NULL)
+		return false;
+	host += strlen("://");
+	at = host + strcspn(host, "@/?");
+	return *at == '@' && memchr(host, ':', (size_t)(at - host)) != NULL;
+}
+
 static int set_text(const struct setting *row, struct settings *s, const char *value,
 		    struct error *err)
 {
@@ -76,6 +93,11 @@ static int set_text(const struct setting *row, struct settings *s, const char *v
 				 "%s = \"%s\": expected http:// or https:// and a host, without a "
 				 "slash at the end",
 				 row->key, value);
+	if (field == &s->postgres_conninfo && has_password(value))
+		return error_set(err, -EINVAL,
+				 "%s: a password does not belong here: put it into the file "
+				 "postgres.password_file",
+				 row->key);
 	free(*field);
 	*field = mem_strdup(value);
 	return 0;
@@ -91,9 +113,9 @@ static int set_value(const struct setting *row, struct settings *s, const char *
 		return set_choice(row, s, value, err);
 	case SETTING_INT:
 		if (text_parse_i64(value, row->min, row->max, int_field(row, s), &why) < 0)
-			return error_set(err, -EINVAL,
-					 "%s = \"%s\": %s (allowed: %lld to %lld)", row->key, value,
-					 why.text, (long long)row->min, (long long)row->max);
+			return error_set(err, -EINVAL, "%s = \"%s\": %s (allowed: %lld to %lld)",
+					 row->key, value, why.text, (long long)row->min,
+					 (long long)row->max);
 		return 0;
 	case SETTING_TEXT:
 	case SETTING_URL:

@@ -87,10 +87,37 @@ static void an_address_that_no_path_fits_behind_is_refused(void **state)
 	assert_string_equal(s.site.url, "https://m:8443/moodle");
 }
 
+static void a_password_among_the_settings_is_refused_and_not_repeated(void **state)
+{
+	static const char *const refused[] = {
+		"host=db password=geheim",	   "password = 'geheim' host=db",
+		"host=db sslpassword=geheim",	   "postgresql://u:geheim@db/pensum",
+		"postgres://db/p?password=geheim",
+	};
+	static const char *const right[] = { "host=db dbname=password",
+					     "postgresql://u@db:5432/pensum",
+					     "postgresql://db:5432/pensum",
+					     "passfile=/etc/pensum/pgpass host=db" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		CLEANUP_FREE char *text = mem_printf("postgres.conninfo = %s\n", refused[i]);
+
+		assert_int_equal(settings_load_text(&s, "f", text, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "postgres.password_file"));
+		assert_null(strstr(err.text, "geheim"));
+	}
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
+		CLEANUP_FREE char *text = mem_printf("postgres.conninfo = %s\n", right[i]);
+
+		assert_int_equal(settings_load_text(&s, "f", text, &err), 0);
+	}
+}
+
 static void the_environment_wins_and_is_checked(void **state)
 {
-	char *good[] = { "PATH=/bin", "PENSUM_GATEWAY_LISTEN=127.0.0.1:1", "PENSUM_POOL_MAX_PAGES=9",
-			 NULL };
+	char *good[] = { "PATH=/bin", "PENSUM_GATEWAY_LISTEN=127.0.0.1:1",
+			 "PENSUM_POOL_MAX_PAGES=9", NULL };
 	char *unknown[] = { "PENSUM_GATEWAY_LISTN=x", NULL };
 
 	(void)state;
@@ -130,6 +157,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_unknown_key_names_file_and_line, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_bad_value_tells_what_is_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_that_no_path_fits_behind_is_refused,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(a_password_among_the_settings_is_refused_and_not_repeated,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(the_environment_wins_and_is_checked, setup,
 						teardown),
