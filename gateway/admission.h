@@ -4,7 +4,7 @@
  * Two things are bounded: how many jobs of a queue wait (jobs.max_queued), and how full
  * browser-pool's own queue is (limits.pool_waiting_percent). Beyond, a submission is refused with
  * 503 and a Retry-After that comes from what was measured: the surplus divided by the rate at which
- * the queue drained in the last half minute.
+ * the queue drains now.
  *
  * Nobody waits for these numbers: a submission is judged by the last ones, which are asked for
  * again when they are a second old, and by what was submitted here since. While they are unknown

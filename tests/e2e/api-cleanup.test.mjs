@@ -246,6 +246,21 @@ test('files that no document refers to go when they are an hour old', async () =
 	assert.ok(!fs.existsSync(path.dirname(folder)), 'and empty folders with the last one');
 });
 
+test('a document that was made while PostgreSQL was away is no orphan until its job has ended', async () => {
+	const job = await insertJob({ kind: 'document', queue: 'docgen', state: 'running', attempt: 1, worker: 'h:docgen:0', started_at: past, user_id: maya.userId });
+	const file = path.join(world.settings['documents.dir'], maya.userId, `${newId()}.docx`);
+	fs.mkdirSync(path.dirname(file), { recursive: true });
+	fs.writeFileSync(file, 'x');
+	fs.utimesSync(file, Date.now() / 1000 - 7200, Date.now() / 1000 - 7200);
+	assert.equal((await cleanUp()).orphan_files, 0);
+	assert.ok(fs.existsSync(file), 'it waits for its row');
+	// The attempt was lost with its worker, and another one ended the job without it.
+	await world.sql`UPDATE pensum.jobs SET state = 'failed', finished_at = now() WHERE id = ${job}`;
+	assert.equal((await cleanUp()).orphan_files, 1);
+	assert.ok(!fs.existsSync(file));
+	await world.sql`DELETE FROM pensum.jobs`;
+});
+
 test('without Redis and without PostgreSQL a cleanup does what it can and says so', async () => {
 	await world.redis.kill();
 	const partly = await cleanUp();
