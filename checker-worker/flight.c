@@ -11,17 +11,17 @@
 #define REDIS_MS   1000
 #define AGAIN_MS   100
 #define LOOK_MS	   1000	    /* between two looks whether who has the turn lives */
-#define KEPT_MS	   "600000" /* a sign-in is over by then in any case */
+#define END_MS	   180000   /* behind the attempt's time: its end may wait for the database */
 #define REFUSED_MS "60000"
 #define REFUSED	   "refused "
 #define HOLDER	   64 /* more than a job's id */
 
 /* Takes the turn from nobody, from this job's last attempt, from a refusal, and from ARGV[2], who
- * is gone; answers what was there. */
+ * is gone, for ARGV[3] ms; answers what was there. */
 static const char take_script[] =
 	"local v = redis.call('GET', KEYS[1]) "
 	"if not v or v == ARGV[1] or v == ARGV[2] or string.sub(v, 1, 8) == 'refused ' then "
-	"redis.call('SET', KEYS[1], ARGV[1], 'PX', " KEPT_MS ") return {1, v or ''} end "
+	"redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3]) return {1, v or ''} end "
 	"return {0, v}";
 
 static const char leave_script[] =
@@ -45,11 +45,13 @@ static bool take(struct work *w, struct flight *f, const char *gone, char holder
 {
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
 	const char *value;
-	char key[KEY_SIZE];
+	char key[KEY_SIZE], kept[24];
 
 	key_signin(key, w->user_id);
+	snprintf(kept, sizeof(kept), "%lld",
+		 (long long)deadline_left_ms(w->deadline) + END_MS);
 	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "EVAL", take_script, "1", key, w->id, gone,
-		       NULL) < 0 ||
+		       kept, NULL) < 0 ||
 	    redis_count(reply) != 2)
 		return true;
 	value = redis_text(redis_at(reply, 1), NULL);
@@ -78,6 +80,7 @@ int flight_begin(struct work *w, struct flight *f)
 	char holder[HOLDER] = "", gone[HOLDER] = "";
 
 	while (!take(w, f, gone, holder)) {
+		gone[0] = '\0'; /* it may run again by now */
 		if (deadline_is_over(next_look)) {
 			snprintf(gone, sizeof(gone), "%s", is_running(w, holder) ? "" : holder);
 			next_look = deadline_in(LOOK_MS);

@@ -8,7 +8,8 @@
  *
  * The turn is the Redis key pensum:signin:<user>: the id of the job that has it, or, for a
  * minute after a refusal, "refused <wall clock, ms> <verifier of the refused password>". That a job
- * whose worker died still has it is seen from its row. Without Redis nobody waits.
+ * whose worker died still has it is seen from its row; it also ends some minutes behind the
+ * attempt's time. Without Redis nobody waits.
  */
 #pragma once
 

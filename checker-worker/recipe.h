@@ -1,12 +1,14 @@
 /*
  * recipe.h - how to sign in on a site that sends students to another one for it, read from JSON.
  *
- *	{"hosts": ["login.example.edu"],	beside the site's own, the only ones that pages of
- *the sign-in may come from: exact names, :port if it has one; https, on loopback http as well
+ *	{"hosts": ["login.example.edu"],	beside the site's own, the only ones that pages of the
+ *						sign-in may come from: exact names, :port if it has one;
+ *						https, on loopback http as well
  *	 "assets": ["cdn.example.net"],		hosts of scripts and styles, never of pages
- *	 "start": "/auth/shibboleth/index.php",	path below the site's address, or a selector of what
- *is to be clicked on its sign-in page; "": just that page
- *	 "time_limit_s": 60,			for all of it, from the first page to the last
+ *	 "start": "/auth/shibboleth/index.php",	path below the site's address, or a selector of what is to
+ *						be clicked on its sign-in page; "": just that page
+ *	 "time_limit_s": 60,			for all of it, from the first page to the last; the job's own
+ *						limit (checker.time_limit_s) holds as well
  *	 "errors": [{"if": "#error", "code": "wrong_password", "message": "…"}],
  *	 "steps": [{"name": "password",		for the log
  *		    "if": ["#form"],		selectors: all of them are to be seen …
@@ -16,7 +18,8 @@
  *		    "click": "#next",		or "submit": true; fill alone submits its form
  *		    "wait": "#done",		to be seen before the next step
  *		    "times": 1},		may be done so often
- *		   {"if": "#consent", "stop": "The sign-in asks for consent. …"}]}
+ *		   {"if": "#consent", "stop": "The sign-in asks for consent. …"}],
+ *	 "comment": "…"}			for people
  *
  * On each page errors come first, then the first step that fits. Unknown members are errors. Pure.
  */

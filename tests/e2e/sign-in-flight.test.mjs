@@ -72,6 +72,14 @@ test('who is gone in the middle of a sign-in holds nobody up, nor does a Redis t
 	assert.equal(await system.redis.command('EXISTS', `pensum:signin:${user}`), 0);
 });
 
+test('a turn lasts as long as an attempt may, and its end', async () => {
+	const going = signInAtOnce('maya', [PASSWORD]);
+	const key = await until('a turn that is taken', async () => (await system.redis.command('KEYS', 'pensum:signin:*'))[0]);
+	const left = Number(await system.redis.command('PTTL', key));
+	assert.ok(left > 120_000 && left <= 300_000, String(left));
+	assert.deepEqual(await going, ['in']);
+});
+
 test('a refusal is not remembered of a student who deletes their data', async () => {
 	const p = system.client();
 	await p.signIn('maya', PASSWORD);
