@@ -23,7 +23,6 @@
 #define SUB_PROTOCOL	 "pensum.v1"
 #define FULL_S		 30 /* so far back it is looked how places become free */
 #define STOPPING_S	 8  /* then another gateway is here, or this one again */
-#define TAB_S		 30 /* nobody knows when a tab is closed */
 
 struct live {
 	struct gateway *g;
@@ -181,8 +180,8 @@ static bool may_open(struct gateway *g, struct request *r)
 			   503, "live_full", "All live channels are taken; ask again soon.");
 	} else if (hub_client_count(g->hub, s->user_id) >=
 		   (size_t)g->settings->gateway_user_live) {
-		refuse_for(r, TAB_S, 429, "too_many_channels",
-			   "Close another tab of this page first.");
+		refuse_for(r, channel_wait_s(&g->live->channels, s->user_id), 429,
+			   "too_many_channels", "Close another tab of this page first.");
 	} else {
 		return true;
 	}

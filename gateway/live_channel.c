@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "admission.h"
 #include "clock.h"
 #include "live_message.h"
 #include "mem.h"
@@ -23,6 +24,7 @@ struct channel {
 	int bad;
 	int tokens;
 	int64_t tokens_at_ms;
+	int64_t made_ms;
 };
 
 static void send_json(struct channel *c, json_t *json)
@@ -73,7 +75,7 @@ struct channel *channel_new(struct gateway *g, struct channel_list *all, const s
 
 	c->g = g;
 	c->tokens = RATE_BURST;
-	c->tokens_at_ms = clock_now_ms();
+	c->made_ms = c->tokens_at_ms = clock_now_ms();
 	c->client = hub_join(g->hub, s, &client_ops, c);
 	LIST_INSERT_HEAD(all, c, link);
 	return c;
@@ -94,6 +96,24 @@ void channel_close_expired(struct channel_list *all)
 	LIST_FOREACH(c, all, link)
 		if (now_s >= hub_client_session(c->client)->expires_at)
 			live_socket_close(c->socket, 4401, "session expired");
+}
+
+int channel_wait_s(const struct channel_list *all, const char *user_id)
+{
+	int64_t now_ms = clock_now_ms(), now_s = clock_wall_ms() / 1000;
+	int64_t session_s = ADMISSION_WAIT_MAX_S;
+	double ends_per_s = 0;
+	const struct channel *c;
+
+	LIST_FOREACH(c, all, link) {
+		const struct session *s = hub_client_session(c->client);
+
+		if (strcmp(s->user_id, user_id) != 0)
+			continue;
+		ends_per_s += 1000.0 / (double)MAX(1000, now_ms - c->made_ms);
+		session_s = MIN(session_s, MAX(1, s->expires_at - now_s + 1));
+	}
+	return MIN((int)session_s, admission_wait_s(1, ends_per_s));
 }
 
 void channel_close_all_spread(struct channel_list *all)

@@ -18,6 +18,9 @@ struct channel *channel_new(struct gateway *g, struct channel_list *all, const s
 void channel_free(struct channel *c); /* only while it was never opened */
 /* Those whose session is over, with 4401: to be called every second. */
 void channel_close_expired(struct channel_list *all);
+/* Seconds until one of the student's is likely to end; 1 to ADMISSION_WAIT_MAX_S. Nobody knows when a tab
+ * is closed: what has lasted so long is expected to last about as long again, but its session at most. */
+int channel_wait_s(const struct channel_list *all, const char *user_id);
 /* With 1001, and each with a moment of its own to come back. */
 void channel_close_all_spread(struct channel_list *all);
 

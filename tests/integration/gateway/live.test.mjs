@@ -320,6 +320,40 @@ test('ten channels a user, and no more', async () => {
 	await Promise.all([...all.slice(1), again].map((ws) => ws.close()));
 });
 
+test('who has too many is told to come back when one of them is likely to have ended', async () => {
+	const small = await startStack({ settings: { 'gateway.user_live': 1 } });
+	try {
+		const session = await small.session();
+		const wait = async (who) => {
+			const error = await small.live(who).then((ws) => ws.destroy(), (e) => e);
+			assert.deepEqual([error?.status, error?.code], [429, 'too_many_channels']);
+			return Number(error.headers['retry-after']);
+		};
+		const opened = Date.now(), age = () => (Date.now() - opened) / 1000;
+		const tab = await small.live(session);
+		const young = await wait(session);
+		assert.ok(young >= 1 && young <= 3 + age() * 1.25, `${young}: tabs come and go`);
+		await until('age', () => age() > 8, 20_000);
+		const old = await wait(session);
+		assert.ok(old >= 8 && old <= 3 + age() * 1.25, `${old}: it has been there for eight seconds`);
+		await tab.close();
+
+		// A session that ends sooner says more. The same student comes back with another one.
+		const ending = await small.session({ user: session.user, seconds: 9 }), other = await small.session({ user: session.user });
+		const made = Date.now();
+		const last = await until('room', () => small.live(ending).catch(() => null));
+		await until('age', () => Date.now() - made > 6000, 20_000);
+		const left = await wait(other), told = Date.now();
+		assert.ok(left >= 1 && left <= 5, `${left}: three seconds are left`);
+		const mine = await until('a place', () => small.live(other).catch(() => null), 20_000);
+		assert.ok(Date.now() - told <= left * 1000 + 4000, `${Date.now() - told} ms, ${left} s were told`);
+		await mine.close();
+		last.destroy();
+	} finally {
+		await small.stop();
+	}
+});
+
 test('when all channels are taken, Retry-After says how soon one becomes free', async () => {
 	const small = await startStack({ settings: { 'gateway.max_live': 8 } });
 	try {
