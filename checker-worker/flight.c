@@ -10,8 +10,8 @@
 
 #define REDIS_MS   1000
 #define AGAIN_MS   100
-#define LOOK_MS	   1000	    /* between two looks whether who has the turn lives */
-#define END_MS	   180000   /* behind the attempt's time: its end may wait for the database */
+#define LOOK_MS	   1000	  /* between two looks whether who has the turn lives */
+#define END_MS	   180000 /* behind the attempt's time: its end may wait for the database */
 #define REFUSED_MS "60000"
 #define REFUSED	   "refused "
 #define HOLDER	   64 /* more than a job's id */
@@ -48,8 +48,7 @@ static bool take(struct work *w, struct flight *f, const char *gone, char holder
 	char key[KEY_SIZE], kept[24];
 
 	key_signin(key, w->user_id);
-	snprintf(kept, sizeof(kept), "%lld",
-		 (long long)deadline_left_ms(w->deadline) + END_MS);
+	snprintf(kept, sizeof(kept), "%lld", (long long)deadline_left_ms(w->deadline) + END_MS);
 	if (redis_call(w->redis, REDIS_MS, &reply, NULL, "EVAL", take_script, "1", key, w->id, gone,
 		       kept, NULL) < 0 ||
 	    redis_count(reply) != 2)

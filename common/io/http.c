@@ -106,14 +106,29 @@ void http_close(struct http *h)
 	free(h);
 }
 
+static int code_of(CURLcode e)
+{
+	switch (e) {
+	case CURLE_OPERATION_TIMEDOUT:
+		return -ETIMEDOUT;
+	case CURLE_SSL_CONNECT_ERROR:
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_ISSUER_ERROR:
+	case CURLE_SSL_CACERT_BADFILE:
+	case CURLE_SSL_INVALIDCERTSTATUS:
+		return -EPROTO;
+	default:
+		return -EHOSTUNREACH;
+	}
+}
+
 static int error_of(const struct http *h, CURLcode e, const char *path, struct error *err)
 {
 	if (h->is_too_large)
 		return error_set(err, -EMSGSIZE, "%s: more than %zu bytes", path, h->max_bytes);
 	if (h->is_stopped)
 		return error_set(err, -ECANCELED, "%s: stopped", path);
-	return error_set(err, e == CURLE_OPERATION_TIMEDOUT ? -ETIMEDOUT : -EHOSTUNREACH, "%s: %s",
-			 path, curl_easy_strerror(e));
+	return error_set(err, code_of(e), "%s: %s", path, curl_easy_strerror(e));
 }
 
 static int64_t site_time(CURL *c)

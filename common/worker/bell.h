@@ -1,9 +1,9 @@
 /*
  * bell.h - what rings for a slot: its queue's three streams (keys.h), most urgent first.
  *
- *	bell_attend()		after each new connection: groups are made, entries of the dead
- *become ours bell_read_own()		what is still pending in our name bell_read_next()	new
- *entries, one at a time while there are any
+ *	bell_attend()		after each new connection: groups are made, entries of the dead become ours
+ *	bell_read_own()		what is still pending in our name
+ *	bell_read_next()	new entries, one at a time while there are any
  *	bell_forget()		when nothing of an entry is left to be done
  *
  * Reading answers how many entries were read, or an error of redis.h.

@@ -14,6 +14,7 @@
 #include "mem.h"
 
 #define MAX_BYTES 1000
+#define TLS	  0x16 /* how a hello begins; here nobody speaks it */
 
 static pid_t server;
 static char root[64];
@@ -30,7 +31,8 @@ static void serve_one(int fd)
 	char request[4096] = "", large[MAX_BYTES + 2];
 	ssize_t n = 0;
 
-	for (size_t len = 0; strstr(request, "end=1") == NULL; len += (size_t)n)
+	for (size_t len = 0; strstr(request, "end=1") == NULL && request[0] != TLS;
+	     len += (size_t)n)
 		if ((n = read(fd, request + len, sizeof(request) - 1 - len)) <= 0)
 			return;
 	memset(large, 'x', sizeof(large) - 1);
@@ -44,7 +46,7 @@ static void serve_one(int fd)
 	else if (strncmp(request, "POST /base/silent ", 18) == 0)
 		sleep(60);
 	else
-		say(fd, "200 OK", strstr(request, "\r\n\r\n") + 4);
+		say(fd, "200 OK", request[0] == TLS ? "" : strstr(request, "\r\n\r\n") + 4);
 }
 
 static void serve(int listener)
@@ -142,8 +144,13 @@ static void what_a_busy_site_says_is_told(void **state)
 static void each_way_of_getting_no_answer_has_its_error(void **state)
 {
 	CLEANUP(http_answer_done) struct http_answer a = HTTP_ANSWER_INIT;
+	char plain[sizeof(root)];
 
 	(void)state;
+	memcpy(plain, root, sizeof(plain));
+	snprintf(root, sizeof(root), "https%s", strchr(plain, ':'));
+	assert_int_equal(ask("/form", NULL, 10000, &a), -EPROTO);
+	memcpy(root, plain, sizeof(plain));
 	assert_int_equal(ask("/large", NULL, 10000, &a), -EMSGSIZE);
 	assert_int_equal(ask("/form", stop_now, 10000, &a), -ECANCELED);
 	assert_int_equal(ask("/form", NULL, 0, &a), -ETIMEDOUT);
