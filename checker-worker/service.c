@@ -85,7 +85,8 @@ static void make_form(const struct service *s, const json_t *calls, struct buf *
 static enum service_end fail_by_errno(struct work *w, int e, const struct error *err)
 {
 	log_warning("web service failed", "err=\"%s\"", err->text);
-	/* A browser finds the certificates that a server forgets to send. */
+	/* A browser finds the certificates that a server forgets to send, and some sites hang up
+	 * on this path alone. */
 	if (e == -EMSGSIZE || e == -EPROTO || (e == -ETIMEDOUT && !deadline_is_over(w->deadline)))
 		return SERVICE_NONE;
 	work_fail(w, e == -ECANCELED ? "cancelled" : "site_down", NULL);

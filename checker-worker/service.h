@@ -7,9 +7,9 @@
  *
  * Whatever keeps the service from answering this student (no token, a dead one, a function that is
  * not offered, something to agree to first, an answer that is not understood, a certificate that only
- * a browser can make out) is no failure: the browser's road goes on from there and tells what is the matter. A token that Moodle does not take
- * any more is forgotten. A site that cannot be reached, or asks to be left alone, fails the work as
- * it does on the other road.
+ * a browser can make out, a connection that breaks) is no failure: the browser's road goes on from
+ * there and tells what is the matter. A token that Moodle does not take any more is forgotten. A site
+ * that cannot be reached, or asks to be left alone, fails the work as it does on the other road.
  */
 #pragma once
 

@@ -111,14 +111,11 @@ static int code_of(CURLcode e)
 	switch (e) {
 	case CURLE_OPERATION_TIMEDOUT:
 		return -ETIMEDOUT;
-	case CURLE_SSL_CONNECT_ERROR:
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_ISSUER_ERROR:
-	case CURLE_SSL_CACERT_BADFILE:
-	case CURLE_SSL_INVALIDCERTSTATUS:
-		return -EPROTO;
-	default:
+	case CURLE_COULDNT_RESOLVE_HOST:
+	case CURLE_COULDNT_CONNECT:
 		return -EHOSTUNREACH;
+	default:
+		return -EPROTO;
 	}
 }
 

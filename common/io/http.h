@@ -7,9 +7,9 @@
  * Nothing of the environment has a say: no proxy, no .netrc, no cookies. TLS is verified. A
  * redirect is not followed, to whichever host: a form may hold a token, and no page needs one here.
  *
- * Errors: -ECANCELED (tick said stop), -ETIMEDOUT, -EMSGSIZE (more than max_bytes), -EPROTO (no TLS, or
- * a certificate that is not to be trusted), -EHOSTUNREACH (no connection, or it broke). err tells the
- * path, never the form.
+ * Errors: -ECANCELED (tick said stop), -ETIMEDOUT, -EMSGSIZE (more than max_bytes), -EHOSTUNREACH (no
+ * connection), -EPROTO (one, and no answer over it: no TLS, a certificate that is not to be trusted, it
+ * broke). err tells the path, never the form.
  */
 #pragma once
 

@@ -170,6 +170,7 @@ describe('the road is left', () => {
 		['a page instead of an answer', { status: 200, body: '<h1>Hello</h1>' }],
 		['a redirect to another host', { status: 302, headers: { location: 'http://127.0.0.1:9/webservice/rest/server.php' } }],
 		['an error of the server', { status: 500 }],
+		['a connection that breaks', { status: 0 }],
 		['half an answer', { status: 200, body: '{"responses":[{"error":false,"data":"{\\"courses\\":' }],
 		['an answer of another shape', { status: 200, body: '{"responses":[1,{"error":false},null]}' }],
 		['assignments that cannot be asked about', { status: 200, body: answerOf({ release: '4.5.3' }, { courses: [{ id: COURSE, assignments: [{ cmid: 7, name: 'no id' }] }] }) }],

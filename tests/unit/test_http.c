@@ -43,6 +43,8 @@ static void serve_one(int fd)
 		say(fd, "302 Found\r\nLocation: http://127.0.0.1:1/", "");
 	else if (strncmp(request, "POST /base/busy ", 16) == 0)
 		say(fd, "503 Busy\r\nRetry-After: 7\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT", "");
+	else if (strncmp(request, "POST /base/gone ", 16) == 0)
+		return;
 	else if (strncmp(request, "POST /base/silent ", 18) == 0)
 		sleep(60);
 	else
@@ -151,6 +153,7 @@ static void each_way_of_getting_no_answer_has_its_error(void **state)
 	snprintf(root, sizeof(root), "https%s", strchr(plain, ':'));
 	assert_int_equal(ask("/form", NULL, 10000, &a), -EPROTO);
 	memcpy(root, plain, sizeof(plain));
+	assert_int_equal(ask("/gone", NULL, 10000, &a), -EPROTO);
 	assert_int_equal(ask("/large", NULL, 10000, &a), -EMSGSIZE);
 	assert_int_equal(ask("/form", stop_now, 10000, &a), -ECANCELED);
 	assert_int_equal(ask("/form", NULL, 0, &a), -ETIMEDOUT);
@@ -158,7 +161,7 @@ static void each_way_of_getting_no_answer_has_its_error(void **state)
 	snprintf(root, sizeof(root), "http://127.0.0.1:1");
 	assert_int_equal(ask("/form", NULL, 10000, &a), -EHOSTUNREACH);
 	snprintf(root, sizeof(root), "file:///etc");
-	assert_int_equal(ask("/passwd", NULL, 10000, &a), -EHOSTUNREACH);
+	assert_int_equal(ask("/passwd", NULL, 10000, &a), -EPROTO);
 	assert_int_equal(a.body.len, 0);
 }
 
