@@ -23,6 +23,7 @@ struct redis {
 	struct redis_target target;
 	redisContext *ctx;
 	struct deadline next_try;
+	struct error lost; /* why there is no connection, while next_try is ahead */
 	unsigned generation;
 	unsigned posted; /* commands whose answers are still to be dropped */
 	int timeout_ms;	 /* of the socket */
@@ -120,7 +121,9 @@ static int lost(struct redis *r, struct error *err)
 	bool timed_out = r->ctx->err == REDIS_ERR_IO && (errno == EAGAIN || errno == EWOULDBLOCK);
 	int e = timed_out ? -ETIMEDOUT : -EIO;
 
-	error_set(err, e, "redis: %s", timed_out ? "no answer in time" : r->ctx->errstr);
+	error_set(&r->lost, e, "redis: %s: %s", r->target.host_or_path,
+		  timed_out ? "no answer in time" : r->ctx->errstr);
+	error_set(err, e, "%s", r->lost.text);
 	if (timed_out)
 		r->next_try = deadline_in(HUNG_MS);
 	drop(r);
@@ -142,7 +145,8 @@ static int authenticate(struct redis *r, struct error *err)
 	if (ok)
 		return 0;
 	drop(r);
-	return error_set(err, -EIO, "redis: the password was refused");
+	error_set(&r->lost, -EIO, "redis: the password was refused");
+	return error_set(err, -EIO, "%s", r->lost.text);
 }
 
 static void set_timeout(struct redis *r, int ms)
@@ -158,7 +162,7 @@ static int connect_now(struct redis *r, struct error *err)
 	struct timeval limit = timeval_of(CONNECT_MS);
 
 	if (!deadline_is_over(r->next_try))
-		return error_set(err, -EIO, "redis: away, next try in a moment");
+		return error_set(err, -EIO, "%s", r->lost.text);
 	r->next_try = deadline_in(RECONNECT_MS);
 	r->ctx = r->target.port
 			 ? redisConnectWithTimeout(r->target.host_or_path, r->target.port, limit)

@@ -173,6 +173,12 @@ test('without Redis jobs run all the same, and at the bell again afterwards', as
 	await noEntries();
 });
 
+test('a worker that never finds Redis says where it looked and what was wrong', async () => {
+	await startWorker({ 'redis.address': 'unix:/nowhere' });
+	await worker.waitLine(/no bell, asking the record" err="redis: \/nowhere: No such file or directory"/);
+	await becomes(await addJob('check'), 'failed', 5000);
+});
+
 test('a Redis that hangs does not hold jobs up for long', async () => {
 	await startWorker();
 	redis.pause();
