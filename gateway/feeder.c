@@ -13,7 +13,8 @@
 
 #define LOOK_EVERY_MS 2000
 #define QUERY_MS      10000
-#define PAUSE_MAX_MS  20
+#define PAUSE_MS      10 /* between an answer and the next question, at least … */
+#define PAUSE_MAX_MS  40 /* … and as long as that answer took, but no longer than this */
 #define STREAMS	      (JOB_QUEUE_COUNT * JOB_PRIORITY_COUNT)
 
 struct feeder {
@@ -76,7 +77,7 @@ static void end_asking(struct feeder *f)
 {
 	f->asking = false;
 	if (f->again)
-		plan(f->kick, MIN(PAUSE_MAX_MS, (clock_now_ms() - f->asked_ms) / 4));
+		plan(f->kick, MIN(PAUSE_MAX_MS, MAX(PAUSE_MS, clock_now_ms() - f->asked_ms)));
 	f->again = false;
 }
 

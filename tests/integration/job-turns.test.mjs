@@ -220,6 +220,17 @@ test('statistics from when nothing was queued do not make the next turn read eve
 	assert.ok(buffers < 100_000, `${buffers} blocks were looked at`);
 });
 
+test('of each user who waits one job is looked at, and that once', async () => {
+	await slots(8);
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
+		SELECT 'new' || i, 'check', 'checker', 'normal', 'u' || i % 500, '{}' FROM generate_series(1, 5000) i`);
+	const plan = await pg.query(`SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off;
+		EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM pensum.jobs_to_ring(4, NULL)`);
+	const { 'Shared Hit Blocks': hit, 'Shared Read Blocks': read, 'Actual Rows': rows } = JSON.parse(plan[0][0])[0].Plan;
+	assert.equal(rows, 64);
+	assert.ok(hit + read < 6000, `${hit + read} blocks were looked at`);
+});
+
 // ---- a site's limit ----
 
 const ofSite = (site, user) => pg.query(`UPDATE pensum.jobs SET site = '${site}' WHERE user_id = '${user}'`);
@@ -277,4 +288,21 @@ test('of two claims at the same moment only one takes a site\'s last room', asyn
 	assert.deepEqual(await claim(second), []);
 	await begun;
 	assert.equal(await runningAt('busy'), 1);
+});
+
+test('nobody waits for another\'s claim at a site that bears all slots', async (t) => {
+	t.after(() => limit({}));
+	await slots(2);
+	await limit({ broad: 2 });
+	await add('a');
+	await add('b');
+	await pg.query(`UPDATE pensum.jobs SET site = 'broad'`);
+	const [first, second] = (await pg.query('SELECT id FROM pensum.jobs ORDER BY id')).map(([id]) => id);
+	const begun = pg.query(`SELECT pensum.job_claim('${first}', 0, 'h:checker:0', 4); SELECT pg_sleep(5)`); // one transaction
+	const sleeps = async () => (await pg.query(`SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'`))[0][0] === '1';
+	await until('the first has claimed', sleeps);
+	assert.deepEqual(await claim(second), [['b']]);
+	assert.ok(await sleeps(), 'and it is not committed yet');
+	await begun;
+	assert.equal(await runningAt('broad'), 2);
 });
