@@ -1,9 +1,10 @@
 // The live channel: reconnects at random with a trimmed event stream and restarts of the gateway (P17),
 // readers that do not read (P18), a storm of reconnects (P19). Security (P20) is
 // tests/integration/gateway/live.test.mjs and tests/e2e/api-input.test.mjs: foreign origins, other
-// people's jobs, sessions that end, frames that are too large, unmasked or too many.
+// people's jobs, sessions that end, frames that are too large, broken or too many.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
+import { isSanitized } from '../support/daemon.mjs';
 import { sleep, until } from '../support/process.mjs';
 import { openWs } from '../support/ws.mjs';
 import { Crowd } from './lib/crowd.mjs';
@@ -66,7 +67,8 @@ test('who does not read costs nobody else anything', async () => {
 	const p99 = delays[Math.floor(delays.length * 0.99)];
 	const grown = (memoryOf(world.gateway().pid) - memory) / 1e6;
 	slow.forEach((ws) => ws.destroy());
-	assert.ok(grown < 100, `${grown} MB`);
+	// AddressSanitizer keeps what was freed, up to 256 MB: what the gateway takes then says nothing.
+	assert.ok(isSanitized('pensum-gateway') || grown < 100, `${grown} MB`);
 	assert.ok(p99 < 5000, `${p99} ms`);
 	report(`P18 ${slow.length} readers that do not read`, verdict, null,
 		`the others' last frame ${p99.toFixed(0)} ms after the commit (p99), gateway +${grown.toFixed(1)} MB`);

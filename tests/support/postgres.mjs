@@ -65,8 +65,10 @@ export async function startPostgres({ settings = {}, env = {} } = {}) {
 		if (done.code !== 0) throw new Error(`psql: ${done.stderr}`);
 	};
 	pg.query = async (sql) => {
+		// An argument may not be longer than 128 KiB.
+		const words = sql.length < 100_000 ? [['-c', sql]] : [['-f', '-'], sql];
 		const done = await psql('pensum', ['-A', '-t', '-F', '\u001f', '-R', '\u001e',
-			'-P', `null=${NULL_TEXT}`, '-c', sql]);
+			'-P', `null=${NULL_TEXT}`, ...words[0]], words[1]);
 		if (done.code !== 0) throw new Error(`psql: ${done.stderr}`);
 		return split(done.stdout.replace(/\n$/, ''));
 	};
