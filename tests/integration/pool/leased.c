@@ -1,5 +1,6 @@
 #include "leased.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #include "mem.h"
@@ -76,4 +77,16 @@ const char *evaluate(struct lease *l, const char *expression)
 	free(dump);
 	json_decref(value);
 	return text;
+}
+
+/* Names of streams count up. */
+void no_stream_is_open(struct lease *l)
+{
+	for (int i = 1; i < 10; i++) {
+		CLEANUP_FREE char *handle = mem_printf("%d", i);
+
+		assert_int_equal(page_call(l, "IO.read", json_pack("{ss}", "handle", handle),
+					   soon(), NULL, NULL),
+				 -EREMOTEIO);
+	}
 }

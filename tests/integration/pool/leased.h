@@ -1,6 +1,6 @@
-/* What page.c and files.c share: one lease at a time on the pool of $POOL_SOCKET, its page on the
- * site of page.test.mjs: $SITE_URL, which is $OTHER_URL under another host's name. Failures end the
- * test. */
+/* What page.c, printing.c and downloads.c share: one lease at a time on the pool of $POOL_SOCKET, its
+ * page on the site of page.test.mjs: $SITE_URL, which is $OTHER_URL under another host's name. Failures
+ * end the test. */
 #pragma once
 
 #include <setjmp.h>
@@ -26,3 +26,6 @@ void open_page(struct lease *l, const char *path);
 
 /* The value as compact JSON; valid until the next call. */
 const char *evaluate(struct lease *l, const char *expression);
+
+/* None that was ever made is left in the browser. */
+void no_stream_is_open(struct lease *l);

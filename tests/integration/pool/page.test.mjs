@@ -1,4 +1,4 @@
-// Runs page.c and files.c (the page helpers as the workers use them) against the real pool and a small site.
+// Runs page.c, printing.c and downloads.c (the page helpers as the workers use them) against the real pool and a small site.
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { test } from 'node:test';
@@ -72,7 +72,8 @@ test('the page helpers from C', async (t) => {
 	await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve));
 	const { port } = site.address();
 	const env = { POOL_SOCKET: pool.socket, SITE_URL: `http://127.0.0.1:${port}`, OTHER_URL: `http://localhost:${port}`, ASAN_OPTIONS: 'detect_leaks=1' };
-	const results = [await run(process.env.POOL_PAGE, [], { env }), await run(process.env.POOL_FILES, [], { env })];
+	const results = [];
+	for (const program of ['POOL_PAGE', 'POOL_PRINTING', 'POOL_DOWNLOADS']) results.push(await run(process.env[program], [], { env }));
 	site.closeAllConnections();
 	site.close();
 	await pool.stop();
