@@ -1,16 +1,30 @@
-// Leases that have nothing to do with what another one does, and must not notice it.
+// Leases that have nothing to do with what another one does in their browser, and must not notice it.
 //
+//   const { pool, site, browser, stop } = await startOneBrowser();
 //   const bystanders = await watchBystanders(t, pool, site);
 //   … a fault …
 //   await bystanders.finish();      all their calls were answered, their browser is the same
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { sleep, until } from '../../support/process.mjs';
-import { renderersOf } from './pool.mjs';
+import { renderersOf, startPool } from './pool.mjs';
+import { startSite } from './site.mjs';
 
+export const PAGE_MIB = 192; // that a page may have
 const MIB = 1 << 20;
 
 const ownBytes = (pid) => Number(/RssAnon:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'latin1'))[1]) * 1024;
+
+// browser: its pid.
+export async function startOneBrowser() {
+	const pool = await startPool({ 'pool.max_browsers': 1, 'pool.page_memory_mb': PAGE_MIB });
+	const site = await startSite();
+	const stop = async () => {
+		site.stop();
+		await pool.stop();
+	};
+	return { pool, site, browser: await pool.browserPid(), stop };
+}
 
 // Two leases that go on asking, one of them its page's server too, until the others are over.
 export async function watchBystanders(t, pool, site) {

@@ -2,23 +2,14 @@
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
-import { watchBystanders } from './bystanders.mjs';
-import { groupOf, judge, renderersOf, startPool } from './pool.mjs';
-import { startSite } from './site.mjs';
+import { PAGE_MIB, startOneBrowser, watchBystanders } from './bystanders.mjs';
+import { groupOf, judge, renderersOf } from './pool.mjs';
 
 const MIB = 1 << 20;
-let pool, site, browser;
+let pool, site, browser, stop;
 
-before(async () => {
-	site = await startSite();
-	pool = await startPool({ 'pool.max_browsers': 1, 'pool.page_memory_mb': 192 });
-	browser = await pool.browserPid();
-});
-
-after(async () => {
-	site.stop();
-	await pool.stop();
-});
+before(async () => ({ pool, site, browser, stop } = await startOneBrowser()));
+after(() => stop());
 
 const endless = (code) => `for (;;) ${code}`;
 const often = (code) => `setInterval(() => { for (let i = 0; i < 50; i++) ${code} }, 1); 0`;
@@ -40,7 +31,7 @@ for (const [name, code] of Object.entries(floods))
 		victim.ask('Runtime.evaluate', { expression: code, userGesture: true });
 		assert.equal(await victim.ended, 'flood');
 		await bystanders.finish();
-		judge(t, bystanders.largest < 192 * MIB, `${bystanders.largest / MIB} MiB in the browser`);
+		judge(t, bystanders.largest < 2 * PAGE_MIB * MIB, `${bystanders.largest / MIB} MiB in the browser`);
 	});
 
 test('also one whose process is not the one that it began with', { timeout: 60_000 }, async (t) => {

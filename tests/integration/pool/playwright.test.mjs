@@ -1,27 +1,18 @@
 // Unmodified playwright-core through the pool: one lease is one browser with one context.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { until } from '../../support/process.mjs';
-import { load, missing, startLibraryTest } from './library.mjs';
+import { test } from 'node:test';
+import { testWhatIsAlike, useLibrary } from './library.mjs';
 
-const skip = missing('playwright-core');
-let t, browser, context, page, url;
-
-before(async () => {
-	if (skip) return;
-	t = await startLibraryTest();
-	url = t.site.url;
-	browser = await load('playwright-core').chromium.connectOverCDP(t.adapter.url, { timeout: 15_000 });
+let browser, context, page, url;
+const t = useLibrary('playwright-core', async ({ chromium }, { adapter, site }) => {
+	url = site.url;
+	browser = await chromium.connectOverCDP(adapter.url, { timeout: 15_000 });
 	context = await browser.newContext();
 	context.setDefaultTimeout(10_000);
 	page = await context.newPage();
+	return browser;
 });
-
-after(async () => {
-	if (skip) return;
-	await browser.close();
-	await t.stop();
-});
+const { skip } = t;
 
 test('the browser and its context', { skip }, async () => {
 	assert.match(browser.version(), /^\d+\./);
@@ -30,12 +21,7 @@ test('the browser and its context', { skip }, async () => {
 	await assert.rejects(browser.newContext(), /one browser context/);
 });
 
-test('goto, title, evaluate, content', { skip }, async () => {
-	assert.equal((await page.goto(`${url}/`)).status(), 200);
-	assert.equal(await page.title(), 'site');
-	assert.equal(await page.evaluate(() => 6 * 7), 42);
-	assert.match(await page.content(), /hello/);
-});
+testWhatIsAlike(t, () => page);
 
 test('click, history', { skip }, async () => {
 	await page.click('#next');
@@ -85,15 +71,6 @@ test('a frame of another site', { skip }, async () => {
 	assert.equal(new URL(inner.url()).hostname, 'localhost');
 	assert.equal(await inner.locator('#inside').textContent(), 'inside');
 	await assert.rejects(page.evaluate(() => frames[0].document.body.textContent), /cross-origin|SecurityError/);
-});
-
-test('console and dialogs', { skip }, async () => {
-	const said = [];
-	page.on('console', (m) => said.push([m.type(), m.text()].join(' ')));
-	await page.goto(`${url}/talk`);
-	assert.deepEqual(said, ['log said 42', 'error bad']);
-	page.once('dialog', (d) => d.accept('answer'));
-	assert.equal(await page.evaluate(() => prompt('question')), 'answer');
 });
 
 test('a worker', { skip }, async () => {
@@ -170,17 +147,8 @@ test('files of the daemon\'s are not chosen, the client\'s own are', { skip }, a
 	assert.equal(await page.title(), 'other.txt');
 });
 
-test('nothing is downloaded to the disk', { skip }, async () => {
-	await page.goto(`${url}/downloads`);
-	await page.click('#get');
-	await until('the request', () => t.site.asked.includes('/download'));
-	assert.equal(await page.title(), 'downloads');
-	await page.goto(`${url}/`);
-	assert.ok(t.files().length > 0);
-	assert.ok(!t.files().some((name) => /pensum-downloaded/.test(name)), t.files().filter((name) => /pensum-downloaded/.test(name)).join());
-});
-
 test('a second page, and not more than four', { skip }, async () => {
+	await page.goto(`${url}/`);
 	const second = await context.newPage();
 	await second.goto(`${url}/next`);
 	assert.equal(await second.title(), 'next');
@@ -189,8 +157,4 @@ test('a second page, and not more than four', { skip }, async () => {
 	await assert.rejects(context.newPage(), /at most 4 pages/);
 	for (const one of [second, ...more]) await one.close();
 	assert.deepEqual(context.pages(), [page]);
-});
-
-test('what the pool does not allow fails with its sentence', { skip }, async () => {
-	await assert.rejects(page.goto('file:///etc/passwd'), /only http/);
 });

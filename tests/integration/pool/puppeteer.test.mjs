@@ -1,28 +1,18 @@
 // Unmodified puppeteer-core through the pool: one lease is one browser with one context.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { until } from '../../support/process.mjs';
-import { load, missing, startLibraryTest } from './library.mjs';
+import { test } from 'node:test';
+import { testWhatIsAlike, useLibrary } from './library.mjs';
 
-const skip = missing('puppeteer-core');
-let t, browser, context, page, url;
-
-before(async () => {
-	if (skip) return;
-	t = await startLibraryTest();
-	url = t.site.url;
-	const puppeteer = load('puppeteer-core');
-	browser = await (puppeteer.default ?? puppeteer).connect({ browserWSEndpoint: t.adapter.wsUrl });
+let browser, context, page, url;
+const t = useLibrary('puppeteer-core', async (module, { adapter, site }) => {
+	url = site.url;
+	browser = await (module.default ?? module).connect({ browserWSEndpoint: adapter.wsUrl });
 	context = await browser.createBrowserContext();
 	page = await context.newPage();
 	page.setDefaultTimeout(10_000);
+	return browser;
 });
-
-after(async () => {
-	if (skip) return;
-	await browser.close();
-	await t.stop();
-});
+const { skip } = t;
 
 test('the browser and its context', { skip }, async () => {
 	assert.match(await browser.version(), /Chrome/);
@@ -31,12 +21,7 @@ test('the browser and its context', { skip }, async () => {
 	await assert.rejects(browser.createBrowserContext(), /one browser context/);
 });
 
-test('goto, title, evaluate, content', { skip }, async () => {
-	assert.equal((await page.goto(`${url}/`)).status(), 200);
-	assert.equal(await page.title(), 'site');
-	assert.equal(await page.evaluate(() => 6 * 7), 42);
-	assert.match(await page.content(), /hello/);
-});
+testWhatIsAlike(t, () => page);
 
 test('click, history', { skip }, async () => {
 	await Promise.all([page.waitForNavigation(), page.click('#next')]);
@@ -89,15 +74,6 @@ test('a frame of another site', { skip }, async () => {
 	await assert.rejects(page.evaluate(() => frames[0].document.body.textContent), /cross-origin|SecurityError/);
 });
 
-test('console and dialogs', { skip }, async () => {
-	const said = [];
-	page.on('console', (m) => said.push([m.type(), m.text()].join(' ')));
-	await page.goto(`${url}/talk`);
-	assert.deepEqual(said, ['log said 42', 'error bad']);
-	page.once('dialog', (d) => d.accept('answer'));
-	assert.equal(await page.evaluate(() => prompt('question')), 'answer');
-});
-
 test('a worker', { skip }, async () => {
 	const coming = new Promise((resolve) => page.once('workercreated', resolve));
 	await page.goto(`${url}/worker`);
@@ -144,17 +120,8 @@ test('files of the daemon\'s are not chosen', { skip }, async () => {
 	assert.equal(await page.title(), 'choose');
 });
 
-test('nothing is downloaded to the disk', { skip }, async () => {
-	await page.goto(`${url}/downloads`);
-	await page.click('#get');
-	await until('the request', () => t.site.asked.includes('/download'));
-	assert.equal(await page.title(), 'downloads');
-	await page.goto(`${url}/`);
-	assert.ok(t.files().length > 0);
-	assert.ok(!t.files().some((name) => /pensum-downloaded/.test(name)), t.files().filter((name) => /pensum-downloaded/.test(name)).join());
-});
-
 test('a second page, and not more than four', { skip }, async () => {
+	await page.goto(`${url}/`);
 	const second = await context.newPage();
 	await second.goto(`${url}/next`);
 	assert.equal(await second.title(), 'next');
@@ -171,8 +138,4 @@ test('the first page may close, and others come after it', { skip }, async () =>
 	page = await context.newPage();
 	await page.goto(`${url}/next`);
 	assert.equal(await page.title(), 'next');
-});
-
-test('what the pool does not allow fails with its sentence', { skip }, async () => {
-	await assert.rejects(page.goto('file:///etc/passwd'), /only http/);
 });

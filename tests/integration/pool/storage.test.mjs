@@ -3,23 +3,14 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { until } from '../../support/process.mjs';
-import { watchBystanders } from './bystanders.mjs';
-import { groupOf, startPool } from './pool.mjs';
-import { startSite } from './site.mjs';
+import { PAGE_MIB, startOneBrowser, watchBystanders } from './bystanders.mjs';
+import { groupOf } from './pool.mjs';
 
 const MIB = 1 << 20;
-let pool, site, browser;
+let pool, site, browser, stop;
 
-before(async () => {
-	site = await startSite();
-	pool = await startPool({ 'pool.max_browsers': 1, 'pool.page_memory_mb': 192 });
-	browser = await pool.browserPid();
-});
-
-after(async () => {
-	site.stop();
-	await pool.stop();
-});
+before(async () => ({ pool, site, browser, stop } = await startOneBrowser()));
+after(() => stop());
 
 const usedBytes = (folder) => fs.readdirSync(folder, { recursive: true }).map((name) => {
 	try {
@@ -70,7 +61,7 @@ for (const [name, code] of Object.entries(bombs))
 		}, 50_000);
 		assert.equal(await victim.ended, 'page_oom');
 		t.diagnostic(`at most ${Math.round(shared / MIB)} MiB of shared memory in one process`);
-		assert.ok(shared < 2 * 192 * MIB, `${shared / MIB} MiB of shared memory`);
+		assert.ok(shared < 2 * PAGE_MIB * MIB, `${shared / MIB} MiB of shared memory`);
 		const grown = usedBytes(pool.runDir) - before;
 		assert.ok(grown < 64 * MIB, `${grown / MIB} MiB on disk`);
 		await bystanders.finish();
