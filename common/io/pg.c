@@ -117,12 +117,21 @@ static void set_message(struct error *err, int code, const char *sqlstate, const
 		  len, text);
 }
 
+/* libpq would write it to stderr, between the lines of the log. */
+static void no_notice(void *arg, const PGresult *res)
+{
+	(void)arg;
+	(void)res;
+}
+
 static int connect_now(struct pg *pg, struct error *err)
 {
 	struct deadline deadline = deadline_in(MIN(CONNECT_MS, pg->patience_ms));
 	PostgresPollingStatusType want = PGRES_POLLING_WRITING;
 
 	pg->conn = PQconnectStart(pg->conninfo);
+	if (pg->conn != NULL)
+		PQsetNoticeReceiver(pg->conn, no_notice, NULL);
 	while (pg->conn != NULL && PQstatus(pg->conn) != CONNECTION_BAD) {
 		if (want == PGRES_POLLING_OK) {
 			PQsetnonblocking(pg->conn, 1);

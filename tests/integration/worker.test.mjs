@@ -267,6 +267,7 @@ test('PostgreSQL restarts in the middle of a job: it ends once', async () => {
 	assert.equal(end.attempt, 1);
 	assert.equal((await pg.query('SELECT * FROM pensum.course_lists')).length, 1);
 	await noEntries();
+	assert.deepEqual(worker.lines.filter((line) => line !== '' && !/ level=\w+ prog=/.test(line)), [], 'every line is one of the log');
 });
 
 test('more than that it starts is told of an attempt only when PostgreSQL cannot forget it any more', async () => {
