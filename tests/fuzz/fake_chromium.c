@@ -242,6 +242,12 @@ static bool is_page_session(const struct cdpmsg *m)
 	return m->session.len > 0 && m->text[m->session.at] != 'B';
 }
 
+/* For popups (popups.c); a page's session may ask for the same, if the filter lets it. */
+static bool is_of_pool(const struct cdpmsg *m)
+{
+	return !is_page_session(m) && cdpmsg_method_is(m, "Target.setAutoAttach");
+}
+
 /* Nothing leaves the pool that is not strict, or that no client may ask for and the pool does not
  * ask either. */
 static void take(const char *text, size_t len)
@@ -259,8 +265,8 @@ static void take(const char *text, size_t len)
 			json_decref(call);
 			return;
 		}
-	if (fake_chromium.answers_all)
-		do_nothing(call); /* no client has spoken yet */
+	if (fake_chromium.answers_all || is_of_pool(&m))
+		do_nothing(call); /* no client has spoken yet, or it is not a client who does */
 	else
 		must(is_page_session(&m) && filter_check(&m, NULL) == 0);
 	fake_chromium.open_id = m.id;
