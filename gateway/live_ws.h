@@ -7,6 +7,11 @@
  *
  * What libwebsockets leaves to us is here: the limit of a message, the bounded queue, the end of a
  * peer that does not read.
+ *
+ * What it leaves to nobody: a client's frame that is not masked is taken (4.1, Debian 12), where RFC 6455,
+ * 5.1, wants the connection closed; neither a callback nor a getter tells it, and it reads the socket
+ * itself. Masks keep a page's script from writing a proxy's protocol, and every browser masks: who does
+ * not is a program that can only speak for itself.
  */
 #pragma once
 

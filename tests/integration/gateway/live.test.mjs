@@ -138,6 +138,13 @@ test('frames', async (t) => {
 		await until('the answer to the ping', () => ws.sawPong === 1);
 		await ws.close();
 	});
+	await t.test('not masked: taken as it is, or refused, but never taken for something else', async () => {
+		const ws = await stack.live(session);
+		ws.sendFrame({ masked: false, payload: '{"type":"ping"}' });
+		const end = await Promise.race([ws.closed, ws.next((m) => m.type === 'pong')]);
+		assert.ok(end.type === 'pong' || end.code === 1002, JSON.stringify(end));
+		ws.destroy();
+	});
 	await t.test('4096 bytes are fine', async () => {
 		const ws = await stack.live(session);
 		const padding = ' '.repeat(4096 - '{"type":"ping"}'.length);
