@@ -80,11 +80,11 @@ void api_checks_create(struct gateway *g, struct request *r)
 		return;
 	params[1] = input_ids_as_array(r, c->ids, c->count);
 	api_query_quick(g, r,
-		  "SELECT (SELECT coalesce(jsonb_object_agg(c->>'id', c->'name'), '{}') "
-		  "FROM jsonb_array_elements(l.courses) c "
-		  "WHERE (c->>'id')::bigint = ANY ($2::bigint[])) "
-		  "FROM pensum.course_lists l WHERE l.user_id = $1 AND l.expires_at > now()",
-		  ARRAY_LEN(params), params, got_names, c);
+			"SELECT (SELECT coalesce(jsonb_object_agg(c->>'id', c->'name'), '{}') "
+			"FROM jsonb_array_elements(l.courses) c "
+			"WHERE (c->>'id')::bigint = ANY ($2::bigint[])) "
+			"FROM pensum.course_lists l WHERE l.user_id = $1 AND l.expires_at > now()",
+			ARRAY_LEN(params), params, got_names, c);
 }
 
 static void got_assignments(struct gateway *g, struct request *r, const struct pgloop_result *rows,
@@ -99,24 +99,26 @@ void api_assignments_get(struct gateway *g, struct request *r)
 {
 	const char *params[] = { request_session(r)->user_id };
 
-	api_query_quick(g, r,
-		  "SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.course_id, "
-		  "'name', c.course_name, 'checked_at', pensum.iso(c.checked_at), "
-		  "'failure', CASE WHEN c.failure_code IS NOT NULL THEN jsonb_build_object("
-		  "'code', c.failure_code, 'message', coalesce(c.failure_message, '')) END, "
-		  "'assignments', coalesce(a.list, '[]'), 'activities', coalesce(o.list, '[]')) "
-		  "ORDER BY c.course_name, c.course_id), "
-		  "'[]') FROM pensum.course_checks c LEFT JOIN LATERAL ("
-		  "SELECT jsonb_agg(jsonb_build_object('id', a.cmid, 'name', a.name, "
-		  "'url', a.url, 'section', a.section, 'due', pensum.iso(a.due), "
-		  "'due_text', a.due_text, 'status', a.status, 'pending', a.pending, "
-		  "'handin', a.handin, 'reason', a.reason) ORDER BY a.position) AS list FROM pensum.assignments a "
-		  "WHERE a.user_id = c.user_id AND a.course_id = c.course_id) a ON true "
-		  "LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object('id', o.cmid, "
-		  "'kind', o.kind, 'event', o.event, 'name', o.name, 'url', o.url, "
-		  "'due', pensum.iso(o.due), 'open', o.is_open) ORDER BY o.position) AS list "
-		  "FROM pensum.activities o "
-		  "WHERE o.user_id = c.user_id AND o.course_id = c.course_id) o ON true "
-		  "WHERE c.user_id = $1",
-		  ARRAY_LEN(params), params, got_assignments, NULL);
+	api_query_quick(
+		g, r,
+		"SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.course_id, "
+		"'name', c.course_name, 'checked_at', pensum.iso(c.checked_at), "
+		"'failure', CASE WHEN c.failure_code IS NOT NULL THEN jsonb_build_object("
+		"'code', c.failure_code, 'message', coalesce(c.failure_message, '')) END, "
+		"'assignments', coalesce(a.list, '[]'), 'activities', coalesce(o.list, '[]')) "
+		"ORDER BY c.course_name, c.course_id), "
+		"'[]') FROM pensum.course_checks c LEFT JOIN LATERAL ("
+		"SELECT jsonb_agg(jsonb_build_object('id', a.cmid, 'name', a.name, "
+		"'url', a.url, 'section', a.section, 'due', pensum.iso(a.due), "
+		"'due_text', a.due_text, 'status', a.status, 'pending', a.pending, "
+		"'handin', a.handin, 'reason', a.reason) ORDER BY a.position) AS list FROM "
+		"pensum.assignments a "
+		"WHERE a.user_id = c.user_id AND a.course_id = c.course_id) a ON true "
+		"LEFT JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object('id', o.cmid, "
+		"'kind', o.kind, 'event', o.event, 'name', o.name, 'url', o.url, "
+		"'due', pensum.iso(o.due), 'open', o.is_open) ORDER BY o.position) AS list "
+		"FROM pensum.activities o "
+		"WHERE o.user_id = c.user_id AND o.course_id = c.course_id) o ON true "
+		"WHERE c.user_id = $1",
+		ARRAY_LEN(params), params, got_assignments, NULL);
 }

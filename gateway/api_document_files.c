@@ -65,16 +65,17 @@ void api_documents_get(struct gateway *g, struct request *r)
 {
 	const char *params[] = { request_session(r)->user_id };
 
-	api_query_quick(g, r,
-		  "SELECT coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'assignment', d.cmid, "
-		  "'title', d.title, 'course', d.course_name, 'file_name', d.file_name, "
-		  "'format', d.format, 'bytes', d.bytes, 'created_at', pensum.iso(d.created_at), "
-		  "'expires_at', pensum.iso(d.expires_at), "
-		  "'expires_epoch', pensum.epoch(d.expires_at)) "
-		  "ORDER BY d.created_at DESC, d.id), '[]') "
-		  "FROM (SELECT * FROM pensum.documents WHERE user_id = $1 AND expires_at > now() "
-		  "ORDER BY created_at DESC, id LIMIT 100) d",
-		  ARRAY_LEN(params), params, got_documents, NULL);
+	api_query_quick(
+		g, r,
+		"SELECT coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'assignment', d.cmid, "
+		"'title', d.title, 'course', d.course_name, 'file_name', d.file_name, "
+		"'format', d.format, 'bytes', d.bytes, 'created_at', pensum.iso(d.created_at), "
+		"'expires_at', pensum.iso(d.expires_at), "
+		"'expires_epoch', pensum.epoch(d.expires_at)) "
+		"ORDER BY d.created_at DESC, d.id), '[]') "
+		"FROM (SELECT * FROM pensum.documents WHERE user_id = $1 AND expires_at > now() "
+		"ORDER BY created_at DESC, id LIMIT 100) d",
+		ARRAY_LEN(params), params, got_documents, NULL);
 }
 
 /* False: the 403 has been sent. */
@@ -147,7 +148,7 @@ void api_document_file(struct gateway *g, struct request *r)
 		return;
 	}
 	api_query_quick(g, r,
-		  "SELECT object, file_name, format FROM pensum.documents "
-		  "WHERE id = $1 AND user_id = $2 AND expires_at > now()",
-		  ARRAY_LEN(params), params, got_file, NULL);
+			"SELECT object, file_name, format FROM pensum.documents "
+			"WHERE id = $1 AND user_id = $2 AND expires_at > now()",
+			ARRAY_LEN(params), params, got_file, NULL);
 }

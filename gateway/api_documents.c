@@ -114,12 +114,13 @@ void api_documents_create(struct gateway *g, struct request *r)
 	if (!read_order(r, o))
 		return;
 	params[1] = input_ids_as_array(r, o->cmids, o->count);
-	api_query_quick(g, r,
-		  "SELECT coalesce(jsonb_object_agg(a.cmid, jsonb_build_object('cmid', a.cmid, "
-		  "'title', a.name, 'url', a.url, 'due', pensum.epoch(a.due), 'course', "
-		  "jsonb_build_object('id', c.course_id, 'name', c.course_name))), '{}') "
-		  "FROM pensum.assignments a "
-		  "JOIN pensum.course_checks c USING (user_id, course_id) "
-		  "WHERE a.user_id = $1 AND a.cmid = ANY ($2::bigint[])",
-		  ARRAY_LEN(params), params, got_assignments, o);
+	api_query_quick(
+		g, r,
+		"SELECT coalesce(jsonb_object_agg(a.cmid, jsonb_build_object('cmid', a.cmid, "
+		"'title', a.name, 'url', a.url, 'due', pensum.epoch(a.due), 'course', "
+		"jsonb_build_object('id', c.course_id, 'name', c.course_name))), '{}') "
+		"FROM pensum.assignments a "
+		"JOIN pensum.course_checks c USING (user_id, course_id) "
+		"WHERE a.user_id = $1 AND a.cmid = ANY ($2::bigint[])",
+		ARRAY_LEN(params), params, got_assignments, o);
 }

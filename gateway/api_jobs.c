@@ -196,9 +196,9 @@ static void view_read(struct view *v)
 	const char *params[] = { s->user_id, s->token_hash, v->only, v->only ? "1" : LIST_MAX };
 
 	api_query_quick(v->g, v->r,
-		  "SELECT coalesce(jsonb_agg(pensum.job_json(j) ORDER BY j.created_at DESC, "
-		  "j.id DESC), '[]') FROM pensum.jobs_visible($1, $2, $3, $4::integer) j",
-		  ARRAY_LEN(params), params, got_jobs, v);
+			"SELECT coalesce(jsonb_agg(pensum.job_json(j) ORDER BY j.created_at DESC, "
+			"j.id DESC), '[]') FROM pensum.jobs_visible($1, $2, $3, $4::integer) j",
+			ARRAY_LEN(params), params, got_jobs, v);
 }
 
 static struct view *view_new(struct gateway *g, struct request *r, const char *only,

@@ -32,10 +32,11 @@ void api_session_get(struct gateway *g, struct request *r)
 	const struct session *s = request_session(r);
 	const char *params[] = { s->user_id, s->active ? "true" : "false" };
 
-	api_query_quick(g, r,
-		  "SELECT jsonb_build_object('id', id, 'username', username, 'fullname', fullname) "
-		  "FROM pensum.users WHERE id = $1 AND $2::boolean",
-		  ARRAY_LEN(params), params, got_user, NULL);
+	api_query_quick(
+		g, r,
+		"SELECT jsonb_build_object('id', id, 'username', username, 'fullname', fullname) "
+		"FROM pensum.users WHERE id = $1 AND $2::boolean",
+		ARRAY_LEN(params), params, got_user, NULL);
 }
 
 static void signed_out(struct gateway *g, struct request *r, const struct pgloop_result *rows,
