@@ -70,22 +70,29 @@ int check_rows_store(struct work *w, json_t *outcome, struct error *err)
 {
 	json_t *course = json_object_get(outcome, "course");
 	const json_t *assignments = json_object_get(outcome, "assignments");
-	char id[24];
-	const char *params[] = { w->user_id, id, json_string_value(json_object_get(course, "name")),
+	char id[24], at[24];
+	const char *params[] = { w->user_id,
+				 id,
+				 json_string_value(json_object_get(course, "name")),
 				 json_string_value(json_object_get(outcome, "code")),
-				 json_string_value(json_object_get(outcome, "message")) };
+				 json_string_value(json_object_get(outcome, "message")),
+				 at };
 	int e;
 
 	snprintf(id, sizeof(id), "%lld",
 		 (long long)json_integer_value(json_object_get(course, "id")));
+	snprintf(at, sizeof(at), "%lld",
+		 (long long)json_integer_value(json_object_get(outcome, "at")));
 	e = pg_exec(
 		w->pg,
 		"INSERT INTO pensum.course_checks "
-		"(user_id, course_id, course_name, failure_code, failure_message) "
-		"VALUES ($1, $2::bigint, $3, $4, $5) ON CONFLICT (user_id, course_id) DO UPDATE "
-		"SET course_name = $3, checked_at = now(), failure_code = $4, "
-		"failure_message = $5",
-		5, params, NULL, err);
+		"(user_id, course_id, course_name, failure_code, failure_message, checked_at, "
+		"read_at) VALUES ($1, $2::bigint, $3, $4, $5, to_timestamp($6::bigint), "
+		"CASE WHEN $4::text IS NULL THEN to_timestamp($6::bigint) END) "
+		"ON CONFLICT (user_id, course_id) DO UPDATE SET course_name = $3, "
+		"failure_code = $4, failure_message = $5, checked_at = excluded.checked_at, "
+		"read_at = coalesce(excluded.read_at, course_checks.read_at)",
+		6, params, NULL, err);
 	/* Not checked: what was known stays, with the reason beside it. */
 	if (e == 0 && assignments != NULL)
 		e = store_assignments(w, id, assignments, err);

@@ -19,7 +19,7 @@
 #define MAX_SILENT  3 /* courses in a row without an answer: then the site is not asked on */
 #define CODE_SILENT "site_down"
 
-/* One course's outcome: {"course":{id,name}, "assignments":[…], "activities":[…]} or
+/* One course's outcome: {"course":{id,name}, "at": epoch, "assignments":[…], "activities":[…]} or
  * {…, "code","message"}. */
 struct check {
 	json_t *outcomes;
@@ -55,12 +55,18 @@ static void count_pending(struct check *c, const json_t *assignments)
 		c->pending += json_is_true(json_object_get(one, "pending"));
 }
 
+static json_int_t now_s(void)
+{
+	return clock_wall_ms() / 1000;
+}
+
 /* What one course could not tell must not hide what the others did. */
 static void add_failure(struct check *c, json_t *course, const char *code, const char *message)
 {
 	c->failed++;
-	json_array_append_new(c->outcomes, json_pack("{s:O, s:s, s:s}", "course", course, "code",
-						     code, "message", message));
+	json_array_append_new(c->outcomes,
+			      json_pack("{s:O, s:I, s:s, s:s}", "course", course, "at", now_s(),
+					"code", code, "message", message));
 }
 
 static int add_records(struct check *c, json_t *course, const json_t *answer, struct error *err)
@@ -77,8 +83,8 @@ static int add_records(struct check *c, json_t *course, const json_t *answer, st
 	}
 	count_pending(c, assignments);
 	json_array_append_new(c->outcomes,
-			      json_pack("{s:O, s:o, s:o}", "course", course, "assignments",
-					assignments, "activities", activities));
+			      json_pack("{s:O, s:I, s:o, s:o}", "course", course, "at", now_s(),
+					"assignments", assignments, "activities", activities));
 	return 0;
 }
 

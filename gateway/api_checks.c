@@ -103,7 +103,8 @@ void api_assignments_get(struct gateway *g, struct request *r)
 		g, r,
 		"SELECT coalesce(jsonb_agg(jsonb_build_object('id', c.course_id, "
 		"'name', c.course_name, 'checked_at', pensum.iso(c.checked_at), "
-		"'failure', CASE WHEN c.failure_code IS NOT NULL THEN jsonb_build_object("
+		"'read_at', pensum.iso(CASE WHEN c.failure_code IS NULL THEN c.checked_at "
+		"ELSE c.read_at END), 'failure', CASE WHEN c.failure_code IS NOT NULL THEN jsonb_build_object("
 		"'code', c.failure_code, 'message', coalesce(c.failure_message, '')) END, "
 		"'assignments', coalesce(a.list, '[]'), 'activities', coalesce(o.list, '[]')) "
 		"ORDER BY c.course_name, c.course_id), "

@@ -1,5 +1,7 @@
 // The HTTP API: JSON in, JSON out, and every failure an ApiError whose message can be shown.
 
+import { hearClock } from './time.mjs';
+
 const ROOT = '/api/v1';
 const RETRY_PAUSE_MS = 600;
 
@@ -62,6 +64,7 @@ async function call(method, path, { body, signal, headers = {}, quiet = false })
 		throw new ApiError('Pensum could not be reached. Check your connection and try again.',
 			{ code: 'unreachable' });
 	}
+	hearClock(response.headers.get('Date'));
 	if (response.ok) return response.status === 204 ? null : readJson(response);
 	const error = await problemOf(response);
 	if (isSignedOut(error) && !quiet) signedOut(error);

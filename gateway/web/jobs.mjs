@@ -5,12 +5,14 @@ import { Live, compareVersions } from './live.mjs';
 const TERMINAL = new Set(['succeeded', 'failed', 'cancelled', 'dead']);
 const known = new Map(); // id -> the newest record
 const followers = new Map(); // id -> Set of functions
+const enders = new Set(); // { kind, fn }
 const hooks = { waiting() {}, channel() {} };
 
 export const live = new Live({
 	url: new URL('/api/v1/live', location.href).href.replace(/^http/, 'ws'),
 	check: isStillSignedIn,
 	onEvent: apply,
+	onOther: hearOther,
 	onGone: reread,
 	onState: (state, retryAt) => hooks.channel(state, retryAt),
 });
@@ -74,6 +76,13 @@ export function follow(job, fn, signal) {
 	fn(put(known.get(job.id) ?? job));
 }
 
+// Calls fn with every job of the kind that ends, whoever began it, until signal aborts.
+export function onEnd(kind, fn, signal) {
+	const entry = { kind, fn };
+	enders.add(entry);
+	signal?.addEventListener('abort', () => enders.delete(entry), { once: true });
+}
+
 // The job once it is over; onChange as in follow. Never settles after signal aborted.
 export function finished(job, onChange, signal) {
 	const stop = new AbortController();
@@ -120,6 +129,13 @@ async function apply(event) {
 	tell(known.get(id));
 }
 
+// The end of a job that somebody else has begun: another tab, or Pensum itself.
+async function hearOther({ job: id, state }) {
+	if (!TERMINAL.has(state) || known.has(id) || enders.size === 0) return;
+	const record = await get(`/jobs/${id}`, { quiet: true }).catch(() => null);
+	if (record) tellEnd(record);
+}
+
 async function reread(id) {
 	try {
 		tell(put(await get(`/jobs/${id}`, { quiet: true })));
@@ -133,6 +149,11 @@ async function reread(id) {
 
 function tell(job) {
 	for (const fn of [...followers.get(job.id) ?? []]) fn(job);
+	if (isOver(job)) tellEnd(job);
+}
+
+function tellEnd(job) {
+	for (const { kind, fn } of [...enders]) if (kind === job.kind) fn(job);
 }
 
 async function isStillSignedIn() {

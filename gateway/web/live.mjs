@@ -49,6 +49,7 @@ export class Live {
 	// check		async, before each try after the first: may this page still come? A
 	//			WebSocket cannot say why it was refused; this call can (false: stop)
 	// onEvent(event)	a newer fact about a subscribed job
+	// onOther(event)	what the server tells of its own accord: a job that was not begun here
 	// onGone(job)		the server does not know this job (any more)
 	// onState(state, retryAt)
 	constructor(options) {
@@ -173,7 +174,11 @@ export class Live {
 
 	#event(event) {
 		const have = this.#have.get(event.job);
-		if (!have || !Array.isArray(event.version)) return;
+		if (!Array.isArray(event.version)) return;
+		if (!have) {
+			this.#options.onOther?.(event);
+			return;
+		}
 		const order = compareVersions(event.version, have);
 		if (order < 0 || (order === 0 && event.position === undefined)) return; // a place is no version
 		this.#have.set(event.job, event.version);

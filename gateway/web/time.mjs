@@ -13,6 +13,24 @@ const otherYear = new Intl.DateTimeFormat(locale,
 	{ weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', ...CLOCK });
 const complete = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'long' });
 
+// How long ago something was: never ahead, also when its clock or ours is a little wrong.
+export function ago(date, now = serverTime()) {
+	return relative(new Date(Math.min(date, now)), now);
+}
+
+// What this computer's clock is behind Pensum's by; below a minute nobody would see it.
+let behind = 0;
+
+// text: an answer's Date header.
+export function hearClock(text) {
+	const ms = Date.parse(text ?? '') - Date.now();
+	if (Number.isFinite(ms)) behind = Math.abs(ms) < MINUTE ? 0 : ms;
+}
+
+export function serverTime() {
+	return new Date(Date.now() + behind);
+}
+
 // "in 5 hours", "tomorrow", "3 days ago". Days are counted by the calendar: what is due tomorrow at
 // 23:55 is due tomorrow, though it is more than a day away.
 export function relative(date, now = new Date()) {

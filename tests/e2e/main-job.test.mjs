@@ -114,6 +114,7 @@ test('a course whose page is broken could not be checked, and the others are', a
 	failing({ ...course12, times: 1 });
 	assert.equal((await p.check([12, 11])).result.failed, 0, 'it is asked for once more');
 
+	await system.postgres.query(`UPDATE pensum.course_checks SET checked_at = now() - interval '1 h', read_at = now() - interval '1 h'`);
 	failing(course12);
 	const { result } = await p.check([11, 12, 13]);
 	assert.deepEqual([result.courses, result.failed], [3, 1]);
@@ -122,6 +123,9 @@ test('a course whose page is broken could not be checked, and the others are', a
 	assert.deepEqual(courses.map((course) => [course.id, course.failure?.code ?? null]).sort(),
 		[[11, null], [12, 'site_down'], [13, null]]);
 	assert.ok(courses.every((course) => course.assignments.length > 0), 'what was known of it stays');
+	const minutes = (time) => Math.round((Date.now() - new Date(time)) / 60_000);
+	assert.deepEqual(courses.map((course) => [course.id, minutes(course.checked_at), minutes(course.read_at)]).sort(),
+		[[11, 0, 0], [12, 0, 60], [13, 0, 0]], 'and says how old it is');
 
 	failing({ path_prefix: '/mod/assign/index.php', status: 502 });
 	await assert.rejects(p.check([11, 12, 13, 14]), (e) => e instanceof JobFailure && e.code === 'site_down');

@@ -113,6 +113,7 @@ class Fake {
 	#failNext = new Set();
 	#calendar = null;
 	#moodleIsDead = false;
+	#courseList = COURSES;
 
 	constructor(speed) {
 		this.speed = speed;
@@ -129,6 +130,12 @@ class Fake {
 	// The next check finds Moodle's session gone and waits for a new sign-in.
 	endMoodleSession() {
 		this.#moodleIsDead = true;
+	}
+
+	// The list is read anew in the background, and Moodle has one course more.
+	renewCourses(id, name) {
+		this.#courseList = [...COURSES, [id, name, '', 'inprogress', {}]];
+		this.#readCourses();
 	}
 
 	// The next draft with this title fails.
@@ -235,7 +242,7 @@ class Fake {
 	#courses() {
 		if (!this.#readAt) return [202, { job: publicJob(this.#readCourses()) }];
 		return [200, { read_at: this.#readAt, expires_at: iso(HOUR), source: 'redis',
-			courses: COURSES.map(([id, name, shortname, state, more]) => ({ id, name, shortname, state,
+			courses: this.#courseList.map(([id, name, shortname, state, more]) => ({ id, name, shortname, state,
 				url: `${SITE.url}/course/view.php?id=${id}`, hidden: false, starred: false, ...more,
 				checked_at: this.#checked.get(id) ?? null })) }];
 	}
@@ -371,11 +378,11 @@ class Fake {
 
 function found(id, at) {
 	if (id === 16) {
-		return { id, name: 'Physics for Engineers I', checked_at: at, assignments: [], activities: [],
+		return { id, name: 'Physics for Engineers I', checked_at: at, read_at: null, assignments: [], activities: [],
 			failure: { code: 'course_hidden', message: 'This course is not available to students now.' } };
 	}
 	const [, name] = COURSES.find(course => course[0] === id);
-	return { id, name, checked_at: at, failure: null, activities: (ACTIVITIES[id] ?? []).map(([cmid, kind, event, title, due, open]) => ({
+	return { id, name, checked_at: at, read_at: at, failure: null, activities: (ACTIVITIES[id] ?? []).map(([cmid, kind, event, title, due, open]) => ({
 		id: cmid, kind, event, name: title, due: iso(due), open, url: `${SITE.url}/mod/${kind}/view.php?id=${cmid}` })),
 	assignments: (ASSIGNMENTS[id] ?? [])
 		.map(([aid, title, section, due, status, pending, reason = '']) => ({ id: aid, name: title, section, status,

@@ -5,7 +5,7 @@ import { announce, fill, h, keyed, outward, setText, uniqueId } from '../dom.mjs
 import { active, failureText, finished, start } from '../jobs.mjs';
 import { createProgress } from '../progress.mjs';
 import { PICK_MAX, pick, state, unpick, unpickAll } from '../state.mjs';
-import { exact, full, groupOf, relative, zone } from '../time.mjs';
+import { ago, exact, full, groupOf, relative, serverTime, zone } from '../time.mjs';
 import { createActivities } from './activities.mjs';
 import { createCalendar } from './calendar.mjs';
 import { chip, every, failureBox, joined, loading } from './parts.mjs';
@@ -120,7 +120,7 @@ export function mount(main, { signal, go }) {
 	}
 
 	function update() {
-		const now = new Date();
+		const now = serverTime();
 		const all = courses.flatMap(course => course.assignments.map(assignment => ({ ...assignment, course })));
 		const owed = all.filter(assignment => assignment.pending !== false).sort(byDue);
 		const others = all.filter(assignment => assignment.pending === false).sort(byDue);
@@ -154,7 +154,9 @@ export function mount(main, { signal, go }) {
 			h('div', { class: 'row-main' }, h('span', { class: 'row-title', dir: 'auto' }, course.name), reason),
 			h('button', { type: 'button', class: 'small', 'aria-label': `Check again: ${course.name}`,
 				onclick: () => check([course.id]) }, 'Check again'));
-		row.update = ({ failedCourse }) => setText(reason, failedCourse.failure.message);
+		row.update = ({ failedCourse }, now) => setText(reason, [failedCourse.failure.message,
+			failedCourse.read_at && `What is shown of it was read ${ago(new Date(failedCourse.read_at), now)}.`]
+			.filter(Boolean).join(' '));
 		return row;
 	}
 
@@ -199,10 +201,10 @@ export function mount(main, { signal, go }) {
 	}
 
 	function showMeta(now) {
-		const times = courses.map(course => course.checked_at && new Date(course.checked_at)).filter(Boolean);
+		const times = courses.map(course => course.read_at && new Date(course.read_at)).filter(Boolean);
 		const oldest = times.sort((a, b) => a - b)[0];
 		const what = courses.length === 1 ? '1 course' : `${courses.length} courses`;
-		setText(meta, oldest ? `${what}, checked ${relative(oldest, now)} · times in ${zone()}` : what);
+		setText(meta, oldest ? `${what}, read ${ago(oldest, now)} · times in ${zone()}` : what);
 	}
 }
 

@@ -2,7 +2,7 @@
 // address is in an answer once and on the page until the view is left; nothing keeps it.
 import { get, post, remove } from '../api.mjs';
 import { announce, fill, h, uniqueId } from '../dom.mjs';
-import { exact, full, relative } from '../time.mjs';
+import { ago, exact, full } from '../time.mjs';
 import { failureBox } from './parts.mjs';
 
 export function createCalendar({ signal }) {
@@ -96,5 +96,5 @@ export function createCalendar({ signal }) {
 
 function moment(text) {
 	const date = new Date(text);
-	return h('time', { datetime: text, title: full(date) }, `${relative(date)} (${exact(date)})`);
+	return h('time', { datetime: text, title: full(date) }, `${ago(date)} (${exact(date)})`);
 }

@@ -1,10 +1,10 @@
 // Courses: which ones to check, from a list that Moodle gave a while ago or gives now.
 import { get } from '../api.mjs';
-import { announce, fill, h, outward, setText, uniqueId } from '../dom.mjs';
-import { active, failureText, finished, start } from '../jobs.mjs';
+import { announce, fill, h, outward, setText } from '../dom.mjs';
+import { active, failureText, finished, onEnd, start } from '../jobs.mjs';
 import { createProgress } from '../progress.mjs';
 import { chooseCourses, chosenCourses } from '../state.mjs';
-import { relative } from '../time.mjs';
+import { ago } from '../time.mjs';
 import { every, failureBox } from './parts.mjs';
 
 export const title = 'Courses';
@@ -29,11 +29,13 @@ export function mount(main, { signal, go }) {
 	let answer = null; // what GET /courses said
 	let rows = []; // { course, node, box, checked }
 	let parts = null; // the elements of the list that change
+	const watched = new Set(); // ids of the jobs whose end this view waits for
 
 	load();
 	const running = active('check')[0];
 	if (running) watchCheck(running);
 	every(30_000, showTimes, signal);
+	onEnd('courses', end => end.state === 'succeeded' && answer?.courses && !watched.has(end.id) && renew(), signal);
 
 	async function load() {
 		try {
@@ -61,7 +63,25 @@ export function mount(main, { signal, go }) {
 		refresh.disabled = false;
 	}
 
+	// A list that was getting old has been read anew behind our back. What is typed and ticked stays.
+	async function renew() {
+		const news = await get('/courses', { signal }).catch(() => null);
+		if (!news?.courses || signal.aborted) return;
+		const isSame = listed(news) === listed(answer);
+		const search = parts?.search.value ?? '';
+		const focused = document.activeElement?.id;
+		answer = news;
+		if (isSame) return showTimes();
+		build();
+		if (parts && search) {
+			parts.search.value = search;
+			filter();
+		}
+		document.getElementById(focused)?.focus();
+	}
+
 	async function watch(job, label) {
+		watched.add(job.id);
 		const progress = createProgress({ label });
 		fill(slot, h('div', { class: 'card' }, progress.node));
 		const end = await finished(job, progress.update, signal);
@@ -110,7 +130,7 @@ export function mount(main, { signal, go }) {
 	}
 
 	function createRow(course, isChosen) {
-		const box = h('input', { type: 'checkbox', id: uniqueId('course'), checked: isChosen, onchange: changed });
+		const box = h('input', { type: 'checkbox', id: `course-${course.id}`, checked: isChosen, onchange: changed });
 		const checked = h('span', { class: 'row-side' });
 		const node = h('li', { class: 'row' }, box,
 			h('label', { class: 'row-main', for: box.id },
@@ -161,9 +181,9 @@ export function mount(main, { signal, go }) {
 
 	function showTimes() {
 		if (!answer?.courses) return;
-		setText(readAt, answer.read_at ? `Read from Moodle ${relative(new Date(answer.read_at))}` : '');
+		setText(readAt, answer.read_at ? `Read from Moodle ${ago(new Date(answer.read_at))}` : '');
 		for (const { course, checked } of rows) {
-			setText(checked, course.checked_at ? `checked ${relative(new Date(course.checked_at))}` : 'not checked yet');
+			setText(checked, course.checked_at ? `checked ${ago(new Date(course.checked_at))}` : 'not checked yet');
 		}
 	}
 
@@ -194,6 +214,11 @@ export function mount(main, { signal, go }) {
 		event.preventDefault();
 		parts.search.focus();
 	}, { signal });
+}
+
+// What of a list shows, but for times.
+function listed({ courses }) {
+	return JSON.stringify(courses.map(course => ({ ...course, checked_at: null })));
 }
 
 function byStarThenName(a, b) {

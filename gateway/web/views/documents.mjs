@@ -4,7 +4,7 @@ import { announce, fill, h, keyed, setText } from '../dom.mjs';
 import { active, failureText, finished, isOver, put } from '../jobs.mjs';
 import { createProgress } from '../progress.mjs';
 import { forgetDraft, rememberDraft, rememberStudent, state, student, unpick, unpickAll } from '../state.mjs';
-import { relative } from '../time.mjs';
+import { ago, relative, serverTime } from '../time.mjs';
 import { every, failureBox, loading } from './parts.mjs';
 
 export const title = 'Documents';
@@ -276,5 +276,6 @@ function byNewest(a, b) {
 function describe(doc) {
 	const size = doc.bytes < 1024 * 1024 ? `${Math.max(1, Math.round(doc.bytes / 1024))} KB`
 		: `${(doc.bytes / 1024 / 1024).toFixed(1)} MB`;
-	return [doc.course, doc.file_name, size, `expires ${relative(new Date(doc.expires_at))}`].filter(Boolean).join(' · ');
+	return [doc.course, doc.file_name, size, `made ${ago(new Date(doc.created_at))}`,
+		`expires ${relative(new Date(doc.expires_at), serverTime())}`].filter(Boolean).join(' · ');
 }

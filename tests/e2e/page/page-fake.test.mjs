@@ -272,3 +272,32 @@ test('one site is no question', options, async () => {
 	await walk.signIn(page, MAYA);
 	assert.equal(fake.site.id, 'default');
 });
+
+test('a list that was read anew behind the page is shown, and what is ticked and typed stays', options, async () => {
+	await walk.signIn(page, MAYA);
+	await page.getByRole('button', { name: 'Select none' }).click();
+	await page.getByRole('checkbox', { name: 'Statistics' }).check();
+	const search = page.getByLabel('Search');
+	await search.fill('t');
+	const asked = fake.requests.filter(request => request === 'GET /api/v1/courses').length;
+	fake.renewCourses(99, 'Topology');
+	await page.getByRole('checkbox', { name: 'Topology' }).waitFor();
+	assert.equal(await search.inputValue(), 't');
+	assert.ok(await search.evaluate(field => field === document.activeElement), 'the focus is where it was');
+	assert.equal(await page.getByRole('checkbox', { checked: true }).count(), 1);
+	assert.ok(await page.getByRole('checkbox', { name: 'Statistics' }).isChecked());
+	assert.equal(await page.getByRole('checkbox', { name: 'Drawing' }).count(), 0, 'what the search hides stays hidden');
+	assert.equal(fake.requests.filter(request => request === 'GET /api/v1/courses').length, asked + 1);
+	assert.deepEqual(seen.faults, []);
+});
+
+test('ages grow while the page is open, and do not depend on this computer\'s clock', options, async () => {
+	await page.goto('about:blank');
+	await page.clock.install({ time: Date.now() + 3 * 3600_000 });
+	await page.goto(fake.url);
+	await walk.signIn(page, MAYA);
+	await page.getByText('Read from Moodle just now').waitFor();
+	await page.clock.fastForward('03:10');
+	await page.getByText('Read from Moodle 3 minutes ago').waitFor();
+	assert.deepEqual(await requestsWhileIdle(seen, 500), [], 'without asking anybody');
+});
