@@ -22,6 +22,7 @@ struct order {
 	json_int_t cmid;
 	const char *title, *course;
 	struct template_student student;
+	long long requests, bytes; /* what reading its page cost */
 };
 
 /* What is kept about the file. */
@@ -60,7 +61,7 @@ static int read_order(struct work *w, struct order *o)
 	return 0;
 }
 
-static int read_assignment(struct work *w, const struct order *o, struct assignment *a)
+static int read_assignment(struct work *w, struct order *o, struct assignment *a)
 {
 	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
 	json_t *args = json_pack("{s:I, s:s*, s:s*}", "cmid", o->cmid, "title", o->title,
@@ -78,6 +79,8 @@ static int read_assignment(struct work *w, const struct order *o, struct assignm
 	work_progress(w, "reading the assignment", 0, 0, o->title ? o->title : "");
 	if (moodle_run(w, &m, script_assignment, args, false, &answer) < 0)
 		return -1;
+	o->requests = m.requests;
+	o->bytes = m.bytes;
 	e = assignment_parse(answer, a, &err);
 	json_decref(answer);
 	if (e < 0) {
@@ -188,7 +191,8 @@ static int make_draft(struct work *w, const struct order *o, const struct docume
 		about = json_pack("{s:s, s:s, s:I, s:b}", "id", d->id, "file_name", d->file_name,
 				  "bytes", (json_int_t)atoll(d->bytes), "reused", 0);
 	}
-	w->result = json_pack("{s:o}", "document", about);
+	w->result = json_pack("{s:o, s:I, s:I}", "document", about, "requests",
+			      (json_int_t)o->requests, "bytes", (json_int_t)o->bytes);
 	return 0;
 }
 

@@ -54,6 +54,12 @@ test('a student signs in, sees what is owed and gets five drafts', async () => {
 
 	const documents = await p.documents(owed.slice(0, 5).map((a) => a.id), { name: 'Maya Novák', roll: '17' });
 	assert.equal(new Set(documents.map((d) => d.id)).size, 5);
+	const made = (await p.call('GET', '/api/v1/jobs')).jobs.filter((job) => job.kind === 'document');
+	assert.equal(made.length, 5);
+	const pages = (path) => system.moodle.requests.filter((r) => r.user === 'maya' && r.path.startsWith(path)).length;
+	const { result } = made.find((job) => job.assignment === 301);
+	assert.ok(made.every((job) => job.result.requests >= 1 && job.result.bytes > 1000), 'what each of them cost');
+	assert.ok(result.requests >= 2 && pages('/pluginfile.php') > 0, 'the picture is counted, too');
 	for (const d of documents) {
 		const bytes = await p.download(d);
 		assert.equal(bytes.length, d.bytes);
