@@ -31,7 +31,8 @@ bool api_site_named(struct gateway *g, struct request *r, const json_t *body,
 
 	if (member == NULL && sites_count(g->settings) > 1) {
 		reply_problem(r, 422, "site_needed",
-			      "There are several Moodle sites here: say which one.");
+			      "There are several Moodle sites here: name one as \"site\", by an "
+			      "id of GET /api/v1/sites.");
 		return false;
 	}
 	*ret = member == NULL ? sites_at(g->settings, 0)

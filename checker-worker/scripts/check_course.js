@@ -241,7 +241,7 @@ function takeDates(row, { extensionText, durationText, isPast, now }, known) {
 function reasonOf(row) {
 	if (row.handin !== 'unknown') return row.reason ?? '';
 	if (row.reason) return `could not be checked: ${row.reason}`;
-	if (row.statusText) return `could not be checked: Moodle shows "${row.statusText.slice(0, 80)}"`;
+	if (row.statusText) return `could not be checked: Moodle shows "${row.statusText.slice(0, 80)}" for your submission`;
 	return 'could not be checked: Moodle shows no submission state';
 }
 

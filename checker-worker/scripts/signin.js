@@ -168,7 +168,7 @@ async function expectSuccess(light, answered) {
 	}
 	if (light.signedIn) return;
 	if (answered && !answered.doc.querySelector('form#login')) {
-		throw new Failure('account_not_confirmed', 'This Moodle account is not confirmed yet.', 'answered in place');
+		throw new Failure('account_not_confirmed', 'This Moodle account is not confirmed yet: open the link in the mail that Moodle sent.', 'answered in place');
 	}
 	if (light.path === LIGHT_PAGE) {
 		throw new Failure('wrong_password', 'This is Moodle\'s guest account; use your own.', 'signed in as a guest');
