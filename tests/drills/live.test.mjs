@@ -58,7 +58,11 @@ test('who does not read costs nobody else anything', async () => {
 	}
 	const crowd = new Crowd(world);
 	watchers = watchAll(world);
-	await crowd.submit(long ? 2000 : 160, { together: 4 });
+	// A channel watches 64 jobs at one time: no student has more, so that all that is late is late by the channel.
+	for (let left = long ? 2000 : 160; left > 0; left -= 320) {
+		await crowd.submit(Math.min(left, 320), { together: 4 });
+		await until('all ended', async () => await world.count('finished_at IS NULL') === 0, 60_000, 100);
+	}
 	const verdict = await judge(world, crowd, { watchers });
 	const ends = new Map((await world.postgres.query(`SELECT id, extract(epoch FROM finished_at) * 1000 FROM pensum.jobs
 		WHERE finished_at IS NOT NULL`)).map(([id, ms]) => [id, Number(ms)]));
