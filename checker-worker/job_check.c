@@ -23,7 +23,7 @@
  * {…, "code","message"}. */
 struct check {
 	json_t *outcomes;
-	json_t *ids;	    /* of all to be asked: what one request can tell of several is asked once */
+	json_t *ids; /* of all to be asked: what one request can tell of several is asked once */
 	json_t *told;	    /* by the web service: course id → answer */
 	json_t *unanswered; /* courses for which the site had no answer, to be asked for again */
 	json_t *done;	    /* ids of courses that an earlier attempt has stored */

@@ -25,7 +25,8 @@ struct signin {
 	struct moodle_session session;
 	struct course_list courses;
 	struct flight flight;
-	char verifier[VAULT_VERIFIER_MAX]; /* of the password that Moodle was asked about; "": of none */
+	/* Of the password that Moodle was asked about; "": of none. */
+	char verifier[VAULT_VERIFIER_MAX];
 };
 
 static void signin_done(void *signin)
@@ -209,8 +210,8 @@ static int sign_in_elsewhere(struct work *w, struct moodle *m, const struct sso_
 		return wait_for_code(w, half, verifier);
 	if (e < 0)
 		return -1;
-	return run_script(w, m, json_pack("{ss sb}", "username", s->username, "arrived", 1), verifier,
-			  s, answer);
+	return run_script(w, m, json_pack("{ss sb}", "username", s->username, "arrived", 1),
+			  verifier, s, answer);
 }
 
 static int ask_moodle(struct work *w, struct moodle *m, const char *password, struct signin *s,

@@ -168,12 +168,13 @@ static int commit(struct work *w, void *arg, struct error *err)
 				 d->file_name, d->object,  d->bytes, d->hash, ttl };
 
 	snprintf(ttl, sizeof(ttl), "%lld", (long long)w->settings->documents_ttl_s);
-	return pg_exec(w->pg,
-		       "INSERT INTO pensum.documents (id, user_id, job_id, cmid, title, course_name, "
-		       "file_name, format, object, bytes, content_hash, expires_at) VALUES ($1, $2, "
-		       "$3, $4::bigint, $5, $6, $7, 'docx', $8, $9::bigint, $10, "
-		       "now() + $11::bigint * interval '1 second')",
-		       11, params, NULL, err);
+	return pg_exec(
+		w->pg,
+		"INSERT INTO pensum.documents (id, user_id, job_id, cmid, title, course_name, "
+		"file_name, format, object, bytes, content_hash, expires_at) VALUES ($1, $2, "
+		"$3, $4::bigint, $5, $6, $7, 'docx', $8, $9::bigint, $10, "
+		"now() + $11::bigint * interval '1 second')",
+		11, params, NULL, err);
 }
 
 static int make_draft(struct work *w, const struct order *o, const struct document *doc)

@@ -46,8 +46,8 @@ static void got_session(struct gateway *g, struct request *r, const struct pgloo
 	(void)arg;
 	farewell_seal(g, user_id, pgloop_rows(rows) > 0 ? pgloop_value(rows, 0, 0) : NULL, &f);
 	params[3] = f.secret.data;
-	api_query(g, r, "SELECT * FROM pensum.account_delete($1, $2, $3, $4, $5)", ARRAY_LEN(params),
-		  params, deleted, NULL);
+	api_query(g, r, "SELECT * FROM pensum.account_delete($1, $2, $3, $4, $5)",
+		  ARRAY_LEN(params), params, deleted, NULL);
 }
 
 void api_account_delete(struct gateway *g, struct request *r)

@@ -89,19 +89,20 @@ void api_admin_queues(struct gateway *g, struct request *r)
 	struct report *p = request_alloc(r, sizeof(*p));
 
 	*p = (struct report){ .g = g, .r = r };
-	api_query(g, r,
-		  "SELECT jsonb_build_object("
-		  "'jobs', (SELECT coalesce(jsonb_agg(to_jsonb(c)), '[]') FROM ("
-		  "SELECT queue, priority, state, count(*), "
-		  "extract(epoch FROM now() - min(created_at))::bigint AS oldest_s "
-		  "FROM pensum.jobs WHERE finished_at IS NULL OR state = 'dead' "
-		  "GROUP BY queue, priority, state ORDER BY queue, priority, state) c), "
-		  "'workers', (SELECT coalesce(jsonb_agg(to_jsonb(w)), '[]') FROM ("
-		  "SELECT name, slots, (SELECT count(*) FROM pensum.jobs j WHERE j.state = 'running' "
-		  "AND starts_with(j.worker, w.name || ':')) AS running, "
-		  "extract(epoch FROM now() - seen_at)::bigint AS silent_s "
-		  "FROM pensum.workers w ORDER BY name LIMIT 1000) w))",
-		  0, NULL, got_counts, p);
+	api_query(
+		g, r,
+		"SELECT jsonb_build_object("
+		"'jobs', (SELECT coalesce(jsonb_agg(to_jsonb(c)), '[]') FROM ("
+		"SELECT queue, priority, state, count(*), "
+		"extract(epoch FROM now() - min(created_at))::bigint AS oldest_s "
+		"FROM pensum.jobs WHERE finished_at IS NULL OR state = 'dead' "
+		"GROUP BY queue, priority, state ORDER BY queue, priority, state) c), "
+		"'workers', (SELECT coalesce(jsonb_agg(to_jsonb(w)), '[]') FROM ("
+		"SELECT name, slots, (SELECT count(*) FROM pensum.jobs j WHERE j.state = 'running' "
+		"AND starts_with(j.worker, w.name || ':')) AS running, "
+		"extract(epoch FROM now() - seen_at)::bigint AS silent_s "
+		"FROM pensum.workers w ORDER BY name LIMIT 1000) w))",
+		0, NULL, got_counts, p);
 }
 
 /* ---- redis ---- */

@@ -54,7 +54,7 @@ void api_redis_refill(struct gateway *g, const char *key, const char *text, int6
 
 /* The problems that several handlers know. */
 void api_reply_away(struct request *r);				    /* 503 database_away */
-void api_reply_failed(struct request *r, const struct error *err);  /* of pgloop: the same, or 500 */
+void api_reply_failed(struct request *r, const struct error *err); /* of pgloop: the same, or 500 */
 void api_reply_unknown(struct request *r);			    /* 404 not_found */
 void api_reply_later(struct request *r, const char *code, int64_t wait_ms,
 		     const char *detail);			    /* 429 with Retry-After */

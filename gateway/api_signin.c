@@ -103,15 +103,16 @@ static void password_checked(bool ok, void *arg)
 		ask_moodle(s);
 		return;
 	}
-	api_query(s->g, s->r,
-		  "WITH seen AS (UPDATE pensum.users SET seen_at = now() WHERE id = $1 "
-		  "RETURNING username, fullname), "
-		  "made AS (INSERT INTO pensum.sessions (token_hash, user_id, site, active, expires_at) "
-		  "VALUES ($2, $1, $4, true, now() + $3::bigint * interval '1 second') "
-		  "RETURNING expires_at) "
-		  "SELECT pensum.iso(made.expires_at), seen.username, seen.fullname "
-		  "FROM made LEFT JOIN seen ON true",
-		  ARRAY_LEN(params), params, let_in, s);
+	api_query(
+		s->g, s->r,
+		"WITH seen AS (UPDATE pensum.users SET seen_at = now() WHERE id = $1 "
+		"RETURNING username, fullname), "
+		"made AS (INSERT INTO pensum.sessions (token_hash, user_id, site, active, expires_at) "
+		"VALUES ($2, $1, $4, true, now() + $3::bigint * interval '1 second') "
+		"RETURNING expires_at) "
+		"SELECT pensum.iso(made.expires_at), seen.username, seen.fullname "
+		"FROM made LEFT JOIN seen ON true",
+		ARRAY_LEN(params), params, let_in, s);
 }
 
 /* verifier NULL: nothing is cached. */

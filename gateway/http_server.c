@@ -160,7 +160,8 @@ static int listen_inet(const char *address, struct error *err)
 	int fd, r = 0, on = 1;
 
 	if (at == NULL)
-		return error_set(err, -EINVAL, "listen address \"%s\": expected address:port with a "
+		return error_set(err, -EINVAL,
+				 "listen address \"%s\": expected address:port with a "
 				 "literal address, e.g. 127.0.0.1:8080",
 				 address);
 	fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

@@ -46,8 +46,10 @@ struct live_ws {
 	struct lws_context *context;
 	struct lws_vhost *vhost;
 	struct live_socket *adopting; /* during live_ws_adopt() */
-	TAILQ_HEAD(, live_socket) pending; /* what this turn of the loop has for them is to be sent */
-	LIST_HEAD(, live_socket) watched; /* not all that was written has arrived, at the last look */
+	/* What this turn of the loop has for them is to be sent. */
+	TAILQ_HEAD(, live_socket) pending;
+	/* Not all that was written has arrived, at the last look. */
+	LIST_HEAD(, live_socket) watched;
 	size_t count;
 };
 

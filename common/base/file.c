@@ -33,7 +33,8 @@ int file_read(const char *path, size_t max_bytes, struct buf *b, struct error *e
 		b->len += (size_t)n;
 		b->data[b->len] = '\0';
 		if (b->len - start > max_bytes)
-			return error_set(err, -EFBIG, "%s is larger than %zu bytes", path, max_bytes);
+			return error_set(err, -EFBIG, "%s is larger than %zu bytes", path,
+					 max_bytes);
 	}
 }
 

@@ -322,7 +322,8 @@ static void describe_allowed(const struct setting *row, struct buf *b)
 	else if (row->type == SETTING_CHOICE)
 		allowed_choices(row, b);
 	else
-		buf_add_str(b, row->type == SETTING_URL ? "http(s)://host, no slash at the end" : "text");
+		buf_add_str(b, row->type == SETTING_URL ? "http(s)://host, no slash at the end"
+							: "text");
 }
 
 void settings_print(const struct settings *s, FILE *out)

@@ -115,7 +115,8 @@ struct setting {
 	size_t offset; /* of a char * (text, URL) or an int64_t in struct settings */
 	const char *def;
 	int64_t min, max;	    /* SETTING_INT */
-	const char *const *choices; /* SETTING_CHOICE: NULL-ended; value is the index + choice_base */
+	/* SETTING_CHOICE: NULL-ended; value is the index + choice_base. */
+	const char *const *choices;
 	int64_t choice_base;
 	const char *help; /* one sentence, with the unit */
 };

@@ -243,9 +243,9 @@ static int finish_send(struct pg *pg, int sent, struct deadline deadline, PGresu
 static int send_plain(struct pg *pg, const char *sql, size_t count, const char *const *params,
 		      struct deadline deadline, PGresult **ret, struct error *err)
 {
-	return finish_send(pg,
-			   PQsendQueryParams(pg->conn, sql, (int)count, NULL, params, NULL, NULL, 0),
-			   deadline, ret, err);
+	return finish_send(
+		pg, PQsendQueryParams(pg->conn, sql, (int)count, NULL, params, NULL, NULL, 0),
+		deadline, ret, err);
 }
 
 static int send_prepared(struct pg *pg, const char *sql, size_t count, const char *const *params,

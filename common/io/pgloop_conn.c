@@ -273,7 +273,8 @@ void pgloop_conn_free(struct pgloop_conn *c)
 
 int pgloop_conn_load(const struct pgloop_conn *c, bool quick)
 {
-	return c->state == CONN_UP && pgloop_pipe_has_room(&c->pipe, quick) ? (int)c->pipe.count : -1;
+	return c->state == CONN_UP && pgloop_pipe_has_room(&c->pipe, quick) ? (int)c->pipe.count
+									    : -1;
 }
 
 int64_t pgloop_conn_pause_ms(const struct pgloop_conn *c)

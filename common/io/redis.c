@@ -41,7 +41,8 @@ static int parse_address(const char *address, char **host_or_path, int *port, st
 	}
 	if (colon == NULL || text_parse_i64(colon + 1, 1, 65535, &number, NULL) < 0)
 		return error_set(err, -EINVAL,
-				 "redis.address = \"%s\": expected unix:/path or address:port", address);
+				 "redis.address = \"%s\": expected unix:/path or address:port",
+				 address);
 	*host_or_path = mem_strndup(address, (size_t)(colon - address));
 	*port = (int)number;
 	return 0;

@@ -180,7 +180,8 @@ static void greet(struct redisloop *r)
 	static const char *const ping[] = { "PING" };
 
 	set_state(r, LINK_GREETING);
-	if (r->target.port != 0) /* on a Unix socket it would fail and leave an error in the context */
+	/* On a Unix socket it would fail and leave an error in the context. */
+	if (r->target.port != 0)
 		redisEnableKeepAlive(&r->ctx->c);
 	if (r->target.password != NULL)
 		send_command(r, 0, ARRAY_LEN(auth), auth, NULL, NULL);

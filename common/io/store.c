@@ -310,7 +310,8 @@ static int walk_dir(struct walk *w, int dir, const char *prefix, const char *aft
 		if (inner >= 0) {
 			CLEANUP_FREE char *folder = mem_printf("%s/", key);
 
-			walk_dir(w, inner, folder, is_there && after[first] == '/' ? after + first + 1 : "",
+			walk_dir(w, inner, folder,
+				 is_there && after[first] == '/' ? after + first + 1 : "",
 				 depth - 1);
 		} else if (!is_there || after[first] == '/') {
 			walk_file(w, dir, name, key);

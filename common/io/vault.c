@@ -18,7 +18,14 @@
 #define SEAL_TAIL      crypto_aead_xchacha20poly1305_ietf_ABYTES
 #define BASE64	       sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
-enum subkey { SUBKEY_SEAL = 1, SUBKEY_VERIFY, SUBKEY_USER, SUBKEY_SIGN, SUBKEY_DIGEST, SUBKEY_COUNT };
+enum subkey {
+	SUBKEY_SEAL = 1,
+	SUBKEY_VERIFY,
+	SUBKEY_USER,
+	SUBKEY_SIGN,
+	SUBKEY_DIGEST,
+	SUBKEY_COUNT
+};
 
 struct vault {
 	unsigned char key[SUBKEY_COUNT][32];
@@ -141,7 +148,8 @@ int vault_unseal(const struct vault *v, const char *context, const char *sealed,
 	unsigned long long plain = 0;
 	bool ok;
 
-	ok = sodium_base642bin(bytes, text_len + 1, sealed, text_len, NULL, &len, NULL, BASE64) == 0 &&
+	ok = sodium_base642bin(bytes, text_len + 1, sealed, text_len, NULL, &len, NULL, BASE64) ==
+		     0 &&
 	     len >= SEAL_HEAD + SEAL_TAIL;
 	if (ok) {
 		buf_reserve(out, len);

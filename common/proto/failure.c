@@ -7,8 +7,9 @@
 static const struct failure table[] = {
 	/* signing in: checker-worker/scripts/signin.js */
 	{ "wrong_password", FAILURE_FINAL, "Moodle did not accept this username and password." },
-	{ "account_locked", FAILURE_FINAL, "Moodle has locked this account for a while after too "
-					   "many tries. Wait, or unlock it by Moodle's e-mail." },
+	{ "account_locked", FAILURE_FINAL,
+	  "Moodle has locked this account for a while after too "
+	  "many tries. Wait, or unlock it by Moodle's e-mail." },
 	{ "account_not_confirmed", FAILURE_FINAL,
 	  "This Moodle account is not confirmed yet: open the link in the mail that Moodle sent." },
 	{ "must_change_password", FAILURE_FINAL,

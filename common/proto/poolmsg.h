@@ -91,9 +91,9 @@ enum pool_reason {
 	POOL_REASON_CLIENT_FULL,   /* refused: too many of this client's wait already */
 	POOL_REASON_WAIT_OVER,	   /* refused: no page within wait_ms */
 	POOL_REASON_NO_BROWSER,	   /* refused: none can be started now */
-	POOL_REASON_MEMORY,	   /* refused: within wait_ms memory was too short for another page */
-	POOL_REASON_KILLED,	   /* by a person */
-	POOL_REASON_RECYCLED,	   /* its browser was replaced, and pool.drain_s is over */
+	POOL_REASON_MEMORY,   /* refused: within wait_ms memory was too short for another page */
+	POOL_REASON_KILLED,   /* by a person */
+	POOL_REASON_RECYCLED, /* its browser was replaced, and pool.drain_s is over */
 	POOL_REASON_SHUTTING_DOWN, /* the pool drains or stops */
 	POOL_REASON_COUNT
 };

@@ -133,8 +133,8 @@ static int keep_part(struct work *w, enum count_op op, struct error *err)
 	const char *params[] = { w->id, n.attempt, w->worker, part };
 
 	numbers_of(w, &n);
-	return transition(w, op, "SELECT pensum.job_keep($1, $2::integer, $3, $4::jsonb)", 4, params,
-			  answer, err);
+	return transition(w, op, "SELECT pensum.job_keep($1, $2::integer, $3, $4::jsonb)", 4,
+			  params, answer, err);
 }
 
 /* A transition that does not end the job, in one transaction with what the attempt leaves. */
@@ -189,8 +189,8 @@ static int give_back(struct work *w, struct error *err)
 	numbers_of(w, &n);
 	snprintf(n.delay, sizeof(n.delay), "%lld", (long long)retry_delay_ms(w));
 	e = give(w, COUNT_OP_RETRY,
-		 "SELECT pensum.job_retry($1, $2::integer, $3, $4::bigint, $5, $6)", 6, params, state,
-		 err);
+		 "SELECT pensum.job_retry($1, $2::integer, $3, $4::bigint, $5, $6)", 6, params,
+		 state, err);
 	if (e > 0) {
 		count_one(&w->counts->retried);
 		tell_given_back(w, state, 0, w->failure_code, w->failure_message);
@@ -206,8 +206,8 @@ static int hand_back(struct work *w, struct error *err)
 	int e;
 
 	numbers_of(w, &n);
-	e = give(w, COUNT_OP_HAND_BACK, "SELECT pensum.job_hand_back($1, $2::integer, $3)", 3, params,
-		 state, err);
+	e = give(w, COUNT_OP_HAND_BACK, "SELECT pensum.job_hand_back($1, $2::integer, $3)", 3,
+		 params, state, err);
 	if (e > 0)
 		tell_given_back(w, state, 0, state, "");
 	return e;

@@ -219,8 +219,8 @@ static int make_world(struct lease *l, struct deadline deadline, json_int_t *ret
 		return r;
 	id = json_object_get(json_object_get(json_object_get(tree, "frameTree"), "frame"), "id");
 	r = page_call(l, "Page.createIsolatedWorld",
-		      json_pack("{sO* ss}", "frameId", id, "worldName", "pensum"), deadline, &answer,
-		      err);
+		      json_pack("{sO* ss}", "frameId", id, "worldName", "pensum"), deadline,
+		      &answer, err);
 	if (r == -EREMOTEIO)
 		r = error_set(err, -ESTALE, "script: the page went elsewhere");
 	*ret = json_integer_value(json_object_get(answer, "executionContextId"));

@@ -14,7 +14,8 @@
 void site_name_us(const struct work *w, struct buf *out);
 
 /* Each time, also for a page that was kept. */
-int site_sign_requests(struct work *w, struct lease *l, struct deadline deadline, struct error *err);
+int site_sign_requests(struct work *w, struct lease *l, struct deadline deadline,
+		       struct error *err);
 
 /*
  * A site that answered 429 or 503 with Retry-After is left alone by all jobs for so long, but ten minutes

@@ -227,12 +227,13 @@ static int beat_now(struct parent *p, struct error *err)
 
 	json_decref(counts);
 	snprintf(slots, sizeof(slots), "%d", p->count);
-	return pg_exec(p->pg,
-		       "INSERT INTO pensum.workers AS w (name, boot, beat, slots, counters) "
-		       "VALUES ($1, $2, 1, $3::integer, $4::jsonb) ON CONFLICT (name) DO UPDATE SET "
-		       "boot = $2, beat = w.beat + 1, slots = $3::integer, counters = $4::jsonb, "
-		       "seen_at = now()",
-		       4, params, NULL, err);
+	return pg_exec(
+		p->pg,
+		"INSERT INTO pensum.workers AS w (name, boot, beat, slots, counters) "
+		"VALUES ($1, $2, 1, $3::integer, $4::jsonb) ON CONFLICT (name) DO UPDATE SET "
+		"boot = $2, beat = w.beat + 1, slots = $3::integer, counters = $4::jsonb, "
+		"seen_at = now()",
+		4, params, NULL, err);
 }
 
 static void beat(struct parent *p)

@@ -111,7 +111,8 @@ static size_t take_frame(struct channel *c, const unsigned char *data, size_t le
 	else if ((data[0] & 15) == 9)
 		answer_ping(c, data + head, size);
 	else if ((data[0] & 15) == 8)
-		die("the server closed a channel: %.*s", (int)(size > 2 ? size - 2 : 0), data + head + 2);
+		die("the server closed a channel: %.*s", (int)(size > 2 ? size - 2 : 0),
+		    data + head + 2);
 	return head + size;
 }
 
@@ -219,12 +220,13 @@ static void send_event(int redis, const char *job, unsigned n)
 	int digits, len;
 
 	digits = snprintf(number, sizeof(number), "%u", n);
-	len = snprintf(command, sizeof(command),
-		       "*22\r\n$4\r\nXADD\r\n$13\r\npensum:events\r\n$6\r\nMAXLEN\r\n$1\r\n~\r\n"
-		       "$5\r\n20000\r\n$1\r\n*\r\n$1\r\nj\r\n$%zu\r\n%s\r\n$1\r\ns\r\n$7\r\nrunning\r\n"
-		       "$1\r\nk\r\n$1\r\n1\r\n$1\r\nn\r\n$%d\r\n%s\r\n$1\r\np\r\n$7\r\nreading\r\n"
-		       "$1\r\nd\r\n$1\r\n0\r\n$1\r\nt\r\n$1\r\n0\r\n$1\r\nm\r\n$0\r\n\r\n",
-		       strlen(job), job, digits, number);
+	len = snprintf(
+		command, sizeof(command),
+		"*22\r\n$4\r\nXADD\r\n$13\r\npensum:events\r\n$6\r\nMAXLEN\r\n$1\r\n~\r\n"
+		"$5\r\n20000\r\n$1\r\n*\r\n$1\r\nj\r\n$%zu\r\n%s\r\n$1\r\ns\r\n$7\r\nrunning\r\n"
+		"$1\r\nk\r\n$1\r\n1\r\n$1\r\nn\r\n$%d\r\n%s\r\n$1\r\np\r\n$7\r\nreading\r\n"
+		"$1\r\nd\r\n$1\r\n0\r\n$1\r\nt\r\n$1\r\n0\r\n$1\r\nm\r\n$0\r\n\r\n",
+		strlen(job), job, digits, number);
 	send_all(redis, command, (size_t)len);
 	if (recv(redis, answer, sizeof(answer), 0) <= 0 || answer[0] != '$')
 		die("XADD was refused");

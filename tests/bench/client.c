@@ -221,7 +221,8 @@ static void peer_lease(struct peer *p, const char *path, const char *key)
 {
 	char text[256];
 	json_t *message;
-	int len = snprintf(text, sizeof(text), "{\"op\":\"lease\",\"class\":\"check\",\"hidden\":true%s%s%s}",
+	int len = snprintf(text, sizeof(text),
+			   "{\"op\":\"lease\",\"class\":\"check\",\"hidden\":true%s%s%s}",
 			   key ? ",\"key\":\"" : "", key ? key : "", key ? "\"" : "");
 
 	peer_init(p, connect_to(path));

@@ -20,7 +20,8 @@ int main(int argc, char **argv)
 	if (e == 0)
 		puts(verifier);
 	else
-		fprintf(stderr, "%s\n", argc == 3 ? err.text : "usage: make_verifier USER PASSWORD");
+		fprintf(stderr, "%s\n",
+			argc == 3 ? err.text : "usage: make_verifier USER PASSWORD");
 	vault_free(vault);
 	settings_done(&s);
 	return e == 0 ? 0 : 1;

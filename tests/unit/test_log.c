@@ -66,8 +66,8 @@ static void a_value_with_quotes_is_one_value(void **state)
 
 	(void)state;
 	log_open("test", LOG_LEVEL_INFO);
-	log_info("odd", "reason=\"%s\" path=/p detail=\"%s\" text=\"%s\"", "a = \"x\": no \"y\"", "",
-		 "\"");
+	log_info("odd", "reason=\"%s\" path=/p detail=\"%s\" text=\"%s\"", "a = \"x\": no \"y\"",
+		 "", "\"");
 	n = read(reading, line, sizeof(line) - 1);
 	assert_true(n > (ssize_t)strlen(wanted));
 	line[n] = '\0';

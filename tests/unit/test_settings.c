@@ -38,8 +38,9 @@ static void defaults_are_those_of_the_table(void **state)
 static void a_file_sets_values_and_ignores_comments(void **state)
 {
 	(void)state;
-	assert_int_equal(settings_load_text(&s, "f", "# hi\n\n site.url = http://m/x=1 \nchecker.slots=3\n"
-						     "log.level = debug",
+	assert_int_equal(settings_load_text(&s, "f",
+					    "# hi\n\n site.url = http://m/x=1 \nchecker.slots=3\n"
+					    "log.level = debug",
 					    &err),
 			 0);
 	assert_string_equal(s.site.url, "http://m/x=1");
@@ -69,8 +70,10 @@ static void a_bad_value_tells_what_is_allowed(void **state)
 
 static void an_address_that_no_path_fits_behind_is_refused(void **state)
 {
-	static const char *const bad[] = { "moodle.example.edu", "https://", "https://m/", "ftp://m",
-					   "http://m/moodle/", "http://m/?x=1", "http://u@m" };
+	static const char *const bad[] = { "moodle.example.edu", "https://",
+					   "https://m/",	 "ftp://m",
+					   "http://m/moodle/",	 "http://m/?x=1",
+					   "http://u@m" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
@@ -80,10 +83,10 @@ static void an_address_that_no_path_fits_behind_is_refused(void **state)
 		assert_int_equal(settings_load_text(&s, "f", line.data, &err), -EINVAL);
 		assert_non_null(strstr(err.text, "without a slash at the end"));
 	}
-	assert_int_equal(settings_load_text(&s, "f",
-					    "site.url = https://m:8443/moodle\ngateway.public_url =\n",
-					    &err),
-			 0);
+	assert_int_equal(
+		settings_load_text(
+			&s, "f", "site.url = https://m:8443/moodle\ngateway.public_url =\n", &err),
+		0);
 	assert_string_equal(s.site.url, "https://m:8443/moodle");
 }
 
@@ -136,8 +139,8 @@ static void what_is_printed_can_be_read_again(void **state)
 	FILE *out = open_memstream(&text, &len);
 
 	(void)state;
-	assert_int_equal(settings_load_text(&s, "f", "site.name = Ünï = #1\nsession.ttl_s = 99", &err),
-			 0);
+	assert_int_equal(
+		settings_load_text(&s, "f", "site.name = Ünï = #1\nsession.ttl_s = 99", &err), 0);
 	settings_print(&s, out);
 	fclose(out);
 	settings_init(&again);
@@ -154,12 +157,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(defaults_are_those_of_the_table, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_file_sets_values_and_ignores_comments, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(an_unknown_key_names_file_and_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_unknown_key_names_file_and_line, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_bad_value_tells_what_is_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_that_no_path_fits_behind_is_refused,
 						setup, teardown),
-		cmocka_unit_test_setup_teardown(a_password_among_the_settings_is_refused_and_not_repeated,
-						setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_password_among_the_settings_is_refused_and_not_repeated, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_environment_wins_and_is_checked, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(what_is_printed_can_be_read_again, setup, teardown),

@@ -190,7 +190,8 @@ static void objects_are_listed_in_portions_each_once(void **state)
 	int n, portions = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		assert_int_equal(store_put(f->store, keys[ARRAY_LEN(keys) - 1 - i], "x", 1, NULL), 0);
+		assert_int_equal(store_put(f->store, keys[ARRAY_LEN(keys) - 1 - i], "x", 1, NULL),
+				 0);
 	while ((n = store_list(f->store, after, found, 3, NULL)) > 0 && portions++ < 10) {
 		for (int i = 0; i < n; i++) {
 			strcat(strcat(seen, found[i].key), " ");
@@ -210,7 +211,8 @@ static void objects_are_listed_in_portions_each_once(void **state)
 static void plant(const struct fixture *f, const char *name, time_t age_s)
 {
 	CLEANUP_FREE char *path = mem_printf("%s/%s", f->settings.documents_dir, name);
-	struct timespec times[2] = { { .tv_sec = time(NULL) - age_s }, { .tv_sec = time(NULL) - age_s } };
+	struct timespec times[2] = { { .tv_sec = time(NULL) - age_s },
+				     { .tv_sec = time(NULL) - age_s } };
 	CLEANUP(fd_close) int fd = open(path, O_CREAT | O_WRONLY, 0600);
 
 	assert_true(fd >= 0);

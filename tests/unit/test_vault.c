@@ -29,7 +29,8 @@ static int setup(void **state)
 	settings_init(&s);
 	free(s.key_file);
 	s.key_file = mem_strdup(key_path);
-	return open_with("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n", NULL);
+	return open_with("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n",
+			 NULL);
 }
 
 static int teardown(void **state)
@@ -139,14 +140,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_sealed_opens_under_its_context_only, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(the_same_text_is_sealed_differently_each_time, setup,
-						teardown),
+		cmocka_unit_test_setup_teardown(the_same_text_is_sealed_differently_each_time,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_verifier_fits_one_user_and_one_password, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(usernames_are_one_however_they_are_typed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_signature_is_for_its_text_only, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_digest_is_of_its_text_and_purpose, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_digest_is_of_its_text_and_purpose, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(a_bad_key_is_told_clearly, setup, teardown),
 	};
 

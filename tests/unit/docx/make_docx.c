@@ -22,7 +22,8 @@ static void write_draft(const struct assignment *a, const struct template_studen
 
 int main(int argc, char **argv)
 {
-	const struct template_student student = { argc > 1 ? argv[1] : "", argc > 2 ? argv[2] : "" };
+	const struct template_student student = { argc > 1 ? argv[1] : "",
+						  argc > 2 ? argv[2] : "" };
 	CLEANUP(buf_done) struct buf file = BUF_INIT;
 	json_t *answer = json_loadf(stdin, JSON_ALLOW_NUL, NULL);
 	struct assignment a;
