@@ -43,16 +43,25 @@ void measures_forget_old(struct measures *all, int64_t now)
 			all->list[i] = all->list[--all->count];
 }
 
-static void count_work(struct measure *m, uint64_t ticks, int64_t now)
+static int64_t a_second(uint64_t now, uint64_t before, int64_t elapsed_ms)
+{
+	return (int64_t)(now - before) * 1000 / elapsed_ms;
+}
+
+static void count_work(struct measure *m, const struct process *of, int64_t now)
 {
 	int64_t elapsed = now - m->counted_ms;
 
 	if (m->counted_ms > 0 && elapsed < COUNT_MS)
 		return;
-	if (m->counted_ms > 0)
-		m->busy_percent = (int64_t)(ticks - m->counted_ticks) * 100 * 1000 /
-				  sysconf(_SC_CLK_TCK) / elapsed;
-	m->counted_ticks = ticks;
+	if (m->counted_ms > 0) {
+		m->busy_percent = a_second(of->cpu_ticks, m->counted_ticks, elapsed) * 100 /
+				  sysconf(_SC_CLK_TCK);
+		m->fresh_bytes = a_second(of->minor_faults, m->counted_faults, elapsed) *
+				 sysconf(_SC_PAGESIZE);
+	}
+	m->counted_ticks = of->cpu_ticks;
+	m->counted_faults = of->minor_faults;
 	m->counted_ms = now;
 }
 
@@ -70,7 +79,7 @@ static void take(struct measures *all, const struct process *of, int64_t now)
 	m->grown_bytes = m->at_ms > 0 ? bytes - m->bytes : 0;
 	m->bytes = bytes;
 	m->at_ms = now;
-	count_work(m, of->cpu_ticks, now);
+	count_work(m, of, now);
 }
 
 void measures_take(struct measures *all, const struct processes *from, const struct browser *b,

@@ -27,8 +27,9 @@ struct measure {
 	int64_t tolerated_bytes; /* a browser's: what it had when a page died for that */
 	int64_t grown_bytes;	 /* since the look before */
 	int64_t busy_percent;	 /* of a processor */
-	uint64_t counted_ticks;	 /* what it had worked … */
-	int64_t counted_ms;	 /* … by then */
+	int64_t fresh_bytes;	 /* of memory that it began to use in a second, given back or not */
+	uint64_t counted_ticks, counted_faults; /* what it had worked and touched … */
+	int64_t counted_ms;			/* … by then */
 
 	bool killed, explained;	 /* it may go on dying for a while after both */
 	enum pool_reason reason; /* once killed */

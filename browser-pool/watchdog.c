@@ -23,15 +23,17 @@
 #define MAX_BROWSER    (384 * MIB)
 #define GROWS_BYTES    (8 * MIB) /* from one look to the next */
 #define BUSY_PERCENT   25	 /* less is not the work of one that fills a browser */
-#define BUSIEST_GAP_MS 3000	 /* what the dead one left in its browser takes longer */
+#define GUESS_GAP_MS   3000	 /* what the dead one left in its browser takes longer */
 #define SILENT_MS      1500
 #define LEFT_BYTES     (32 * MIB)
+#define FRESH_BYTES    (64 * MIB)  /* a second; less does not fill a browser soon */
+#define LAST_BYTES     (128 * MIB) /* half of what the kernel gives above a page's limit */
 
 struct watchdog {
 	struct pool *pool;
 	struct event *timer;
 	struct measures all;
-	struct deadline next_largest, next_busiest;
+	struct deadline next_largest, next_guess;
 };
 
 static int64_t limit_of(const struct watchdog *w)
@@ -101,48 +103,61 @@ static void kill_largest_in_need(struct watchdog *w)
 
 /* Pages that take too much of their browser */
 
-static struct measure *busiest_if(struct watchdog *w, struct browser *b,
-				  bool (*fits)(struct browser *b, const struct measure *m))
+typedef int64_t weigh_fn(struct browser *b, const struct measure *m);
+
+static struct measure *heaviest(struct watchdog *w, struct browser *b, weigh_fn *weigh)
 {
 	struct measure *best = NULL;
+	int64_t most = -1;
 
 	for (size_t i = 0; i < w->all.count; i++) {
 		struct measure *m = &w->all.list[i];
+		int64_t weight = m->group == b->pid && may_die(m) ? weigh(b, m) : -1;
 
-		if (m->group == b->pid && may_die(m) && fits(b, m) &&
-		    (best == NULL || m->busy_percent > best->busy_percent))
+		if (weight > most) {
+			most = weight;
 			best = m;
+		}
 	}
 	return best;
 }
 
-static bool is_any(struct browser *b, const struct measure *m)
+static int64_t weigh_work(struct browser *b, const struct measure *m)
 {
 	(void)b;
-	(void)m;
-	return true;
+	return m->busy_percent;
 }
 
-static bool is_nobodys(struct browser *b, const struct measure *m)
+static int64_t weigh_work_of_nobody(struct browser *b, const struct measure *m)
 {
-	return page_process_owner(b, m->pid, m->start_ticks) == NULL;
+	return page_process_owner(b, m->pid, m->start_ticks) == NULL ? m->busy_percent : -1;
+}
+
+static int64_t weigh_fresh(struct browser *b, const struct measure *m)
+{
+	(void)b;
+	return m->fresh_bytes;
 }
 
 void watchdog_kill(struct watchdog *w, struct browser *b, pid_t pid, const char *why)
 {
-	struct measure *m = measures_find(&w->all, pid);
+	struct measure *m = measures_find(&w->all, pid), *own;
 
 	if (pid == 0) {
 		processes_refresh(w->pool->processes, 0);
 		measures_take(&w->all, w->pool->processes, b, clock_now_ms());
-		m = busiest_if(w, b, is_nobodys);
+		m = heaviest(w, b, weigh_work_of_nobody);
 	} else if (m == NULL) {
 		kill(pid, SIGKILL); /* it is so young */
 	}
 	if (m == NULL)
 		return;
+	own = measures_find(&w->all, b->pid);
 	kill_page(m, POOL_REASON_FLOOD, why);
 	m->explained = true; /* its lease is told by who calls */
+	w->next_guess = deadline_in(GUESS_GAP_MS);
+	if (own != NULL)
+		own->tolerated_bytes = MAX(own->bytes, 1);
 }
 
 /* Whose page it is may be known, and Chromium too busy to tell. */
@@ -151,7 +166,7 @@ static void kill_for_browser(struct watchdog *w, struct browser *b, struct measu
 {
 	struct context *c = page_process_owner(b, m->pid, m->start_ticks);
 
-	w->next_busiest = deadline_in(BUSIEST_GAP_MS);
+	w->next_guess = deadline_in(GUESS_GAP_MS);
 	kill_page(m, reason, why);
 	if (c == NULL)
 		return;
@@ -159,9 +174,16 @@ static void kill_for_browser(struct watchdog *w, struct browser *b, struct measu
 	context_end(c, reason, why);
 }
 
+/* Half way from its pages' limit to the kernel's, and it goes on. */
+static bool is_nearly_dead(const struct watchdog *w, const struct measure *own)
+{
+	return own->bytes > limit_of(w) + LAST_BYTES && own->grown_bytes > 0;
+}
+
 static bool is_overfull(const struct watchdog *w, const struct measure *own)
 {
-	return own->bytes > MAX(MIN(limit_of(w), MAX_BROWSER), own->tolerated_bytes);
+	return own->bytes > MAX(MIN(limit_of(w), MAX_BROWSER), own->tolerated_bytes) ||
+	       is_nearly_dead(w, own);
 }
 
 /* What the dead one left, and has begun, is not the others' fault. */
@@ -175,18 +197,37 @@ static void tolerate(struct measure *own, bool still_coming)
 		own->tolerated_bytes = own->bytes + LEFT_BYTES;
 }
 
-/* What pages make the browser keep for them nobody can tell apart, but making it takes time. */
+/* What pages make the browser keep for them nobody can tell apart. But what a page sends there it has
+ * made first, in memory that was fresh; and making it takes time. */
+static struct measure *filler(struct watchdog *w, struct browser *b, const struct measure *own)
+{
+	struct measure *m = heaviest(w, b, weigh_fresh);
+
+	if (m != NULL && m->fresh_bytes >= FRESH_BYTES)
+		return m;
+	if (!deadline_is_over(w->next_guess))
+		return NULL;
+	m = heaviest(w, b, weigh_work);
+	if (m != NULL && m->busy_percent < BUSY_PERCENT && !is_nearly_dead(w, own))
+		return NULL;
+	return m;
+}
+
 static void relieve(struct watchdog *w, struct browser *b, struct measure *own)
 {
-	struct measure *m = busiest_if(w, b, is_any);
+	struct measure *m;
 
-	if (m == NULL || m->busy_percent < BUSY_PERCENT)
-		return;
 	if (is_overfull(w, own)) {
+		m = filler(w, b, own);
+		if (m == NULL)
+			return;
 		own->tolerated_bytes = own->bytes;
 		kill_for_browser(w, b, m, POOL_REASON_PAGE_OOM,
-				 "it was the busiest while its browser became too large");
+				 "it made the most while its browser became too large");
 	} else if (health_silent_ms(b->health) >= SILENT_MS && own->busy_percent >= BUSY_PERCENT) {
+		m = heaviest(w, b, weigh_work);
+		if (m == NULL || m->busy_percent < BUSY_PERCENT)
+			return;
 		kill_for_browser(w, b, m, POOL_REASON_FLOOD,
 				 "it was the busiest while its browser had no time to answer");
 	}
@@ -198,7 +239,8 @@ static void relieve_browsers(struct watchdog *w)
 
 	TAILQ_FOREACH (b, &w->pool->browsers[BROWSER_READY], link) {
 		struct measure *own = measures_find(&w->all, b->pid);
-		bool may_relieve = deadline_is_over(w->next_busiest);
+		bool may_relieve =
+			deadline_is_over(w->next_guess) || (own != NULL && is_nearly_dead(w, own));
 
 		if (own == NULL)
 			continue;

@@ -14,8 +14,12 @@
  *	page_oom	that process has as much for itself as a page may have, or 384 MiB, and
  *	flood		it says not a word for a second and a half, though it works:
  *
- * then the page process that worked most is killed, if it worked a quarter of the time; and the
- * next one not before three seconds, and only for what came after that.
+ * then a page process is killed: for the first the one that began to use the most memory (what it
+ * sends to its browser it has made before), if that is 64 MiB a second, or else, and for the second,
+ * the one that worked most, if it worked a quarter of the time (or however little, when the browser is
+ * half way from its pages' limit to the kernel's: all would die with it). The next one follows not
+ * before three seconds, and only for what came after that; so near to death, whoever is known by the
+ * memory follows at once.
  *
  * Chromium tells whose page a dead process was, but not why it died. The last measurement does.
  */

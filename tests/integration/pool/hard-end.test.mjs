@@ -107,6 +107,9 @@ const FAULTS = {
 	},
 };
 
+// What a fault may end with before its time: what nobody takes in lies in the page's memory.
+const SOONER = { 'a flood from a WebSocket': ['page_oom'] };
+
 const numberIn = (line, name) => Number(line.match(new RegExp(`\\b${name}=(-?\\d+)`))[1]);
 
 // How long after its time, by the pool's own clock, a lease's room was free again.
@@ -132,7 +135,7 @@ for (const [what, begin] of Object.entries(FAULTS)) {
 		const own = renderersOf(browser).filter((other) => !others.includes(other)); // a navigation may have changed it
 		// Who waits gets the room only when the process is gone.
 		const heir = pool.begin();
-		assert.equal(await victim.ended, 'expired');
+		assert.ok([...(SOONER[what] ?? []), 'expired'].includes(await victim.ended), await victim.ended);
 		control.close();
 		await heir.granted();
 		for (const old of [pid, ...own]) assert.ok(isGone(old), 'the old process is gone');

@@ -59,7 +59,9 @@ for (const [name, code] of Object.entries(bombs))
 			shared = Math.max(shared, ...groupOf(browser).map(sharedBytes));
 			return over;
 		}, 50_000);
-		assert.equal(await victim.ended, 'page_oom');
+		// what is as fast as this reaches the kernel's limit between two looks on a loaded machine
+		const ends = name === 'memory that its workers could share' ? ['page_oom', 'page_crashed'] : ['page_oom'];
+		assert.ok(ends.includes(await victim.ended), await victim.ended);
 		t.diagnostic(`at most ${Math.round(shared / MIB)} MiB of shared memory in one process`);
 		assert.ok(shared < 2 * PAGE_MIB * MIB, `${shared / MIB} MiB of shared memory`);
 		const grown = usedBytes(pool.runDir) - before;
