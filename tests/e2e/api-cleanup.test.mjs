@@ -119,7 +119,7 @@ test('a portion that another gateway is at is left to it, and a cleanup that ano
 	assert.equal(await world.redis.command('GET', 'pensum:lock:cleanup'), 'somebody', 'a lock is its taker\'s');
 	await world.redis.command('DEL', 'pensum:lock:cleanup');
 	await cleanUp();
-	assert.equal(await world.redis.command('EXISTS', 'pensum:lock:cleanup'), 0, 'given back');
+	await until('the lock given back', async () => await world.redis.command('EXISTS', 'pensum:lock:cleanup') === 0);
 });
 
 test('a lock has a token and a time to live, and who was too slow gives back nothing of another\'s', async () => {
@@ -186,7 +186,7 @@ test('a session that nobody uses leaves Redis, stays in PostgreSQL, and comes ba
 	assert.deepEqual(await world.sql`SELECT active FROM pensum.sessions WHERE token_hash = ${sha256(idle.token)}`, [['t']]);
 	await moment();
 	assert.equal((await idle.get('/api/v1/session')).status, 200);
-	assert.equal(await world.redis.command('EXISTS', key(idle)), 1);
+	await until('its return to Redis', async () => await world.redis.command('EXISTS', key(idle)) === 1);
 	assert.equal((await idle.get('/api/v1/courses')).json.source, 'postgres');
 	assert.equal((await idle.get('/api/v1/courses')).json.source, 'redis');
 });
@@ -204,7 +204,7 @@ test('a sign-out that Redis did not hear of holds after a minute, and without Po
 	await age(61);
 	await moment();
 	assert.equal((await student.get('/api/v1/session')).status, 401);
-	assert.equal(await world.redis.command('EXISTS', key), 0);
+	await until('Redis without it', async () => await world.redis.command('EXISTS', key) === 0);
 
 	const other = await world.student('other');
 	await world.giveCourses(other);

@@ -128,7 +128,7 @@ test('signing out ends the session at once, also in Redis, and cancels a pending
 	const token = maya.cookie;
 	assert.equal((await maya.get('/api/v1/session')).status, 200);
 	const key = `pensum:session:${sha256(maya.token)}`;
-	assert.ok(await world.redis.command('EXISTS', key));
+	await until('the session in Redis', async () => await world.redis.command('EXISTS', key));
 	const out = await maya.delete('/api/v1/session');
 	assert.equal(out.status, 204);
 	assert.match(out.headers.get('set-cookie'), /^pensum_session=; .*Max-Age=0/);
