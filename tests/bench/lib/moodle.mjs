@@ -11,7 +11,7 @@ const COURSES = 10;
 const { values } = parseArgs({
 	options: {
 		url: { type: 'string' }, user: { type: 'string' }, 'password-file': { type: 'string' }, truth: { type: 'string' },
-		rounds: { type: 'string', default: '5' }, 'latency-ms': { type: 'string', default: '60' },
+		rounds: { type: 'string', default: '3' }, 'latency-ms': { type: 'string', default: '60' },
 		generation: { type: 'string', default: '4.5' }, lang: { type: 'string', default: 'en' },
 	},
 });
