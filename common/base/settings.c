@@ -187,12 +187,19 @@ static char *trim(char *text)
 	return text;
 }
 
-/* prefix: what the file leaves out of its keys. */
-static int load_line(struct settings *s, const char *prefix, char *line, struct error *err)
+/* A file that is being read. */
+struct source {
+	const char *prefix; /* what it leaves out of its keys */
+	int number;	    /* of the line */
+	int *stands_in;	    /* the line of each row of the table; 0: none yet */
+};
+
+static int load_line(struct settings *s, const struct source *from, char *line, struct error *err)
 {
 	CLEANUP_FREE char *whole = NULL;
 	const struct setting *row;
 	char *equals, *key;
+	int *stands_in;
 
 	line = trim(line);
 	if (line[0] == '\0' || line[0] == '#')
@@ -202,27 +209,34 @@ static int load_line(struct settings *s, const char *prefix, char *line, struct 
 		return error_set(err, -EINVAL, "expected `key = value`");
 	*equals = '\0';
 	key = trim(line);
-	whole = mem_printf("%s%s", prefix, key);
+	whole = mem_printf("%s%s", from->prefix, key);
 	row = find_row(whole);
 	if (row == NULL)
 		return error_set(err, -EINVAL,
 				 "unknown key \"%s\" (--print-config lists the known ones)", key);
+	stands_in = &from->stands_in[row - settings_table];
+	if (*stands_in != 0)
+		return error_set(err, -EINVAL, "\"%s\" is set in line %d already: which one holds?",
+				 key, *stands_in);
+	*stands_in = from->number;
 	return set_value(row, s, trim(equals + 1), err);
 }
 
 static int load_text(struct settings *s, const char *name, const char *prefix, const char *text,
 		     struct error *err)
 {
+	CLEANUP_FREE int *stands_in = mem_zalloc_array(settings_count, sizeof(int));
 	CLEANUP_FREE char *copy = mem_strdup(text);
+	struct source from = { .prefix = prefix, .number = 1, .stands_in = stands_in };
 	char *line = copy;
 
-	for (int number = 1; line != NULL; number++) {
+	for (; line != NULL; from.number++) {
 		char *next = strchr(line, '\n');
 
 		if (next != NULL)
 			*next++ = '\0';
-		if (load_line(s, prefix, line, err) < 0)
-			return error_prefix(err, "%s:%d", name, number);
+		if (load_line(s, &from, line, err) < 0)
+			return error_prefix(err, "%s:%d", name, from.number);
 		line = next;
 	}
 	return 0;

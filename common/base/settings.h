@@ -3,8 +3,8 @@
  *
  * One file serves all daemons (default /etc/pensum/pensum.conf): `key = value` lines, `#` comments.
  * Each key can be overridden by the environment: gateway.listen by PENSUM_GATEWAY_LISTEN. An unknown
- * key (in the file or behind PENSUM_) or a bad value is an error that names file, line and what is
- * allowed. Secrets are never settings, only paths to them are (file_read_secret()).
+ * key (in the file or behind PENSUM_), one that stands twice or a bad value is an error that names
+ * file, line and what is allowed. Secrets are never settings, only paths to them are (file_read_secret()).
  *
  * struct settings owns its strings: settings_init(), settings_load(), settings_done(). To add a
  * setting: a field here, a row in settings_table.c; nothing else. What is set for each Moodle site

@@ -57,6 +57,26 @@ static void an_unknown_key_names_file_and_line(void **state)
 	assert_non_null(strstr(err.text, "site.nam"));
 }
 
+static void a_key_that_stands_twice_names_both_lines(void **state)
+{
+	struct site site = { 0 };
+
+	(void)state;
+	assert_int_equal(settings_load_text(&s, "p.conf",
+					    "pool.max_pages = 3\n\nlog.level = info\n"
+					    "pool.max_pages = 3\n",
+					    &err),
+			 -EINVAL);
+	assert_string_equal(
+		err.text,
+		"p.conf:4: \"pool.max_pages\" is set in line 1 already: which one holds?");
+	assert_int_equal(settings_load_site(&site, "poly", "poly.conf",
+					    "name = A\nurl = http://a\nname = B\n", &err),
+			 -EINVAL);
+	assert_string_equal(err.text,
+			    "poly.conf:3: \"name\" is set in line 1 already: which one holds?");
+}
+
 static void a_bad_value_tells_what_is_allowed(void **state)
 {
 	(void)state;
@@ -158,6 +178,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_sets_values_and_ignores_comments, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(an_unknown_key_names_file_and_line, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(a_key_that_stands_twice_names_both_lines, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_bad_value_tells_what_is_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_that_no_path_fits_behind_is_refused,
