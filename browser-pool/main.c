@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -18,12 +19,22 @@
 #include "pool.h"
 #include "reload.h"
 
-#define EXIT_REFUSED	 2
 #define STOP_PATIENCE_MS 10000
+
+static int check_browser(const struct settings *s, struct error *err)
+{
+	if (access(s->pool_browser, X_OK) < 0)
+		return error_set(err, -errno,
+				 "pool.browser = \"%s\": %s: install chromium-headless-shell, or "
+				 "set the path of another browser",
+				 s->pool_browser, strerror(errno));
+	return 0;
+}
 
 static const struct program program = {
 	.name = "pensum-browser-pool",
 	.summary = "supervises Chromium and lends isolated pages to workers",
+	.check = check_browser,
 };
 
 struct app {
@@ -108,22 +119,13 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Not with --check-config, which root may ask for. */
 static int check_sandbox(const struct settings *s, struct error *err)
 {
 	if (geteuid() == 0 && s->pool_sandbox == POOL_SANDBOX_ON)
-		return error_set(err, -1,
+		return error_set(err, -EINVAL,
 				 "Chromium's sandbox does not work for root: run as another user, "
 				 "or set pool.sandbox = off if no foreign page is ever opened");
-	return 0;
-}
-
-static int check_browser(const struct settings *s, struct error *err)
-{
-	if (access(s->pool_browser, X_OK) < 0)
-		return error_set(err, -errno,
-				 "pool.browser = \"%s\": %s: install chromium-headless-shell, or "
-				 "set the path of another browser",
-				 s->pool_browser, strerror(errno));
 	return 0;
 }
 
@@ -131,8 +133,6 @@ static int app_open(struct app *a, struct error *err)
 {
 	int r = check_sandbox(&a->settings, err);
 
-	if (r == 0)
-		r = check_browser(&a->settings, err);
 	if (r == 0)
 		r = rundir_open(a->settings.pool_run_dir, &a->rundir, err);
 	if (r < 0)
@@ -188,19 +188,17 @@ int main(int argc, char **argv)
 {
 	struct app app = { 0 };
 	struct error err;
-	int done = options_start(&program, argc, argv, &app.settings);
+	int r, done = options_start(&program, argc, argv, &app.settings);
 
 	if (done >= 0)
 		return done;
 	log_open("browser-pool", (enum log_level)app.settings.log_level);
 	daemon_prepare();
-	if (app_open(&app, &err) < 0) {
-		log_error("cannot start", "reason=\"%s\"", err.text);
-		done = EXIT_REFUSED;
-	} else {
+	r = app_open(&app, &err);
+	if (r == 0)
 		app_run(&app);
-		done = 0;
-	}
+	else
+		log_error("cannot start", "reason=\"%s\"", err.text);
 	app_close(&app);
-	return done;
+	return r == 0 ? EXIT_SUCCESS : options_exit_code(r);
 }

@@ -50,9 +50,10 @@ struct run {
 	bool stopping, pg_up, redis_up;
 };
 
-static bool migrate;
+static bool migrate, migrate_first;
 static const struct option_flag flags[] = {
 	{ "--migrate", &migrate, "bring the database to this version's schema, exit" },
+	{ "--migrate-first", &migrate_first, "the same, then serve" },
 };
 static const struct program program = {
 	.name = "pensum-gateway",
@@ -62,15 +63,15 @@ static const struct program program = {
 	.needs_site = true,
 };
 
-static int run_migrate(struct settings *s)
+static int run_migrate(const struct settings *s)
 {
 	struct error err = { 0 };
 	int r = migrate_run(s, &err);
 
 	if (r < 0)
 		log_error("migration failed", "reason=\"%s\"", err.text);
-	settings_done(s);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	fflush(stdout);
+	return r;
 }
 
 /* Just as many as the limits need: libwebsockets makes tables for all that it could get. */
@@ -297,15 +298,19 @@ int main(int argc, char **argv)
 	struct settings settings;
 	struct run run = { .g.settings = &settings };
 	struct error err = { 0 };
-	int r, done = options_start(&program, argc, argv, &settings);
+	int r = 0, done = options_start(&program, argc, argv, &settings);
 
 	if (done >= 0)
 		return done;
 	log_open("gateway", (enum log_level)settings.log_level);
 	daemon_prepare();
 	json_set_alloc_funcs(malloc, mem_wipe_free); /* a sign-in's body has a password */
-	if (migrate)
-		return run_migrate(&settings);
+	if (migrate || migrate_first)
+		r = run_migrate(&settings);
+	if (migrate || r < 0) {
+		settings_done(&settings);
+		return r < 0 ? options_exit_code(r) : EXIT_SUCCESS;
+	}
 	limit_descriptors(&settings);
 	srandom((unsigned)(clock_now_ms() ^ getpid())); /* jitter only */
 	run.g.started_ms = clock_now_ms();
@@ -321,5 +326,5 @@ int main(int argc, char **argv)
 	}
 	tear_down(&run);
 	settings_done(&settings);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return r < 0 ? options_exit_code(r) : EXIT_SUCCESS;
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,7 +10,8 @@
 #include "mem.h"
 #include "text.h"
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE    2
+#define EXIT_SETTINGS 78 /* EX_CONFIG of sysexits.h */
 
 struct common {
 	const char *config;
@@ -150,7 +152,7 @@ int options_start(const struct program *p, int argc, char **argv, struct setting
 	if (load(p, &c, s, &err) < 0) {
 		fprintf(stderr, "%s%s: %s\n", log_goes_to_journal() ? "<3>" : "", p->name,
 			err.text);
-		done = EXIT_USAGE;
+		done = EXIT_SETTINGS;
 	} else if (c.print) {
 		settings_print(s, stdout);
 		done = 0;
@@ -163,4 +165,9 @@ int options_start(const struct program *p, int argc, char **argv, struct setting
 	else
 		remember_source(&c);
 	return done;
+}
+
+int options_exit_code(int r)
+{
+	return r == -EINVAL ? EXIT_SETTINGS : EXIT_FAILURE;
 }

@@ -10,7 +10,8 @@
  *	if (done >= 0)
  *		return done;	(nothing left to free)
  *
- * Exit codes: 0 done, 2 wrong command line or settings (the sentence is on stderr).
+ * Exit codes: 0 done, 2 wrong command line, 78 wrong settings (the sentence is on stderr). systemd knows
+ * both by name, and does not start again what ended so.
  */
 #pragma once
 
@@ -33,12 +34,16 @@ struct program {
 	const struct option_flag *flags;
 	size_t flag_count;
 	bool needs_site; /* without a Moodle site it does not start */
-	/* What only this program can say about its settings, with --check-config, too; may be NULL. */
+	/* What only this program can say about its settings, also with --check-config; may be NULL. */
 	int (*check)(const struct settings *s, struct error *err);
 };
 
 /* -1: go on, s is loaded and yours to settings_done(); else the exit code. */
 int options_start(const struct program *p, int argc, char **argv, struct settings *s);
+
+/* The exit code of a program that cannot start, by the reason's errno: a value that cannot be (-EINVAL) will
+ * not be right the next time, what is away may. */
+int options_exit_code(int r);
 
 /* The settings again, from the file and the environment that options_start() read. On success ret
  * is yours to settings_done(). */

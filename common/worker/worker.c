@@ -347,13 +347,26 @@ static int check_files(const struct worker_program *wp, const struct settings *s
 	return r;
 }
 
+static int build(struct parent *p, struct error *err)
+{
+	int r = check_files(p->wp, p->settings, err);
+
+	if (r == 0)
+		r = vault_open(p->settings, &p->vault, err);
+	if (r == 0)
+		r = pg_new(p->settings, p->name, &p->pg, err);
+	if (r == 0)
+		r = redis_new(p->settings, &p->redis, err);
+	return r;
+}
+
 int worker_main(const struct worker_program *wp, int argc, char **argv)
 {
 	struct settings s;
 	struct parent p = { .wp = wp, .settings = &s };
 	struct error err;
 	int done = options_start(&wp->program, argc, argv, &s);
-	int code = 1;
+	int r;
 
 	if (done >= 0)
 		return done;
@@ -362,9 +375,8 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 	daemon_catch_stop();
 	json_set_alloc_funcs(mem_malloc, mem_wipe_free);
 	name_host(&p);
-	if (check_files(wp, &s, &err) < 0 || vault_open(&s, &p.vault, &err) < 0 ||
-	    pg_new(&s, p.name, &p.pg, &err) < 0 ||
-	    redis_new(&s, &p.redis, &err) < 0) {
+	r = build(&p, &err);
+	if (r < 0) {
 		log_error("cannot start", "err=\"%s\"", err.text);
 	} else {
 		pg_set_patience(p.pg, PG_MS);
@@ -373,12 +385,11 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 		supervise(&p);
 		munmap(p.watches, (size_t)p.count * sizeof(*p.watches));
 		munmap(p.counts, sizeof(*p.counts));
-		code = 0;
 	}
 	free(p.children);
 	vault_free(p.vault);
 	redis_free(p.redis);
 	pg_free(p.pg);
 	settings_done(&s);
-	return code;
+	return r < 0 ? options_exit_code(r) : EXIT_SUCCESS;
 }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { startGateway } from '../support/gateway.mjs';
+import { startDaemon } from '../support/daemon.mjs';
+import { freePort, startGateway } from '../support/gateway.mjs';
 import { temporaryFolder } from '../support/process.mjs';
 
 let world, folder;
@@ -36,6 +37,25 @@ test('a new file is applied once, also by many at the same time', async () => {
 	assert.deepEqual(runs.map((run) => run.code), [0, 0, 0, 0, 0]);
 	assert.equal(runs.filter((run) => run.stdout.includes('900_more.sql: applied\n')).length, 1);
 	assert.deepEqual(await world.sql`SELECT count(*) FROM pensum.more`, [['1']]);
+});
+
+test('--migrate-first serves when that is done, and not before', async () => {
+	await world.sql`CREATE DATABASE fresh`;
+	const [listen, adminListen] = await Promise.all([freePort(), freePort()]);
+	const settings = { ...world.settings, 'gateway.sql_dir': folder.path,
+		'gateway.listen': `127.0.0.1:${listen}`, 'gateway.admin_listen': `127.0.0.1:${adminListen}`,
+		'postgres.conninfo': world.postgres.conninfo.replace('dbname=pensum', 'dbname=fresh') };
+	const start = () => startDaemon('pensum-gateway', { settings, args: ['--migrate-first'] });
+	write('901_wrong.sql', 'nonsense');
+	const failed = await start();
+	assert.equal((await failed.exited).code, 1, failed.text());
+	assert.doesNotMatch(failed.text(), /ready/);
+	fs.rmSync(path.join(folder.path, '901_wrong.sql'));
+	const serving = await start();
+	await serving.waitLine(/ready/);
+	assert.match(serving.text(), /900_more\.sql: applied/);
+	assert.equal((await fetch(`http://127.0.0.1:${listen}/api/v1/sites`)).status, 200);
+	await serving.stop();
 });
 
 test('a file that fails changes nothing and says why', async () => {

@@ -243,7 +243,7 @@ test('a mistake in a recipe stops the start, and is told with file, place and wh
 	};
 	assert.equal((await check(JSON.stringify({ hosts: [idp.host], ...RECIPE }))).code, 0);
 	const wrong = await check(JSON.stringify({ hosts: [idp.host], ...RECIPE, steps: [{ fill: { '#secret': 'pasword' } }] }));
-	assert.equal(wrong.code, 2);
+	assert.equal(wrong.code, 78);
 	assert.match(wrong.stderr, /site "default": .*wrong\.json: steps\[0\]: fill: "pasword" is not known; it may be username, password, code/);
 	assert.match((await check('{"hosts": [}')).stderr, /wrong\.json: line 1, column/);
 	fs.rmSync(file);

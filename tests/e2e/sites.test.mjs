@@ -169,7 +169,7 @@ test('a mistake in a site\'s file stops the start with its place', async () => {
 		assert.equal((await check(program)).code, 0, 'files alone are enough');
 		fs.writeFileSync(file, 'name = Bad\nurl = ftp://x\n');
 		const { code: exit, stderr } = await check(program);
-		assert.equal(exit, 2);
+		assert.equal(exit, 78);
 		assert.match(stderr, /bad\.conf:2: .*http/);
 	}
 });

@@ -449,19 +449,19 @@ function placesOf(pid, needle) {
 	return places;
 }
 
-test('what keeps a worker from starting is said in one sentence, with exit code 1', async () => {
+test('what keeps a worker from starting is said in one sentence, with 78 where a value cannot be', async () => {
 	const base = { 'redis.address': redis.address, 'postgres.conninfo': pg.conninfo,
 		'secrets.key_file': keyFile, 'site.url': 'http://site.test', 'documents.dir': redis.folder };
 	const cases = [
 		['checker', { 'secrets.key_file': '/nonexistent' }, /\/nonexistent: No such file/],
 		['docgen', { 'documents.dir': '/proc/nonexistent' }, /cannot start.*\/proc\/nonexistent/],
 		['docgen', { 'documents.dir': keyFile }, /cannot start.*Not a directory/],
-		['checker', { 'redis.address': 'nonsense' }, /redis\.address/],
+		['checker', { 'redis.address': 'nonsense' }, /redis\.address/, 78],
 	];
-	for (const [which, settings, sentence] of cases) {
+	for (const [which, settings, sentence, exit = 1] of cases) {
 		const p = await startDaemon(`pensum-${which}-worker`, { settings: { ...base, ...settings } });
 		const { code } = await p.exited;
-		assert.equal(code, 1, p.text());
+		assert.equal(code, exit, p.text());
 		assert.match(p.text(), sentence);
 		await p.stop('SIGKILL'); // its folder, and the sanitizers' word
 	}

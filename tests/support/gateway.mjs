@@ -25,7 +25,7 @@ export const newId = () => crypto.randomBytes(12).toString('hex');
 export const sha256 = (text) => crypto.createHash('sha256').update(text).digest('hex');
 const quote = (value) => (value === null ? 'NULL' : `'${String(value).replaceAll("'", "''")}'`);
 
-function freePort() {
+export function freePort() {
 	return new Promise((resolve) => {
 		const server = net.createServer();
 		server.listen(0, '127.0.0.1', () => {

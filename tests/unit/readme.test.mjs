@@ -47,18 +47,24 @@ if (process.argv.includes('--write')) {
 		for (const name of ['gateway', 'checker-worker', 'docgen-worker']) {
 			const bare = (...args) => run(programPath(`pensum-${name}`), ['--config', '/dev/null', ...args], outside);
 			const refused = await bare('--check-config');
-			assert.equal(refused.code, 2);
+			assert.equal(refused.code, 78);
 			assert.match(refused.stderr, /^pensum-\S+: \/dev\/null: site\.url is not set/);
 			assert.equal((await bare('--print-config')).code, 0);
 		}
 	});
 
-	test('a bad setting ends the start with 2, file, line and what is allowed', async () => {
+	test('a bad setting ends every start with 78 (EX_CONFIG), file, line and what is allowed', async () => {
 		const file = path.join(fs.mkdtempSync('/tmp/pensum-conf-'), 'p.conf');
 		fs.writeFileSync(file, '# fine\npool.sandbox = perhaps\n');
-		const bad = await run(programPath('pensum-checker-worker'), ['--config', file], outside);
+		for (const name of ['gateway', 'checker-worker', 'docgen-worker', 'browser-pool']) {
+			const bad = await run(programPath(`pensum-${name}`), ['--config', file], outside);
+			assert.equal(bad.code, 78);
+			assert.ok(bad.stderr.includes(`${file}:2`) && bad.stderr.includes('on, off'), bad.stderr);
+		}
+		fs.writeFileSync(file, 'pool.browser = /nonexistent/chromium\n');
+		const absent = await run(programPath('pensum-browser-pool'), ['--config', file, '--check-config'], outside);
+		assert.equal(absent.code, 78);
+		assert.match(absent.stderr, /pool\.browser = "\/nonexistent\/chromium": No such file .*install/);
 		fs.rmSync(path.dirname(file), { recursive: true });
-		assert.equal(bad.code, 2);
-		assert.ok(bad.stderr.includes(`${file}:2`) && bad.stderr.includes('on, off'), bad.stderr);
 	});
 }

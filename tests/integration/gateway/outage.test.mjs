@@ -155,24 +155,24 @@ test('SIGTERM while requests wait for a database: they are answered, and the exi
 	await stack.startGateway();
 });
 
-test('what keeps it from starting is said in one sentence, with exit code 1', async () => {
+test('what keeps it from starting is said in one sentence, with 78 where a value cannot be', async () => {
 	const base = { 'gateway.listen': '127.0.0.1:0', 'gateway.admin_listen': '127.0.0.1:0',
 		'redis.address': stack.redis.address, 'postgres.conninfo': stack.pg.conninfo,
 		'secrets.key_file': writeKey(stack.redis.folder), 'site.url': 'http://127.0.0.1:1',
 		'gateway.web_dir': webFolder };
 	const cases = [
 		[{ 'gateway.listen': `127.0.0.1:${stack.port}` }, /cannot listen on 127/],
-		[{ 'gateway.admin_listen': 'nonsense' }, /expected address:port/],
-		[{ 'gateway.listen': 'localhost:80' }, /expected address:port/],
+		[{ 'gateway.admin_listen': 'nonsense' }, /expected address:port/, 78],
+		[{ 'gateway.listen': 'localhost:80' }, /expected address:port/, 78],
 		[{ 'secrets.key_file': '/nonexistent' }, /key/],
-		[{ 'redis.address': 'nonsense' }, /redis\.address/],
+		[{ 'redis.address': 'nonsense' }, /redis\.address/, 78],
 		[{ 'redis.password_file': '/nonexistent' }, /nonexistent/],
 		[{ 'gateway.web_dir': '/nonexistent' }, /gateway\.web_dir.*\/nonexistent/],
 	];
-	for (const [settings, sentence] of cases) {
+	for (const [settings, sentence, exit = 1] of cases) {
 		const p = await startDaemon('pensum-gateway', { settings: { ...base, ...settings } });
 		const { code } = await p.exited;
-		assert.equal(code, 1, p.text());
+		assert.equal(code, exit, p.text());
 		assert.match(p.text(), sentence);
 		await p.stop('SIGKILL'); // its folder, and the sanitizers' word
 	}
