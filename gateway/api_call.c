@@ -72,30 +72,27 @@ static void got_rows(const struct pgloop_result *rows, const struct error *err, 
 typedef int query_fn(struct pgloop *p, int timeout_ms, const char *sql, size_t param_count,
 		     const char *const *params, pgloop_fn *fn, void *arg, struct error *err);
 
-static void query(query_fn *send, struct request *r, const char *sql, size_t param_count,
-		  const char *const *params, api_rows_fn *fn, void *arg)
+static void query(query_fn *send, struct gateway *g, struct request *r, const char *sql,
+		  size_t param_count, const char *const *params, api_rows_fn *fn, void *arg)
 {
-	struct pgloop *pg = r->g->pg;
-	int limit_ms = pgloop_is_up(pg) ? API_QUERY_MS : API_QUERY_AWAY_MS;
+	int limit_ms = pgloop_is_up(g->pg) ? API_QUERY_MS : API_QUERY_AWAY_MS;
 	struct call *c = request_alloc(r, sizeof(*c));
 
-	*c = (struct call){ .g = r->g, .r = r, .rows_fn = fn, .arg = arg };
-	if (send(pg, limit_ms, sql, param_count, params, got_rows, c, NULL) < 0)
+	*c = (struct call){ .g = g, .r = r, .rows_fn = fn, .arg = arg };
+	if (send(g->pg, limit_ms, sql, param_count, params, got_rows, c, NULL) < 0)
 		api_reply_away(r);
 }
 
 void api_query(struct gateway *g, struct request *r, const char *sql, size_t param_count,
 	       const char *const *params, api_rows_fn *fn, void *arg)
 {
-	(void)g;
-	query(pgloop_query, r, sql, param_count, params, fn, arg);
+	query(pgloop_query, g, r, sql, param_count, params, fn, arg);
 }
 
 void api_query_quick(struct gateway *g, struct request *r, const char *sql, size_t param_count,
 		     const char *const *params, api_rows_fn *fn, void *arg)
 {
-	(void)g;
-	query(pgloop_query_quick, r, sql, param_count, params, fn, arg);
+	query(pgloop_query_quick, g, r, sql, param_count, params, fn, arg);
 }
 
 json_t *api_json_value(const struct pgloop_result *rows, size_t row, size_t column)
