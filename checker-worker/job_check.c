@@ -170,18 +170,15 @@ static bool is_silent_for_good(const struct work *w, const struct check *c)
 		deadline_left_ms(w->deadline) < w->settings->checker_time_limit_s * 500);
 }
 
-/* What the web service has told of it, or else its page; a browser is leased for the first that needs
- * one. */
-static int check_either_way(struct work *w, struct moodle *m, struct check *c, json_t *course)
+/* A browser is leased for the first course of which the web service has told nothing. Only then is it being
+ * checked. */
+static int get_browser(struct work *w, struct moodle *m, const json_t *told)
 {
-	const json_t *told = id_map_get(c->told, json_object_get(course, "id"));
-
-	if (told != NULL)
-		return add_answer(w, m, c, course, told);
-	if (service_allow_browser(w) < 0 ||
-	    (m->lease == NULL && moodle_open_signed_in(w, POOL_CHECK, m) < 0))
+	if (told != NULL || m->lease != NULL)
+		return 0;
+	if (service_allow_browser(w) < 0)
 		return -1;
-	return check_course(w, m, c, course);
+	return moodle_open_signed_in(w, POOL_CHECK, m);
 }
 
 /* Asks for each course, done of total behind us. What is left out is unanswered, too. */
@@ -193,6 +190,7 @@ static int check_courses(struct work *w, struct moodle *m, struct check *c, cons
 
 	json_array_foreach (courses, i, course) {
 		const char *name = json_string_value(json_object_get(course, "name"));
+		const json_t *told = id_map_get(c->told, json_object_get(course, "id"));
 
 		if (name == NULL)
 			return work_fail(w, "bad_input", NULL);
@@ -200,8 +198,11 @@ static int check_courses(struct work *w, struct moodle *m, struct check *c, cons
 			json_array_append(c->unanswered, course);
 			continue;
 		}
+		if (get_browser(w, m, told) < 0)
+			return -1;
 		work_progress(w, "checking courses", done + (int)i, total, name);
-		if (check_either_way(w, m, c, course) < 0)
+		if ((told != NULL ? add_answer(w, m, c, course, told)
+				  : check_course(w, m, c, course)) < 0)
 			return -1;
 	}
 	return 0;

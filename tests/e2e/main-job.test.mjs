@@ -71,7 +71,10 @@ test('a student signs in, sees what is owed and gets five drafts', async () => {
 	assert.ok((await p.download(sorting)).includes('word/media/'), 'the picture in the task is in the draft');
 	assert.equal(system.moodle.state().counts.edit_opened, 0);
 	assertVersionsGrow(p.events);
-	assert.ok(p.events.some((e) => e.state === 'running' && e.total === 4), 'the check tells its progress');
+	const told = p.events.filter((e) => e.job === check.id && e.state === 'running');
+	assert.ok(told.some((e) => e.total === 4), 'the check tells its progress');
+	const steps = told.map((e) => e.step), first = steps.indexOf('checking courses');
+	assert.ok(first >= 0 && steps.slice(first).every((step) => step === 'checking courses'), `in order: ${steps}`);
 
 	const again = await p.documents([owed[0].id], { name: 'Maya Novák', roll: '17' });
 	assert.equal(again[0].id, documents[0].id, 'the same draft is linked again');
