@@ -276,6 +276,29 @@ test('a site that is full does not hold up another one', async (t) => {
 	assert.equal(await next(), 'late');
 });
 
+test('the time to the start knows what the site is to bear, and that of another site does not', async (t) => {
+	t.after(() => limit({}));
+	await slots(20);
+	await ended([1, 1, 1, 1], { took: 10 });
+	await pg.query(`UPDATE pensum.jobs SET site = 'busy'`);
+	for (const user of ['a', 'b', 'c', 'd', 'e', 'f']) {
+		await add(user);
+		await ofSite('busy', user);
+	}
+	await add('g');
+	await ofSite('quiet', 'g');
+	await limit({ busy: 20, quiet: 20 });
+	assert.deepEqual(await etas(), [1, 1, 2, 2, 3, 3, 4], 'where there is room for all, all slots count');
+	await limit({ busy: 2 });
+	assert.deepEqual(await etas(), [1, 1, 5, 10, 15, 20, 4], 'two at once, ten seconds each');
+	for (const [id] of await ring()) await claim(id);
+	await pg.query(`UPDATE pensum.jobs SET started_at = now() WHERE state = 'running'`);
+	assert.deepEqual(await etas(), [5, 10, 15, 20], 'two run, and the other site\'s, too');
+	await pg.query(`UPDATE pensum.jobs SET started_at = now() - interval '40 s' WHERE state = 'running'`);
+	const [first] = await etas();
+	assert.ok(first >= 20 && first <= 22, `${first} s, but those that run now take longer`);
+});
+
 test('of two claims at the same moment only one takes a site\'s last room', async (t) => {
 	t.after(() => limit({}));
 	await limit({ busy: 1 });
