@@ -2,7 +2,7 @@
 //
 //   node peer.mjs launch|context URL     a browser per job, or one browser and a context per job
 //
-// Commands by line on standard input, as in client.c, with the number of jobs at once:
+// Commands by line on standard input, as in client/main.c, with the number of jobs at once:
 //   run MS SIGN_IN AT_ONCE   -> done, then one line per slot: BUSY_MS 0 LATENCY_MS…, joined by "|"
 //   hold SIGN_IN AT_ONCE     -> held; go, -> done
 import { createRequire } from 'node:module';
