@@ -9,8 +9,6 @@
 #define SHM_BYTES_ENOUGH (UINT64_C(256) << 20)
 #define MAX_WORDS	 48
 
-/* The network has a process of its own: in the browser's (NetworkServiceInProcess2) it would save
- * 12 MB, but a crash of its parsers would then be the browser's. */
 static const char *const flags[] = {
 	"--remote-debugging-pipe",
 	"--headless", /* for a full browser; the headless shell is so anyway */
@@ -83,6 +81,10 @@ static char **make_argv(const struct settings *s, int64_t heap_mb, const char *p
 	add(&w, mem_printf("--user-data-dir=%s", profile));
 	/* The watchdog is to end a page that wants more, before V8 tries hard to find some. */
 	add(&w, mem_printf("--js-flags=--max-old-space-size=%lld", (long long)heap_mb));
+	/* Apart it would be in no sandbox either, and its death the browser's (health.h): all it has
+	 * apart is 12 MB of its own, and a hop more for every byte. */
+	if (s->pool_network == POOL_NETWORK_INSIDE)
+		add(&w, mem_strdup("--enable-features=NetworkServiceInProcess2"));
 	if (s->pool_sandbox == POOL_SANDBOX_OFF)
 		add(&w, mem_strdup("--no-sandbox"));
 	if (shm_is_small())

@@ -4,8 +4,9 @@
  * Hung: a ping got no answer, and not one byte of anything arrived for six seconds (a
  * browser that is busy sending a large answer is alive).
  *
- * Half dead: its network process ended. Chromium starts another one silently, but all cookies are
- * gone then, and a worker would take a student for signed out. The kernel tells of that end.
+ * Half dead: its network process ended, where it has one (pool.network). Chromium starts another one
+ * silently, but all cookies are gone then, and a worker would take a student for signed out. The
+ * kernel tells of that end.
  *
  * Either way the browser is killed with browser_gone. (Whether pages can still be started is found
  * by making them: canary.h.)

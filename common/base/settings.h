@@ -21,6 +21,7 @@
 
 enum forwarded { FORWARDED_OFF, FORWARDED_LOOPBACK };
 enum pool_sandbox { POOL_SANDBOX_ON, POOL_SANDBOX_OFF };
+enum pool_network { POOL_NETWORK_INSIDE, POOL_NETWORK_APART };
 
 struct settings {
 	int64_t log_level; /* enum log_level */
@@ -87,6 +88,7 @@ struct settings {
 	char *pool_browser;
 	char *pool_run_dir;
 	int64_t pool_sandbox; /* enum pool_sandbox */
+	int64_t pool_network; /* enum pool_network */
 	int64_t pool_max_browsers;
 	int64_t pool_max_pages;
 	int64_t pool_max_waiting;

@@ -9,6 +9,7 @@ static const char *const log_levels[] = { "error", "warning", "notice", "info", 
 static const char *const forwarded_modes[] = { "off", "loopback", NULL };
 static const char *const site_roads[] = { "auto", "browser", "service", NULL };
 static const char *const sandbox_modes[] = { "on", "off", NULL };
+static const char *const network_places[] = { "inside", "apart", NULL };
 
 #define TEXT(KEY, FIELD, DEF, HELP) \
 	{ .key = KEY, .type = SETTING_TEXT, .offset = offsetof(struct settings, FIELD), \
@@ -163,6 +164,9 @@ const struct setting settings_table[] = {
 	     "Folder for browser profiles; emptied at start."),
 	CHOICE("pool.sandbox", pool_sandbox, "on", sandbox_modes, POOL_SANDBOX_ON,
 	       "Chromium's sandbox. off is for tests run by root, never for other people's pages."),
+	CHOICE("pool.network", pool_network, "inside", network_places, POOL_NETWORK_INSIDE,
+	       "Where Chromium's network code runs: inside the browser's first process, or apart, in "
+	       "one of its own (12 MB more). When that one dies, its browser is replaced as well."),
 	INT("pool.max_browsers", pool_max_browsers, "0", 0, 64,
 	    "Chromium processes (leaders) at one time, dying ones counted; 0: as fits the memory."),
 	INT("pool.max_pages", pool_max_pages, "0", 0, 256,

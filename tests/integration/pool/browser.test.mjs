@@ -52,8 +52,19 @@ test('a browser that cannot start pages any more is replaced before a worker see
 	await pool.stop();
 });
 
+test('the network is in the first process of its browser, unless it is to be apart', async (t) => {
+	for (const [where, count] of [['inside', 0], ['apart', 1]]) {
+		const pool = await startPool({ 'pool.network': where }, { t });
+		const lease = await pool.lease();
+		const of = groupOf(await pool.browserPid()).filter((pid) => commandOf(pid).includes('network.mojom.NetworkService'));
+		assert.equal(of.length, count, where);
+		lease.close();
+		await pool.stop();
+	}
+});
+
 test('a browser that lost its network process, and so all cookies, is replaced', async (t) => {
-	const pool = await startPool({}, { t });
+	const pool = await startPool({ 'pool.network': 'apart' }, { t });
 	const lease = await pool.lease();
 	await pool.daemon.waitLine(/network process found/);
 	const network = groupOf(await pool.browserPid()).find((pid) => commandOf(pid).includes('network.mojom.NetworkService'));

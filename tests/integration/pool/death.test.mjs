@@ -58,7 +58,7 @@ async function watch(lease) {
 
 // Two browsers with leases on both.
 async function startTwo(t, settings) {
-	const pool = await startPool({ 'pool.max_browsers': 2, 'pool.max_pages': 4, ...settings }, { t });
+	const pool = await startPool({ 'pool.max_browsers': 2, 'pool.max_pages': 4, 'pool.network': 'apart', ...settings }, { t });
 	const leases = await Promise.all([1, 2, 3, 4].map(() => pool.lease()));
 	const status = await pool.status();
 	const on = (lease) => status.leases.find((l) => l.id === lease.messages.find((m) => m.type === 'leased').lease).browser;

@@ -53,7 +53,7 @@ test('pool.idle_s = 0 keeps the browser, and a reload changes the time', async (
 });
 
 test('the metrics tell what the processes take, each shared page counted once', async (t) => {
-	const pool = await startPool({}, { t });
+	const pool = await startPool({ 'pool.network': 'apart' }, { t });
 	const pid = await pool.browserPid();
 	const { metrics, memory } = await pool.until('a look at a whole browser', (s) => s.metrics['bp_pss_bytes{proc="renderer"}'] > MIB, 30_000);
 	const pss = (proc) => metrics[`bp_pss_bytes{proc="${proc}"}`];
