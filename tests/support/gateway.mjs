@@ -75,6 +75,9 @@ export const COURSES = [
 	{ id: 13, name: 'Sprachwissenschaft — अक्षर', shortname: 'LI1', url: `${SITE.url}/course/view.php?id=13`, state: 'future' },
 ];
 
+export const STUDENT = { name: 'Maya Lindqvist', roll: '42' };
+export const order = (assignments, more = {}) => ({ assignments, student: STUDENT, format: 'docx', draft: 'template', ...more });
+
 // redis, postgres: options of startRedis() and startPostgres(); env: of the gateways.
 export async function startGateway({ settings = {}, redis: redisOptions, postgres: postgresOptions, env = {} } = {}) {
 	const folder = temporaryFolder('pensum-g-');
@@ -112,6 +115,18 @@ export async function startGateway({ settings = {}, redis: redisOptions, postgre
 	world.browser = (cookie) => new Browser(world.url, cookie);
 	world.sql = (strings, ...values) => postgres.query(String.raw({ raw: strings }, ...values.map(quote)));
 	world.jobCount = async () => Number((await world.sql`SELECT count(*) FROM pensum.jobs`)[0][0]);
+
+	world.signIn = async (username, password, headers) => {
+		const browser = world.browser();
+		return { browser, answer: await browser.post('/api/v1/session', { username, password }, headers) };
+	};
+	// Finishes a job as its worker's transaction does.
+	world.finish = async (jobId, state, { code = null, message = null, result = null } = {}) => {
+		await world.sql`SELECT pensum.job_claim(${jobId}, 0, 'h:checker:1')`;
+		const [[ok]] = await world.sql`SELECT pensum.job_finish(${jobId}, 1, 'h:checker:1', ${state}, 5,
+			${result && JSON.stringify(result)}, ${code}, ${message})`;
+		if (ok !== 't') throw new Error(`${jobId} is not finished: ${ok}`);
+	};
 
 	world.student = async (username, userId = newId() + newId().slice(0, 8)) => {
 		const token = crypto.randomBytes(32).toString('base64url');
