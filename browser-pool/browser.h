@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+#include "backlog.h"
 #include "calls.h"
 #include "canary.h"
 #include "cdpmsg.h"
@@ -66,6 +67,7 @@ struct browser {
 	int64_t started_ms, draining_ms, dying_ms;
 	unsigned served; /* leases so far */
 	struct canary canary;
+	struct backlog backlog;
 	struct recycle recycle;
 };
 

@@ -14,6 +14,7 @@
 #include "fd.h"
 
 #define FIRST_FREE_FD 10 /* above the numbers that the child's descriptors get */
+#define PIPE_BYTES    (2 << 20) /* from the child, not yet read */
 
 /* Both ends of what the child gets, until it has them. */
 struct ends {
@@ -45,6 +46,7 @@ static int move_up(int *fd)
 
 static int open_ends(struct ends *e)
 {
+	const int room = PIPE_BYTES;
 	int pair[2], pipe_ends[2], r;
 
 	e->null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -54,6 +56,8 @@ static int open_ends(struct ends *e)
 		return -errno;
 	e->ours = pair[0];
 	e->theirs = pair[1];
+	/* As much as the kernel gives: else the browser waits for each turn of ours that comes late. */
+	setsockopt(e->theirs, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 	if (pipe2(pipe_ends, O_CLOEXEC) < 0)
 		return -errno;
 	e->stderr_ours = pipe_ends[0];

@@ -25,7 +25,7 @@ struct health {
 	struct browser *browser;
 	struct event *timer;
 	unsigned missed;
-	bool ping_open;
+	int64_t ping_ms; /* when it was sent, while one is open; 0: none is */
 	uint64_t bytes_at_ping;
 	int network_fd; /* a pidfd; -1 while the process has not been found */
 	struct event *network_end;
@@ -85,16 +85,21 @@ static void on_pong(void *arg, json_t *result, const char *error)
 
 	(void)result;
 	(void)error;
-	h->ping_open = false;
+	h->ping_ms = 0;
 	h->missed = 0;
+}
+
+void health_ping_now(struct health *h)
+{
+	if (h == NULL || h->ping_ms != 0)
+		return;
+	h->ping_ms = clock_now_ms();
+	browser_call(h->browser, NULL, "Browser.getVersion", NULL, on_pong, h);
 }
 
 static void ping(struct health *h)
 {
-	if (!h->ping_open) {
-		h->ping_open = true;
-		browser_call(h->browser, NULL, "Browser.getVersion", NULL, on_pong, h);
-	}
+	health_ping_now(h);
 	if (h->network_fd < 0)
 		browser_call(h->browser, NULL, "SystemInfo.getProcessInfo", NULL, on_processes, h);
 	h->bytes_at_ping = frames_read_bytes(h->browser->pipe);
@@ -107,7 +112,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (h->ping_open && frames_read_bytes(h->browser->pipe) == h->bytes_at_ping)
+	if (h->ping_ms != 0 && frames_read_bytes(h->browser->pipe) == h->bytes_at_ping)
 		h->missed++;
 	else
 		h->missed = 0;
@@ -120,6 +125,11 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 int64_t health_silent_ms(const struct health *h)
 {
 	return h != NULL ? h->missed * (int64_t)PING_MS : 0;
+}
+
+int64_t health_ping_ms(const struct health *h)
+{
+	return h != NULL ? h->ping_ms : 0;
 }
 
 struct health *health_start(struct browser *b)

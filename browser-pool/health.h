@@ -21,5 +21,10 @@ struct health;
 /* How long not a byte has arrived although a ping is open, half a second more or less. */
 int64_t health_silent_ms(const struct health *h);
 
+/* Opens one unless one is open; later ones come when they would. */
+void health_ping_now(struct health *h);
+/* When the ping that is open was sent; 0: none is. */
+int64_t health_ping_ms(const struct health *h);
+
 struct health *health_start(struct browser *b);
 void health_stop(struct health *h); /* after its browser's calls were failed; NULL is fine */

@@ -75,10 +75,22 @@ static bool is_too_much(struct outflow *o, bool is_event, size_t bytes, size_t u
 	       (unread > SLOW_BYTES && unread + bytes > POOL_MAX_CDP_OUT);
 }
 
+void outflow_mark(struct outflow *o)
+{
+	o->marked = o->said;
+}
+
+uint64_t outflow_since_mark(const struct outflow *o)
+{
+	return o->said - o->marked;
+}
+
 bool outflow_admits(struct outflow *o, bool is_event, size_t bytes)
 {
 	bool flood = is_event && is_flood(o, bytes);
 
+	if (is_event)
+		o->said += bytes;
 	if (is_too_much(o, is_event, bytes, unread_bytes(o)))
 		pool_lease_end(o->lease, POOL_REASON_SLOW_CONSUMER,
 			       "too much waits for the client");

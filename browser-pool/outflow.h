@@ -8,7 +8,8 @@
  *
  * What pages say goes through the one process that all pages of a browser share, and waits there
  * without a bound: a page that logs in an endless loop would end it within seconds, and with it
- * everybody's page. Answers are as large as they may be, since clients ask for them.
+ * everybody's page (backlog.h is for machines where less than that is too much). Answers are as
+ * large as they may be, since clients ask for them.
  */
 #pragma once
 
@@ -26,6 +27,7 @@ struct outflow {
 	size_t events_unread;	 /* bytes of events since little waited for the client */
 	int64_t events_over;	 /* bytes of events beyond the rate … */
 	int64_t counted_ms;	 /* … up to then */
+	uint64_t said, marked;	 /* bytes of events: all, and those before the mark */
 };
 
 void outflow_init(struct outflow *o, struct pool_lease *l);
@@ -36,5 +38,8 @@ void outflow_done(struct outflow *o);
 bool outflow_admits(struct outflow *o, bool is_event, size_t bytes);
 /* After it. */
 void outflow_watch(struct outflow *o);
+/* Bytes of events since outflow_mark(), or since the lease began. */
+void outflow_mark(struct outflow *o);
+uint64_t outflow_since_mark(const struct outflow *o);
 /* Much waits for the client. */
 bool outflow_is_slow(const struct outflow *o);

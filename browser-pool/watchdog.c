@@ -213,6 +213,19 @@ static struct measure *filler(struct watchdog *w, struct browser *b, const struc
 	return m;
 }
 
+/* Its death is the backlog's, whatever else its browser shows until that is handed on. */
+static void end_backlog(struct watchdog *w, struct browser *b, struct measure *own)
+{
+	static const char why[] = "what its page says piles up in its browser";
+	struct context *c = backlog_look(b, own->bytes);
+
+	if (c == NULL)
+		return;
+	w->next_guess = deadline_in(GUESS_GAP_MS);
+	page_process_kill(c, why);
+	context_end(c, POOL_REASON_FLOOD, why);
+}
+
 static void relieve(struct watchdog *w, struct browser *b, struct measure *own)
 {
 	struct measure *m;
@@ -244,6 +257,7 @@ static void relieve_browsers(struct watchdog *w)
 
 		if (own == NULL)
 			continue;
+		end_backlog(w, b, own);
 		tolerate(own, !may_relieve);
 		if (may_relieve)
 			relieve(w, b, own);

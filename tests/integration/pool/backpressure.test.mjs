@@ -1,6 +1,7 @@
 // Clients that do not read, and clients that ask for much: neither costs the others their answers,
 // nor the browser or the pool more memory than the limits in poolmsg.h and pool_lease.c say.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
@@ -137,27 +138,43 @@ const floods = {
 	'short lines': 'for (;;) console.log("x")',
 };
 
-for (const [name, code] of Object.entries(floods))
-	test(`a page that logs as fast as it can ends alone: ${name}`, async (t) => {
-		const small = await pool.lease({ ttl_ms: 120_000 });
-		t.after(() => small.close());
-		const countOf = ({ ended }) => (ended.flood ?? 0) + (ended.page_oom ?? 0), before = countOf((await pool.status()).totals);
-		const memory = await watchMemory(t);
-		const flood = await pool.lease({ ttl_ms: 20_000 });
-		t.after(() => flood.close());
-		await flood.call('Runtime.enable');
-		flood.socket.removeAllListeners('data').resume(); // reads as fast as can be
-		flood.send({ id: 9999, method: 'Runtime.evaluate', params: { expression: code } });
-		const during = await timeCalls(small, () => !flood.socket.destroyed);
-		const grown = memory.stop();
-		t.diagnostic(`${during.length} calls, slowest ${Math.max(...during).toFixed(0)} ms, daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
-		judge(t, grown.browser < 8 * SLACK, `browser +${mib(grown.browser)} MiB`);
-		assert.ok(grown.daemon < MAX_EVENTS + SLACK, `daemon +${mib(grown.daemon)} MiB`);
-		const { totals, browsers } = await pool.until('its page gone', (s) => s.leases.length === 1 && s.contexts.disposing === 0);
-		judge(t, countOf(totals) === before + 1, JSON.stringify(totals.ended)); // where the browser cannot keep up, the watchdog is first
-		assert.ok(browsers.some((b) => b.pid === browserPid), 'the browser lives');
-		assert.equal(await small.evaluate('1 + 1'), 2);
+async function endsAlone(t, code, bound = 8 * SLACK) {
+	const small = await pool.lease({ ttl_ms: 120_000 });
+	t.after(() => small.close());
+	const countOf = ({ ended }) => (ended.flood ?? 0) + (ended.page_oom ?? 0), before = countOf((await pool.status()).totals);
+	const memory = await watchMemory(t);
+	const flood = await pool.lease({ ttl_ms: 20_000 });
+	t.after(() => flood.close());
+	await flood.call('Runtime.enable');
+	flood.socket.removeAllListeners('data').resume(); // reads as fast as can be
+	flood.send({ id: 9999, method: 'Runtime.evaluate', params: { expression: code } });
+	const during = await timeCalls(small, () => !flood.socket.destroyed);
+	const grown = memory.stop();
+	t.diagnostic(`${during.length} calls, slowest ${Math.max(...during).toFixed(0)} ms, daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
+	judge(t, grown.browser < bound, `browser +${mib(grown.browser)} MiB`);
+	assert.ok(grown.daemon < MAX_EVENTS + SLACK, `daemon +${mib(grown.daemon)} MiB`);
+	const { totals, browsers } = await pool.until('its page gone', (s) => s.leases.length === 1 && s.contexts.disposing === 0, 30_000);
+	judge(t, countOf(totals) === before + 1, JSON.stringify(totals.ended)); // where the browser cannot keep up, the watchdog is first
+	assert.ok(browsers.some((b) => b.pid === browserPid), 'the browser lives');
+	assert.equal(await small.evaluate('1 + 1'), 2);
+}
+
+for (const [name, code] of Object.entries(floods)) test(`a page that logs as fast as it can ends alone: ${name}`, (t) => endsAlone(t, code));
+
+// Two thirds of the time it stands still.
+function slowDown(t, pid) {
+	const script = 'while kill -STOP $0; do sleep 0.04; kill -CONT $0; sleep 0.02; done';
+	const brake = spawn('sh', ['-c', script, `${pid}`], { stdio: 'ignore' });
+	t.after(() => {
+		brake.kill('SIGKILL');
+		process.kill(pid, 'SIGCONT');
 	});
+}
+
+test('also where the pool reads more slowly than that, and what it says waits in the browser', async (t) => {
+	slowDown(t, pool.daemon.pid);
+	await endsAlone(t, 'for (;;) console.log("x".repeat(50000))', 12 * SLACK);
+});
 
 test('a client that is busy for a while and reads its large answer later keeps its page', async (t) => {
 	const lease = await pool.lease({ ttl_ms: 120_000 });
