@@ -10,6 +10,8 @@ import fs from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ACTIVITIES, ASSIGNMENTS, COURSES, HOUR } from './fake-courses.mjs';
+import { readFrames, sendFrame } from './fake-frames.mjs';
 
 const WEB = path.join(path.dirname(fileURLToPath(import.meta.url)), '../../gateway/web');
 const TYPES = { '.html': 'text/html; charset=utf-8', '.mjs': 'text/javascript; charset=utf-8',
@@ -23,55 +25,9 @@ const SECURITY = {
 };
 const SITE = { id: 'default', name: 'Fairhaven University', url: 'https://moodle.fairhaven.example' };
 const TERMINAL = new Set(['succeeded', 'failed', 'cancelled', 'dead']);
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 
 const newId = () => randomBytes(12).toString('hex');
 const iso = (ms = 0) => new Date(Date.now() + ms).toISOString().replace(/\.\d+/, '');
-
-// [id, name, short name, state, more]
-const COURSES = [
-	[11, 'Algorithms and Data Structures', 'CS201', 'inprogress', { starred: true }],
-	[12, 'Statistics & Probability', 'MA110', 'inprogress', {}],
-	[13, 'History of the Book', 'HI305', 'inprogress', {}],
-	[14, 'Drawing for Everyone', 'AR001', 'inprogress', {}],
-	[15, 'Einführung in die <b>Sprachwissenschaft</b> — Zwischen Donaudampfschifffahrtsgesellschaft und अक्षर',
-		'LI-100/24W', 'future', {}],
-	[16, 'Physics for Engineers I', 'PH101', 'past', {}],
-	[17, 'Library introduction', 'LIB', 'inprogress', { hidden: true }],
-];
-// course -> [id, name, section, due in ms or null, status, pending, reason]
-const ASSIGNMENTS = {
-	11: [
-		[301, 'Sorting algorithms: measure and explain', 'Week 1: Sorting', -2 * DAY, 'none', true],
-		[302, 'Graph search on a city map', 'Week 3: Graphs', 1.25 * DAY, 'draft', true],
-		[303, 'Reading: complexity classes', 'Week 4', null, 'none', true],
-		[304, 'Warm-up: big-O notation', 'Week 1: Sorting', -20 * DAY, 'graded', false, 'Graded.'],
-	],
-	12: [
-		[401, 'Problem sheet 5: hypothesis tests', 'Sheets', 3 * DAY, 'none', true],
-		[402, 'R exercise: plotting', 'Computer lab', 5 * DAY + 2 * HOUR, 'reopened', true],
-		[403, 'Group project: survey design', 'Project', 12 * DAY, 'none', true],
-		[406, 'Problem sheet 4: confidence intervals', 'Sheets', -4 * DAY, 'submitted', false, 'Submitted for grading.'],
-	],
-	13: [
-		[501, 'Essay: the printing press', 'Print culture', -5 * HOUR, 'none', true],
-		[502, 'Source criticism: a letter of 1525', 'Print culture', 6.9 * DAY, 'none', true],
-		[503, 'מטלה 3: ניתוח מקור (draft 2)', 'שבוע 4 (Print)', 9 * DAY, 'none', true],
-		[504, 'Presentation slot', 'Seminar', 15 * DAY, 'unknown', null, 'The status table on this page could not be understood.'],
-	],
-	14: [[601, 'Portfolio: ten sketches', 'Portfolio', 10 * DAY, 'none', true]],
-	15: [[701, 'Transcribe a dialect recording', 'Phonetics', 40 * DAY, 'none', true]],
-	16: [],
-};
-
-// course -> [id, kind, event, name, due in ms, whether it is open]
-const ACTIVITIES = {
-	11: [[801, 'quiz', 'close', 'Quiz: heaps and priority queues', 2 * DAY, true],
-		[802, 'forum', 'due', 'Introduce yourself', -3 * DAY, true]],
-	15: [[803, 'workshop', 'closesubmission', 'ורקשופ: כתיבה משותפת — חלק א׳ (Part 1)', 6 * DAY, false],
-		[804, 'lesson', 'close', `Lektion über ${'Donaudampfschifffahrtsgesellschaftskapitäns'.repeat(3)}mütze`, 30 * DAY, true]],
-};
 
 class Problem extends Error {
 	constructor(status, code, detail) {
@@ -406,42 +362,6 @@ async function readJson(req) {
 	let text = '';
 	for await (const chunk of req) text += chunk;
 	return text ? JSON.parse(text) : {};
-}
-
-// WebSocket frames, as little as a browser and this server need of RFC 6455: whole text messages
-// below 64 KiB, ping, close.
-
-function sendFrame(socket, value) {
-	const data = Buffer.from(JSON.stringify(value));
-	const head = data.length < 126 ? Buffer.from([0x81, data.length])
-		: Buffer.from([0x81, 126, data.length >> 8, data.length & 255]);
-	socket.write(Buffer.concat([head, data]));
-}
-
-function readFrames(socket, onText) {
-	let rest = Buffer.alloc(0);
-	socket.on('data', chunk => {
-		rest = Buffer.concat([rest, chunk]);
-		for (;;) {
-			const frame = takeFrame(rest);
-			if (!frame) return;
-			rest = rest.subarray(frame.size);
-			if (frame.opcode === 1) onText(frame.data.toString());
-			else if (frame.opcode === 8) socket.end(Buffer.from([0x88, 0]));
-			else if (frame.opcode === 9) socket.write(Buffer.concat([Buffer.from([0x8a, frame.data.length]), frame.data]));
-		}
-	});
-}
-
-function takeFrame(bytes) {
-	if (bytes.length < 6) return null;
-	const isLong = (bytes[1] & 127) === 126;
-	const at = isLong ? 8 : 6;
-	const length = isLong ? bytes.readUInt16BE(2) : bytes[1] & 127;
-	if (bytes.length < at + length) return null;
-	const mask = bytes.subarray(at - 4, at);
-	const data = Buffer.from(bytes.subarray(at, at + length).map((byte, i) => byte ^ mask[i % 4]));
-	return { opcode: bytes[0] & 15, data, size: at + length };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
