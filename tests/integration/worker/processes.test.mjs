@@ -1,0 +1,157 @@
+// Checker-worker and its processes: stopping, cancelling, dying, and what they hold.
+import assert from 'node:assert/strict';
+import crypto from 'node:crypto';
+import fs from 'node:fs';
+import { test } from 'node:test';
+import { startDaemon } from '../../support/daemon.mjs';
+import { sleep, until } from '../../support/process.mjs';
+import {
+	addJob, ANSWER, becomes, childrenOf, keyFile, noEntries, pg, pool, published, redis, ring, row,
+	saveSession, seal, startCourses, startWorker, submit, USER, worker,
+} from './stage.mjs';
+
+test('SIGTERM hands a running job back, and it costs no attempt', async () => {
+	await startWorker();
+	const { id, release } = await startCourses();
+	await worker.stop();
+	assert.deepEqual(await row(id), { state: 'queued', attempt: 1, max: 4, worker: null, cancel: false, code: null });
+	assert.deepEqual(await pg.query('SELECT name FROM pensum.workers'), []);
+	release();
+	await startWorker();
+	await ring(id, 1);
+	assert.equal((await becomes(id, 'succeeded')).attempt, 2);
+	await noEntries();
+});
+
+test('a browser that stops together with the worker costs no attempt either', async () => {
+	await startWorker();
+	const { id } = await startCourses();
+	worker.child.kill('SIGTERM');
+	for (const pid of childrenOf(worker.pid)) process.kill(pid, 'SIGTERM'); // as systemd does it
+	pool.drop();
+	await worker.exited;
+	const now = await row(id);
+	assert.deepEqual({ state: now.state, attempt: now.attempt, max: now.max }, { state: 'queued', attempt: 1, max: 4 });
+});
+
+test('a job that is cancelled while its worker stops is cancelled, not queued for ever', async () => {
+	await startWorker();
+	const { id } = await startCourses();
+	await pg.query(`SELECT pensum.job_cancel('${id}', '${USER}')`);
+	worker.child.kill('SIGTERM');
+	pool.drop();
+	await worker.exited;
+	assert.equal((await row(id)).state, 'cancelled');
+});
+
+test('a running job that is cancelled stops within three seconds', async () => {
+	await startWorker();
+	const { id } = await startCourses();
+	const at = Date.now();
+	await pg.query(`SELECT pensum.job_cancel('${id}', '${USER}')`);
+	await becomes(id, 'cancelled', 5000);
+	assert.ok(Date.now() - at < 3000, `${Date.now() - at} ms`);
+	await until('lease closed', () => pool.open() === 0);
+	await until('event', async () => (await published(id)).s === 'cancelled');
+	await noEntries();
+});
+
+test('a slot that dies gives its job back at once, and holds no connection of its parent', async () => {
+	await startWorker({ 'checker.slots': 2 });
+	const socketsOf = (pid) => fs.readdirSync(`/proc/${pid}/fd`).filter((fd) => Number(fd) > 2).map((fd) => {
+		try {
+			return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+		} catch {
+			return '';
+		}
+	}).filter((link) => link.startsWith('socket:'));
+	await sleep(4000); // the parent has beaten since
+	const shared = () => [worker.pid, ...childrenOf(worker.pid)].flatMap((pid) => socketsOf(pid)).filter((link, i, all) => all.indexOf(link) !== i);
+	assert.deepEqual(shared(), []);
+	const { id, release } = await startCourses();
+	const slot = childrenOf(worker.pid)[Number((await row(id)).worker.at(-1))];
+	process.kill(slot, 'SIGKILL');
+	const again = await until('second attempt', async () => {
+		const now = await row(id);
+		return now.attempt === 2 || now.state === 'queued' ? now : null;
+	}, 3000);
+	assert.ok(again);
+	release();
+	assert.equal((await becomes(id, 'succeeded')).attempt, 2);
+	await sleep(1000);
+	assert.deepEqual(shared(), []);
+});
+
+test('a job that needs more memory than a slot may have is quarantined with that reason, and the next one runs', async () => {
+	// AddressSanitizer's own limit stands for ours, which it could not live under.
+	await startWorker({ 'worker.slot_memory_mb': 32 },
+		{ ASAN_OPTIONS: 'detect_leaks=1:allocator_may_return_null=1:max_allocation_size_mb=8' });
+	await saveSession();
+	pool.answer = async () => ({ ...ANSWER, courses: [{ id: 1, name: 'x'.repeat(40_000_000) }] });
+	const id = await submit('courses');
+	const end = await becomes(id, 'dead', 30_000);
+	assert.deepEqual([end.attempt, end.code], [3, 'worker_lost']);
+	const [[message]] = await pg.query(`SELECT failure_message FROM pensum.jobs WHERE id = '${id}'`);
+	assert.match(message, /more memory than it may/);
+	pool.answer = async () => ANSWER;
+	await becomes(await submit('courses'), 'succeeded', 30_000);
+	assert.equal(worker.lines.filter((line) => /slot died.*more memory/.test(line)).length, 3);
+	await worker.kill(); // a stop would take the sanitizer's word on that memory for a complaint
+});
+
+test('after a sign-in the password is in no memory of its slot', async () => {
+	const password = `S3cret-${crypto.randomBytes(9).toString('hex')}-of-maya`;
+	await startWorker();
+	let said = '';
+	pool.answer = async (expression) => {
+		said += expression;
+		return ANSWER;
+	};
+	const id = crypto.randomBytes(12).toString('hex');
+	await addJob('signin', { username: 'maya' }, { secret: await seal(`password ${id}`, password), id });
+	await ring(id);
+	await becomes(id, 'succeeded');
+	assert.ok(said.includes(password), 'the page got it');
+	await noEntries();
+	const [slot] = childrenOf(worker.pid);
+	assert.deepEqual(placesOf(slot, Buffer.from(password.slice(0, 20))), []);
+});
+
+// Where in a process's writable memory some bytes stand.
+function placesOf(pid, needle) {
+	const places = [];
+	const mem = fs.openSync(`/proc/${pid}/mem`, 'r');
+	for (const line of fs.readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n')) {
+		const range = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line);
+		if (!range) continue;
+		const [from, to] = [parseInt(range[1], 16), parseInt(range[2], 16)];
+		if (to - from > 512 * 1024 * 1024) continue; // a sanitizer's shadow
+		const block = Buffer.alloc(to - from);
+		try {
+			fs.readSync(mem, block, 0, block.length, from);
+		} catch {
+			continue;
+		}
+		for (let at = block.indexOf(needle); at >= 0; at = block.indexOf(needle, at + 1)) places.push(line.split(/\s+/)[5] || line.slice(0, 30));
+	}
+	fs.closeSync(mem);
+	return places;
+}
+
+test('what keeps a worker from starting is said in one sentence, with 78 where a value cannot be', async () => {
+	const base = { 'redis.address': redis.address, 'postgres.conninfo': pg.conninfo,
+		'secrets.key_file': keyFile, 'site.url': 'http://site.test', 'documents.dir': redis.folder };
+	const cases = [
+		['checker', { 'secrets.key_file': '/nonexistent' }, /\/nonexistent: No such file/],
+		['docgen', { 'documents.dir': '/proc/nonexistent' }, /cannot start.*\/proc\/nonexistent/],
+		['docgen', { 'documents.dir': keyFile }, /cannot start.*Not a directory/],
+		['checker', { 'redis.address': 'nonsense' }, /redis\.address/, 78],
+	];
+	for (const [which, settings, sentence, exit = 1] of cases) {
+		const p = await startDaemon(`pensum-${which}-worker`, { settings: { ...base, ...settings } });
+		const { code } = await p.exited;
+		assert.equal(code, exit, p.text());
+		assert.match(p.text(), sentence);
+		await p.stop('SIGKILL'); // its folder, and the sanitizers' word
+	}
+});
