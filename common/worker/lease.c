@@ -8,11 +8,10 @@
 #include "cdpmsg.h"
 #include "events.h"
 #include "fd.h"
+#include "lease_ask.h"
 #include "mem.h"
 #include "wire.h"
 
-#define ANSWER_GRACE_MS	   5000		    /* the pool's word comes a little after wait_ms */
-#define LONGEST_WAIT_MS	   (3600 * 1000)    /* what the pool's own patience can be */
 #define POST_MS		   5000		    /* a pool that does not read so long is none */
 #define MAX_OPEN_CALLS	   200		    /* the pool refuses a little more */
 #define SETTLE_MS	   300
@@ -31,6 +30,8 @@ struct lease {
 	bool sticky;
 	char end_reason[32]; /* "" while it lives */
 	struct events events;
+	void (*meanwhile)(void *arg); /* NULL: nothing */
+	void *meanwhile_arg;
 };
 
 /* ---- messages ---- */
@@ -186,6 +187,21 @@ static int wait_for_posts(struct lease *l, struct deadline deadline, struct erro
 	return MIN(r, 0);
 }
 
+void lease_meanwhile(struct lease *l, void (*fn)(void *arg), void *arg)
+{
+	l->meanwhile = fn;
+	l->meanwhile_arg = arg;
+}
+
+static void do_meanwhile(struct lease *l)
+{
+	void (*fn)(void *arg) = l->meanwhile;
+
+	l->meanwhile = NULL;
+	if (fn != NULL)
+		fn(l->meanwhile_arg);
+}
+
 int lease_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
 	       json_t **ret, struct error *err)
 {
@@ -197,6 +213,8 @@ int lease_call(struct lease *l, const char *method, json_t *params, struct deadl
 		r = send_call(l, make_call(l, method, params), deadline, err);
 		id = l->last_id;
 	}
+	if (r == 0)
+		do_meanwhile(l);
 	while (r == 0) {
 		struct cdpmsg m;
 		size_t len;
@@ -266,66 +284,6 @@ int lease_wait_event(struct lease *l, const char *method, struct deadline deadli
 
 /* ---- begin and end ---- */
 
-static int take_refusal(json_t *root, struct error *err)
-{
-	const char *reason = json_string_value(json_object_get(root, "reason"));
-	const char *message = json_string_value(json_object_get(root, "message"));
-	bool ours = reason != NULL && pool_reason_parse(reason) == POOL_REASON_BAD_MESSAGE;
-
-	return error_set(err, ours ? -EINVAL : -EBUSY, "pool: refused: %s: %s",
-			 reason ? reason : "no reason", message ? message : "");
-}
-
-/* 1: lent. 0: not yet. */
-static int take_pool_word(struct lease *l, const char *text, size_t len, struct error *err)
-{
-	json_t *root = json_loadb(text, len, 0, NULL);
-	const char *type = json_string_value(json_object_get(root, "type"));
-	int r = 0;
-
-	if (type == NULL)
-		r = error_set(err, -EBADMSG, "pool: not an answer to a lease request");
-	else if (strcmp(type, "leased") == 0)
-		r = 1;
-	else if (strcmp(type, "refused") == 0)
-		r = take_refusal(root, err);
-	l->sticky = json_is_true(json_object_get(root, "sticky"));
-	json_decref(root);
-	return r;
-}
-
-static int ask(struct lease *l, const struct lease_request *req, struct error *err)
-{
-	struct pool_request words = { .op = POOL_OP_LEASE,
-				      .cls = req->cls,
-				      .wait_ms = MAX(req->wait_ms, 0),
-				      .ttl_ms = MAX(req->ttl_ms, 0),
-				      .idle_ms = MAX(req->idle_ms, 0),
-				      .hidden = req->hidden };
-	int64_t patience_ms = req->wait_ms > 0 ? req->wait_ms : LONGEST_WAIT_MS;
-	struct deadline deadline = deadline_in(patience_ms + ANSWER_GRACE_MS);
-	json_t *root;
-	int r;
-
-	/* A key that lost its end could be somebody else's. */
-	if (req->key != NULL && strlen(req->key) >= sizeof(words.key))
-		return error_set(err, -EINVAL, "lease: the key is too long");
-	snprintf(words.tag, sizeof(words.tag), "%s", req->tag ? req->tag : "");
-	snprintf(words.key, sizeof(words.key), "%s", req->key ? req->key : "");
-	root = pool_request_format(&words);
-	r = send_json(l, root, deadline, err);
-	json_decref(root);
-	while (r == 0) {
-		const char *text;
-		size_t len;
-
-		r = judge(l, wire_read(&l->wire, deadline, &text, &len, err), err);
-		if (r == 0)
-			r = take_pool_word(l, text, len, err);
-	}
-	return r < 0 ? r : 0;
-}
-
 int lease_begin(const char *socket_path, const struct lease_request *req, struct lease **ret,
 		struct error *err)
 {
@@ -340,7 +298,7 @@ int lease_begin(const char *socket_path, const struct lease_request *req, struct
 	events_init(&l->events);
 	STAILQ_INIT(&l->posts);
 	l->is_keyed = req->key != NULL;
-	r = ask(l, req, err);
+	r = judge(l, lease_ask(&l->wire, req, &l->sticky, err), err);
 	if (r < 0) {
 		l->is_keyed = false;
 		lease_end(l);

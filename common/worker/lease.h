@@ -57,6 +57,10 @@ const char *lease_end_reason(const struct lease *l); /* "" while it lives; NULL 
 int lease_call(struct lease *l, const char *method, json_t *params, struct deadline deadline,
 	       json_t **ret, struct error *err);
 
+/* What is to be computed while the browser works: called once, right behind the sending of the next
+ * lease_call(), which fn may not call into. fn NULL: nothing any more. */
+void lease_meanwhile(struct lease *l, void (*fn)(void *arg), void *arg);
+
 /* The same without waiting: the answer is thrown away, unless LEASE_ANSWERS has a handler. Takes
  * params. *ret (may be NULL) is the id. The pool takes so many open calls and no more: what is too
  * many waits here, and goes before the next lease_call(). A message that cannot be sent ends the

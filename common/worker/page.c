@@ -74,8 +74,8 @@ static int set_scripts_disabled(struct lease *l, bool disabled, struct deadline 
 			 json_pack("{sb}", "value", (int)disabled), deadline, NULL, err);
 }
 
-static int navigate(struct lease *l, const char *url, const char *until, struct deadline deadline,
-		    struct error *err)
+int page_navigate(struct lease *l, const char *url, const char *until, struct deadline deadline,
+		  struct error *err)
 {
 	json_t *result = NULL;
 	const char *failure;
@@ -122,7 +122,7 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 	if (r == 0)
 		r = block(l, deadline, err);
 	if (r == 0)
-		r = navigate(l, url, "Page.domContentEventFired", deadline, err);
+		r = page_navigate(l, url, "Page.domContentEventFired", deadline, err);
 	again = set_scripts_disabled(l, false, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
 	if (again == 0)
 		again = unblock(l, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
@@ -133,7 +133,7 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 
 int page_open(struct lease *l, const char *url, struct deadline deadline, struct error *err)
 {
-	int r = navigate(l, url, "Page.loadEventFired", deadline, err);
+	int r = page_navigate(l, url, "Page.loadEventFired", deadline, err);
 
 	return r < 0 ? r : check_status(l, url, deadline, err);
 }

@@ -30,6 +30,11 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 /* Navigates and waits until all of the page is loaded (its load event). */
 int page_open(struct lease *l, const char *url, struct deadline deadline, struct error *err);
 
+/* Navigates and waits for that event; a navigation within the document has none. Whatever the site's
+ * answer is, it is there. */
+int page_navigate(struct lease *l, const char *url, const char *until, struct deadline deadline,
+		  struct error *err);
+
 /* Evaluates an expression (promise awaited, result by value) in the page's main world. *ret (may be
  * NULL) is yours; JSON null when there is no value. */
 int page_evaluate(struct lease *l, const char *expression, struct deadline deadline, json_t **ret,

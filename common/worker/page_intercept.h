@@ -44,12 +44,17 @@ unsigned page_refused_count(const struct lease *l); /* requests, since the lease
 /* Scheme, host and port of the last document that was refused, of a frame, too; "": none was. */
 const char *page_refused_document(const struct lease *l);
 
+/* Goes to url without asking for it: the document is an empty one that we answer ourselves, and its
+ * origin is url's. What a script of ours fetches there is then the first that the site hears of. The
+ * rules stay as they are. */
+int page_stand_at(struct lease *l, const char *url, struct deadline deadline, struct error *err);
+
 /* ---- for page_download.c ---- */
 
 /* Also sees the requests of documents, when they are to be sent and when their answer begins.
  * params are those of Fetch.requestPaused; refused: the rules forbid it. 0: not mine, goes the
- * rules' way; 1: it comes out of lease_wait_event(), and who gets it there answers it; a negative
- * errno as from a lease_event_fn, and then the watcher has answered it. */
+ * rules' way; 1: it comes out of lease_wait_event(), and who gets it there answers it, if the watcher
+ * has not; a negative errno as from a lease_event_fn, and then the watcher has answered it. */
 typedef int page_watch_fn(struct lease *l, json_t *params, bool refused, void *arg,
 			  struct error *err);
 int page_watch(struct lease *l, page_watch_fn *fn, void *arg, struct deadline deadline,

@@ -293,6 +293,41 @@ static void test_a_refusal_is_busy_and_says_why(void **state)
 	assert_int_equal(lease_begin("/nowhere/sock", &req, &c, &err), -ENOENT);
 }
 
+struct meanwhile {
+	int calls;
+	int64_t ended_ms; /* wall clock */
+};
+
+static void take_a_while(void *arg)
+{
+	struct meanwhile *m = arg;
+
+	m->calls++;
+	clock_sleep_ms(1000);
+	m->ended_ms = clock_wall_ms();
+}
+
+static void test_the_browser_works_while_something_is_computed(void **state)
+{
+	struct lease *l = begin_prepared();
+	struct meanwhile m = { 0 };
+	json_t *began = NULL;
+
+	(void)state;
+	lease_meanwhile(l, take_a_while, &m);
+	assert_int_equal(page_evaluate(l, "Date.now()", soon(), &began, NULL), 0);
+	assert_int_equal(m.calls, 1);
+	assert_true(json_integer_value(began) < m.ended_ms);
+	assert_int_equal(page_evaluate(l, "0", soon(), NULL, NULL), 0);
+	assert_int_equal(m.calls, 1);
+	lease_meanwhile(l, take_a_while, &m);
+	lease_meanwhile(l, NULL, NULL);
+	assert_int_equal(page_evaluate(l, "0", soon(), NULL, NULL), 0);
+	assert_int_equal(m.calls, 1);
+	json_decref(began);
+	lease_end(l);
+}
+
 static void test_events_are_kept_from_the_call_on(void **state)
 {
 	struct lease *l = begin_plain();
@@ -360,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_the_tick_comes_while_waiting_and_can_cancel),
 		cmocka_unit_test(test_the_end_of_a_lease_has_a_reason),
 		cmocka_unit_test(test_a_refusal_is_busy_and_says_why),
+		cmocka_unit_test(test_the_browser_works_while_something_is_computed),
 		cmocka_unit_test(test_events_are_kept_from_the_call_on),
 		cmocka_unit_test(test_a_pool_that_dies_is_gone),
 	};

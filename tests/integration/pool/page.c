@@ -199,6 +199,27 @@ static void test_a_thousand_held_requests_are_all_answered(void **state)
 	assert_string_equal(evaluate(l, "all.then((a) => a.length)"), "1000");
 }
 
+static void test_a_page_stands_at_an_address_that_nobody_is_asked_for(void **state)
+{
+	struct lease *l;
+	CLEANUP_FREE char *url = mem_printf("%s/never", getenv("SITE_URL"));
+	struct error err = { 0 };
+
+	(void)state;
+	evaluate(begin_at("/next"), "fetch('/forgotten?forget').then(() => 0)");
+	l = begin(60000);
+	must(page_stand_at(l, url, soon(), &err), &err);
+	assert_string_equal(evaluate(l, "[location.pathname, document.readyState, "
+					"document.documentElement.textContent]"),
+			    "[\"/never\",\"complete\",\"\"]");
+	assert_false(was_asked(l, "/never"));
+	evaluate(l, "fetch('/cookies').then(() => 0)");
+	assert_string_equal(evaluate(l, "fetch('/who').then((r) => r.text())"),
+			    "\"host=only; strict=x\"");
+	open_page(l, "/next");
+	assert_string_equal(evaluate(l, "document.title"), "\"next\"");
+}
+
 /* ---- the lease's end ---- */
 
 static void test_the_leases_end_ends_every_helper(void **state)
@@ -230,6 +251,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_page_is_kept_to_its_hosts, end),
 		cmocka_unit_test_teardown(test_what_is_held_is_let_go_whoever_waits, end),
 		cmocka_unit_test_teardown(test_a_thousand_held_requests_are_all_answered, end),
+		cmocka_unit_test_teardown(test_a_page_stands_at_an_address_that_nobody_is_asked_for, end),
 		cmocka_unit_test_teardown(test_the_leases_end_ends_every_helper, end),
 	};
 
