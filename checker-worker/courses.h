@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "moodle.h"
 
 struct course_list {
@@ -11,9 +13,8 @@ struct course_list {
 };
 void course_list_done(void *course_list);
 
-/* Reads the list in a signed-in page. sesskey may be NULL. */
-int course_list_read(struct work *w, struct moodle *m, const char *sesskey,
-		     struct course_list *cl);
+/* Of a script's or the web service's answer {"courses"}; false, which is logged: it is none. */
+bool course_list_take(struct work *w, const json_t *answer, struct course_list *cl);
 /* In the finishing transaction. */
 int course_list_store(struct work *w, const struct course_list *cl, struct error *err);
 /* After a commit that changed the list, or when a course of it was checked: what the gateway has cached

@@ -20,7 +20,7 @@ void course_list_done(void *course_list)
 	cl->courses = NULL;
 }
 
-static bool take_answer(struct work *w, const json_t *answer, struct course_list *cl)
+bool course_list_take(struct work *w, const json_t *answer, struct course_list *cl)
 {
 	struct error err;
 
@@ -31,23 +31,6 @@ static bool take_answer(struct work *w, const json_t *answer, struct course_list
 	cl->read_at = clock_wall_ms() / 1000;
 	cl->expires_at = cl->read_at + w->settings->cache_courses_s;
 	return true;
-}
-
-int course_list_read(struct work *w, struct moodle *m, const char *sesskey, struct course_list *cl)
-{
-	json_t *args = json_object(), *answer;
-	int e;
-
-	work_progress(w, "reading courses", 0, 0, "");
-	if (sesskey != NULL)
-		json_object_set_new(args, "sesskey", json_string(sesskey));
-	e = moodle_run(w, m, script_courses, args, false, &answer);
-	if (e < 0)
-		return e;
-	if (!take_answer(w, answer, cl))
-		e = work_fail(w, "not_understood", NULL);
-	json_decref(answer);
-	return e;
 }
 
 int course_list_store(struct work *w, const struct course_list *cl, struct error *err)
@@ -97,16 +80,25 @@ static enum service_end read_by_service(struct work *w, struct service *s, struc
 	end = courses_by_service(w, s, &answer);
 	if (end != SERVICE_OK)
 		return end;
-	end = take_answer(w, answer, cl) ? SERVICE_OK : SERVICE_NONE;
+	end = course_list_take(w, answer, cl) ? SERVICE_OK : SERVICE_NONE;
 	json_decref(answer);
 	return end;
 }
 
 static int read_by_browser(struct work *w, struct moodle *m, struct course_list *cl)
 {
+	json_t *answer;
+	int e = 0;
+
 	if (service_allow_browser(w) < 0 || moodle_open_signed_in(w, POOL_INTERACTIVE, m) < 0)
 		return -1;
-	return course_list_read(w, m, NULL, cl);
+	work_progress(w, "reading courses", 0, 0, "");
+	if (moodle_run(w, m, script_courses, json_object(), false, &answer) < 0)
+		return -1;
+	if (!course_list_take(w, answer, cl))
+		e = work_fail(w, "not_understood", NULL);
+	json_decref(answer);
+	return e;
 }
 
 int job_courses(struct work *w)

@@ -18,9 +18,11 @@
 
 #define FACTOR "factor " /* how the secret of a half-done sign-in begins */
 
-/* Everything that one sign-in finds out: the courses are read while the page is there. */
+/* Everything that one sign-in finds out. */
 struct signin {
+	struct work *w;
 	const char *username; /* of the input */
+	const char *password; /* borrowed, while Moodle is asked about it */
 	json_t *user;	      /* {"id","fullname"} */
 	struct moodle_session session;
 	struct course_list courses;
@@ -28,6 +30,18 @@ struct signin {
 	/* Of the password that Moodle was asked about; "": of none. */
 	char verifier[VAULT_VERIFIER_MAX];
 };
+
+/* Takes long, and Moodle's answers are waited for meanwhile. */
+static void make_verifier(void *arg)
+{
+	struct signin *s = arg;
+	struct error err;
+
+	if (vault_make_verifier(s->w->vault, s->w->user_id, s->password, s->verifier, &err) == 0)
+		return;
+	log_error("no verifier", "err=\"%s\"", err.text);
+	s->verifier[0] = '\0';
+}
 
 static void signin_done(void *signin)
 {
@@ -126,8 +140,11 @@ static int take_answer(struct work *w, struct moodle *m, const char *verifier, s
 	const json_t *service = json_object_get(answer, "service");
 	json_t *cookies = NULL;
 
+	if (verifier[0] == '\0')
+		return work_fail(w, "internal", NULL);
 	s->user = json_incref(json_object_get(answer, "user"));
-	if (!json_is_integer(json_object_get(s->user, "id")))
+	if (!json_is_integer(json_object_get(s->user, "id")) ||
+	    !course_list_take(w, answer, &s->courses))
 		return work_fail(w, "not_understood", NULL);
 	if (moodle_get_cookies(w, m, &cookies) < 0)
 		return -1;
@@ -145,6 +162,10 @@ static int wait_for_code(struct work *w, json_t *half, const char *verifier)
 	CLEANUP(buf_done) struct buf sealed = BUF_INIT;
 	char context[64], *text;
 
+	if (verifier[0] == '\0') {
+		json_decref(half);
+		return work_fail(w, "internal", NULL);
+	}
 	json_object_set_new(half, "verifier", json_string(verifier));
 	text = json_dumps(half, JSON_COMPACT);
 	json_decref(half);
@@ -168,16 +189,18 @@ static int wait_for_moodles_code(struct work *w, struct moodle *m, const char *v
 
 /* Runs the script. A failure is the work's, and of that by a second factor enough is kept to go on. */
 static int run_script(struct work *w, struct moodle *m, json_t *args, const char *verifier,
-		      struct signin *s, json_t **answer)
+		      struct signin *s)
 {
 	json_t *said = NULL;
 	const char *code;
+	int e;
 
 	if (moodle_run(w, m, script_signin, args, true, &said) < 0)
 		return -1;
 	if (json_is_true(json_object_get(said, "ok"))) {
-		*answer = said;
-		return take_answer(w, m, verifier, s, said);
+		e = take_answer(w, m, verifier, s, said);
+		json_decref(said);
+		return e;
 	}
 	code = json_string_value(json_object_get(said, "code"));
 	log_info("script failed", "code=%s", code ? code : "");
@@ -192,8 +215,7 @@ static int run_script(struct work *w, struct moodle *m, json_t *args, const char
 /* The recipe's own steps, from the site's sign-in page or (url) from where a code was asked for; then
  * our script sees who has come. */
 static int sign_in_elsewhere(struct work *w, struct moodle *m, const struct sso_values *values,
-			     const char *url, const char *verifier, struct signin *s,
-			     json_t **answer)
+			     const char *url, const char *verifier, struct signin *s)
 {
 	CLEANUP(recipe_done) struct recipe recipe = RECIPE_INIT;
 	json_t *half = NULL;
@@ -211,40 +233,40 @@ static int sign_in_elsewhere(struct work *w, struct moodle *m, const struct sso_
 	if (e < 0)
 		return -1;
 	return run_script(w, m, json_pack("{ss sb}", "username", s->username, "arrived", 1),
-			  verifier, s, answer);
+			  verifier, s);
 }
 
-static int ask_moodle(struct work *w, struct moodle *m, const char *password, struct signin *s,
-		      json_t **answer)
+static int ask_moodle(struct work *w, struct moodle *m, struct signin *s)
 {
-	const struct sso_values values = { .username = s->username, .password = password };
-	struct error err;
+	const struct sso_values values = { .username = s->username, .password = s->password };
 	json_t *args;
+	int e;
 
 	if (moodle_open(w, POOL_INTERACTIVE, m) < 0)
 		return -1;
 	work_progress(w, "signing in", 0, 0, "");
-	args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", password,
+	args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", s->password,
 			 "login_path", w->site->login_path);
 	if (args != NULL && w->site->road != SITE_ROAD_BROWSER)
 		json_object_set_new(args, "wants_service", json_true());
 	if (args == NULL)
 		return work_fail(w, "bad_input", "The username or the password is not valid text.");
-	if (vault_make_verifier(w->vault, w->user_id, password, s->verifier, &err) < 0) {
+	lease_meanwhile(m->lease, make_verifier, s);
+	if (w->site->recipe[0] == '\0') {
+		e = run_script(w, m, args, s->verifier, s);
+	} else {
 		json_decref(args);
-		log_error("no verifier", "err=\"%s\"", err.text);
-		return work_fail(w, "internal", NULL);
+		e = sign_in_elsewhere(w, m, &values, NULL, s->verifier, s);
 	}
-	if (w->site->recipe[0] == '\0')
-		return run_script(w, m, args, s->verifier, s, answer);
-	json_decref(args);
-	return sign_in_elsewhere(w, m, &values, NULL, s->verifier, s, answer);
+	lease_meanwhile(m->lease, NULL, NULL);
+	return e;
 }
 
 /* 1: let in by the word of another sign-in, whose result is ours. */
-static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **answer)
+static int sign_in(struct work *w, struct moodle *m, struct signin *s)
 {
 	CLEANUP(buf_wipe) struct buf password = BUF_INIT;
+	int e;
 
 	if (work_open_secret(w, &password) < 0)
 		return -1;
@@ -257,7 +279,10 @@ static int sign_in(struct work *w, struct moodle *m, struct signin *s, json_t **
 	case FLIGHT_ASK:
 		break;
 	}
-	return ask_moodle(w, m, password.data, s, answer);
+	s->password = password.data;
+	e = ask_moodle(w, m, s);
+	s->password = NULL;
+	return e;
 }
 
 /* The secret is "factor <half> <code>": both sealed for this job. */
@@ -281,7 +306,7 @@ static int open_half(struct work *w, const char *both, json_t **half, struct buf
 
 /* half has a url where another site than Moodle asked for the code. */
 static int answer_code(struct work *w, struct moodle *m, const json_t *half, const char *code,
-		       struct signin *s, json_t **answer)
+		       struct signin *s)
 {
 	const char *verifier = json_string_value(json_object_get(half, "verifier"));
 	const char *url = json_string_value(json_object_get(half, "url"));
@@ -289,15 +314,15 @@ static int answer_code(struct work *w, struct moodle *m, const json_t *half, con
 	json_t *args;
 
 	if (url != NULL)
-		return sign_in_elsewhere(w, m, &values, url, verifier, s, answer);
+		return sign_in_elsewhere(w, m, &values, url, verifier, s);
 	work_progress(w, "second factor", 0, 0, "");
 	args = json_pack("{s:s, s:s}", "username", s->username, "code", code);
 	if (args == NULL)
 		return work_fail(w, "bad_input", NULL);
-	return run_script(w, m, args, verifier, s, answer);
+	return run_script(w, m, args, verifier, s);
 }
 
-static int go_on(struct work *w, struct moodle *m, struct signin *s, json_t **answer)
+static int go_on(struct work *w, struct moodle *m, struct signin *s)
 {
 	CLEANUP(buf_wipe) struct buf code = BUF_INIT;
 	json_t *half = NULL;
@@ -307,22 +332,17 @@ static int go_on(struct work *w, struct moodle *m, struct signin *s, json_t **an
 		return -1;
 	e = moodle_open_with(w, POOL_INTERACTIVE, json_object_get(half, "cookies"), m);
 	if (e == 0)
-		e = answer_code(w, m, half, code.data, s, answer);
+		e = answer_code(w, m, half, code.data, s);
 	json_decref(half);
 	return e;
 }
 
-static int read_courses(struct work *w, struct moodle *m, struct signin *s, const json_t *answer)
+static void keep(struct work *w, const struct moodle *m, struct signin *s)
 {
-	const char *sesskey = json_string_value(json_object_get(answer, "sesskey"));
-
-	if (course_list_read(w, m, sesskey, &s->courses) < 0)
-		return -1;
 	work_on_commit(w, commit, after, s);
 	w->result = json_pack("{s:O, s:i}", "user", s->user, "courses",
 			      (int)json_array_size(s->courses.courses));
 	moodle_tell_cost(w, m);
-	return 0;
 }
 
 static int fail(struct work *w, struct signin *s)
@@ -337,22 +357,21 @@ int job_signin(struct work *w)
 {
 	CLEANUP(moodle_close) struct moodle m = MOODLE_INIT;
 	struct signin *s = work_alloc(w, sizeof(*s), signin_done);
-	json_t *answer = NULL;
 	int e;
 
+	s->w = w;
 	s->username = json_string_value(json_object_get(w->input, "username"));
 	if (s->username == NULL)
 		return work_fail(w, "bad_input", NULL);
 	if (flight_begin(w, &s->flight) < 0)
 		return -1;
 	if (w->secret != NULL && strncmp(w->secret, FACTOR, strlen(FACTOR)) == 0)
-		e = go_on(w, &m, s, &answer);
+		e = go_on(w, &m, s);
 	else
-		e = sign_in(w, &m, s, &answer);
+		e = sign_in(w, &m, s);
 	if (e == 0)
-		e = read_courses(w, &m, s, answer);
+		keep(w, &m, s);
 	else if (e == 1)
 		work_on_commit(w, commit_let_in, after_let_in, s);
-	json_decref(answer);
 	return e < 0 ? fail(w, s) : 0;
 }

@@ -1,88 +1,13 @@
-// courses.js - the courses that the signed-in student is enrolled in.
+// courses.js - the course list of the signed-in student (course_list.js).
 //
-// args {wwwroot, sesskey?}	without a (living) sesskey one is read from a light page
-// ok   {user: {id}, sesskey, courses: [{id, name, shortname, url, category, start, end, progress,
-//	hidden, starred, state}]}
-//	start, end	epoch seconds or null
-//	progress	0..100, or null where the course does not track completion
-//	hidden		the student took the course off the dashboard (it may still ask for work)
-//	state		"inprogress" | "past" | "future", by the dates alone; work can be due in any
+// args {wwwroot, sesskey?}
+// ok   {user: {id}, sesskey, courses}
 // fail session_dead must_change_password policy_agreement_needed profile_incomplete mfa_needed
 //	maintenance site_down not_understood
-//
-// "all" would leave out what the student took off the dashboard, so it is "allincludinghidden".
-
-const PAGE_SIZE = 100;
-const MAX_COURSES = 2000;
-const MAX_UNITS = 340; // of a text: 1 KB in UTF-8, as checker-worker/records.c takes
 
 async function run(args) {
 	return answer(args, async () => {
-		const { sesskey, userid, answered } = await open(args.sesskey);
-		const courses = await allCourses(sesskey, answered);
-		return { user: { id: userid }, sesskey, courses: courses.map(describe) };
+		const { sesskey, userid, courses } = await readCourseList(args.sesskey);
+		return { user: { id: userid }, sesskey, courses };
 	});
 }
-
-const isAlive = { methodname: 'core_session_time_remaining', args: {} };
-const coursesFrom = (offset) => ({
-	methodname: 'core_course_get_enrolled_courses_by_timeline_classification',
-	args: { classification: 'allincludinghidden', limit: PAGE_SIZE, offset, sort: 'fullname' },
-});
-
-// The first page of courses, together with the question who we are: a guest would get an empty
-// list too, and "no courses" must be true.
-async function firstPage(sesskey) {
-	const [who, courses] = await ajax(sesskey, [isAlive, coursesFrom(0)]);
-	return { errorcode: who.errorcode ?? courses?.errorcode ?? (courses ? '' : 'unknown'),
-		userid: who.data?.userid, courses: courses?.data };
-}
-
-// Every half-signed-in state fails with some error code of its own; a page tells which it is.
-async function open(knownSesskey) {
-	let sesskey = knownSesskey || (await fetchSignedInDoc(LIGHT_PAGE)).sesskey;
-	let first = await firstPage(sesskey);
-	if (first.errorcode === 'servicerequireslogin') throw sessionDead('servicerequireslogin');
-	if (first.errorcode) {
-		sesskey = (await fetchSignedInDoc(LIGHT_PAGE)).sesskey;
-		first = await firstPage(sesskey);
-	}
-	if (first.errorcode) throw notUnderstood(`course list: ${first.errorcode}`);
-	if (!first.userid) throw sessionDead('a guest session');
-	return { sesskey, userid: first.userid, answered: first.courses };
-}
-
-async function allCourses(sesskey, answered) {
-	const byId = new Map();
-	let offset = 0;
-	for (;;) {
-		if (!Array.isArray(answered?.courses)) throw notUnderstood('course list: no courses');
-		for (const course of answered.courses) byId.set(course.id, course);
-		const isLast = answered.courses.length < PAGE_SIZE || !(answered.nextoffset > offset);
-		if (isLast || byId.size >= MAX_COURSES) return [...byId.values()];
-		offset = answered.nextoffset;
-		const [next] = await ajax(sesskey, [coursesFrom(offset)]);
-		if (next.errorcode) throw notUnderstood(`course list from ${offset}: ${next.errorcode}`);
-		answered = next.data;
-	}
-}
-
-function stateOf({ startdate, enddate }) {
-	const now = Date.now() / 1000;
-	if (enddate > 0 && enddate < now) return 'past';
-	return startdate > now ? 'future' : 'inprogress';
-}
-
-const describe = (course) => ({
-	id: course.id,
-	name: clip(plainText(course.fullname), MAX_UNITS),
-	shortname: clip(plainText(course.shortname), MAX_UNITS),
-	url: course.viewurl || `${site.root}/course/view.php?id=${course.id}`,
-	category: clip(plainText(course.coursecategory), MAX_UNITS),
-	start: course.startdate > 0 ? course.startdate : null,
-	end: course.enddate > 0 ? course.enddate : null,
-	progress: course.hasprogress && Number.isFinite(course.progress) ? course.progress : null,
-	hidden: course.hidden === true,
-	starred: course.isfavourite === true,
-	state: stateOf(course),
-});

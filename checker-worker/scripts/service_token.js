@@ -1,34 +1,50 @@
 // service_token.js - a token of Moodle's mobile web service for the student who has just signed in.
 //
-// The page's document is the site's own word on whether it offers the service (LIGHT_PATH of
-// common/worker/moodle.c), so nothing is asked of a site that does not. The password has been
-// accepted by the sign-in before: a try here is never a wrong one that counts for a lockout. An
-// account with a second factor does not come here: its token would get around the factor.
+// The site says itself whether it offers the service, so no token is asked of one that does not. The
+// password has been accepted by the sign-in before: a try here is never a wrong one that counts for a
+// lockout. An account with a second factor does not come here: its token would get around the factor.
+// Neither request has a session, so neither waits for Moodle's lock on it, nor may the sign-in wait for
+// them for long.
 
+const CONFIG_METHOD = 'tool_mobile_get_public_config';
+const CONFIG_PAGE = `/lib/ajax/service-nologin.php?info=${CONFIG_METHOD}&args=`
+	+ encodeURIComponent(JSON.stringify([{ index: 0, methodname: CONFIG_METHOD, args: {} }]));
 const TOKEN_PAGE = '/login/token.php';
 const MAX_TOKEN_ANSWER = 64 * 1024;
+const TOKEN_PATIENCE_MS = 5000; // from when the courses are asked for
+
+// Elsewhere the password may be another site's.
+const canHaveToken = ({ password, login_path: loginPath, wants_service: isWanted }) =>
+	password !== undefined && isWanted === true && (loginPath ?? LOGIN_PAGE) === LOGIN_PAGE;
+
+async function askWithoutSession(path, init = {}) {
+	const { bytes } = await request(path, { redirect: 'manual', credentials: 'omit', ...init }, MAX_TOKEN_ANSWER);
+	return JSON.parse(textOf(bytes));
+}
+
+async function isServiceOffered() {
+	try {
+		const [{ data }] = await askWithoutSession(CONFIG_PAGE);
+		return Number(data.enablewebservices) === 1 && Number(data.enablemobilewebservice) === 1;
+	} catch (error) {
+		return false;
+	}
+}
 
 // {token}, or null: then jobs take the browser's road.
-async function askToken({ username, password, login_path: loginPath, wants_service: isWanted }) {
-	const isOwnForm = (loginPath ?? LOGIN_PAGE) === LOGIN_PAGE; // elsewhere the password may be another site's
-	if (!isWanted || !isOwnForm || !isServiceOffered()) return null;
+async function askToken(args, isOffered) {
+	const tooLong = new Promise((resolve) => setTimeout(() => resolve(null), TOKEN_PATIENCE_MS));
+	return isOffered ? Promise.race([tokenOf(args, isOffered), tooLong]) : null;
+}
+
+async function tokenOf({ username, password }, isOffered) {
+	if (!await isOffered) return null;
 	try {
 		const body = new URLSearchParams({ username, password, service: 'moodle_mobile_app' });
-		const init = { method: 'POST', body, redirect: 'manual', credentials: 'omit' };
-		const { bytes } = await request(TOKEN_PAGE, init, MAX_TOKEN_ANSWER);
-		const { token } = JSON.parse(textOf(bytes));
+		const { token } = await askWithoutSession(TOKEN_PAGE, { method: 'POST', body });
 		return typeof token === 'string' ? { token } : null;
 	} catch (error) {
 		if (error.code === 'site_busy') throw error;
 		return null;
-	}
-}
-
-function isServiceOffered() {
-	try {
-		const [{ data }] = JSON.parse(document.body.textContent);
-		return Number(data.enablewebservices) === 1 && Number(data.enablemobilewebservice) === 1;
-	} catch (error) {
-		return false;
 	}
 }

@@ -1,28 +1,31 @@
-// signin.js - signs a student in to Moodle in the leased page's browser context.
+// signin.js - signs a student in to Moodle in the leased page's browser context, and reads the courses.
 //
 // args {wwwroot, username, password, login_path?, wants_service?}	login_path: of a site with its own
 //	sign-in page; wants_service: also a token (service_token.js)
 //      {wwwroot, username, arrived}	who has been signed in already, by a recipe (sso.c)
 //      {wwwroot, username, code}	goes on where mfa_needed has stopped, in the same session
-// ok   {user: {id, fullname}, sesskey, wwwroot, lang, service}	wwwroot as the site itself writes it;
-//	service {token} or null
+// ok   {user: {id, fullname}, sesskey, wwwroot, lang, service, courses}	wwwroot as the site itself writes
+//	it; service {token} or null; courses as in course_list.js
 // fail wrong_password account_locked account_not_confirmed must_change_password
 //	policy_agreement_needed profile_incomplete mfa_needed mfa_unsupported mfa_refused captcha_needed signs_in_elsewhere
 //	signin_not_understood cookies_refused maintenance site_down not_moodle not_understood
 //
-// Three requests as a rule, and one for a token: the form, its POST, and one light page. The POST's redirects are not
-// followed (they end at /my/), so success and failure look alike there; the light page tells.
+// Four requests as a rule: the form, its POST, one light page, the courses. The POST's redirects are not
+// followed (they end at /my/), so success and failure look alike there; the light page tells. The two that
+// a token takes need no session and go beside them.
 
 async function run(args) {
 	return answer(args, async () => {
+		const isOffered = canHaveToken(args) ? isServiceOffered() : false;
 		const light = await (args.arrived ? arrive() : args.code === undefined ? signIn(args) : answerFactor(args.code));
-		const service = args.password === undefined ? null : await askToken(args);
+		const [{ sesskey, userid, courses }, service] = await Promise.all([readCourseList(light.sesskey), askToken(args, isOffered)]);
 		return {
-			user: await describeUser(light, args),
-			sesskey: light.sesskey,
+			user: describeUser(light, userid, args),
+			sesskey,
 			wwwroot: light.config.wwwroot ?? site.root,
 			lang: light.lang,
 			service,
+			courses,
 		};
 	});
 }
@@ -234,8 +237,8 @@ async function postCode(page, code) {
 	await openUnredirected(action, { method: 'POST', body: fields });
 }
 
-async function describeUser(light, args) {
-	const id = Number(light.config.userId) || (await askWho(light.sesskey))[0].data?.userid;
+function describeUser(light, userid, args) {
+	const id = Number(light.config.userId) || userid;
 	if (!(id > 0)) throw notUnderstood('after the sign-in: no user id');
 	return { id, fullname: fullNameOn(light.doc) || args.username };
 }

@@ -11,11 +11,12 @@
 #include "mem.h"
 #include "moodle_session.h"
 #include "pace.h"
-#include "page.h"
+#include "page_intercept.h"
 #include "script_moodle.h"
 #include "site.h"
 
 #define GOTO_MS	     30000
+#define LOOK_MS	     5000 /* for why a site does not answer */
 #define CALL_MS	     10000
 #define POOL_BACK_MS 200 /* between two tries while browser-pool is away */
 #define LAST_MS	     500
@@ -107,6 +108,7 @@ static int go_there(struct work *w, struct moodle *m, struct error *err)
 {
 	CLEANUP_FREE char *url = mem_printf("%s%s", m->wwwroot, LIGHT_PATH);
 
+	m->asked = true;
 	if (is_there(w, m))
 		return 0;
 	work_progress(w, "opening Moodle", 0, 0, "");
@@ -114,7 +116,30 @@ static int go_there(struct work *w, struct moodle *m, struct error *err)
 	return site_goto(m->lease, url, work_within(w, GOTO_MS), err);
 }
 
-/* user_id: whose page is kept, before and after; NULL: nobody's. cookies: of the saved session. */
+static bool is_secure(struct work *w, const struct moodle *m)
+{
+	json_t *secure = NULL;
+	bool is = page_evaluate(m->lease, "isSecureContext", work_within(w, CALL_MS), &secure,
+				NULL) == 0 &&
+		  json_is_true(secure);
+
+	json_decref(secure);
+	return is;
+}
+
+/* Nothing is asked of the site for it. Of a document that came from no address Chromium lets only a secure
+ * one (https, or loopback) fetch from a host of a private network. */
+static int stand_there(struct work *w, struct moodle *m, struct error *err)
+{
+	CLEANUP_FREE char *url = mem_printf("%s/", m->wwwroot);
+	int e = page_stand_at(m->lease, url, work_within(w, CALL_MS), err);
+
+	m->asked = false;
+	return e < 0 || is_secure(w, m) ? e : go_there(w, m, err);
+}
+
+/* user_id: whose page is kept, before and after; NULL: nobody's, which then stands on the site's origin
+ * before anything is asked there. cookies: of the saved session. */
 static int open_page(struct work *w, enum pool_class cls, const char *user_id, json_t *cookies,
 		     struct moodle *m)
 {
@@ -137,7 +162,7 @@ static int open_page(struct work *w, enum pool_class cls, const char *user_id, j
 	if (e == 0 && cookies != NULL)
 		e = page_set_cookies(m->lease, cookies, work_within(w, CALL_MS), &err);
 	if (e == 0)
-		e = go_there(w, m, &err);
+		e = user_id ? go_there(w, m, &err) : stand_there(w, m, &err);
 	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
 }
 
@@ -154,7 +179,7 @@ int moodle_open_with(struct work *w, enum pool_class cls, json_t *cookies, struc
 int moodle_return(struct work *w, struct moodle *m)
 {
 	struct error err;
-	int e = go_there(w, m, &err);
+	int e = stand_there(w, m, &err);
 
 	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
 }
@@ -275,8 +300,29 @@ void moodle_discard(struct moodle *m)
 			   NULL);
 }
 
+/* A fetch() that failed does not say why, and a navigation does: that the site sends us elsewhere, or
+ * the browser's own name for it, for the log. */
+static bool is_known_better(struct work *w, struct moodle *m)
+{
+	CLEANUP_FREE char *url = NULL;
+	struct error err;
+	int e;
+
+	if (m->asked || m->lease == NULL)
+		return false;
+	m->asked = true;
+	url = mem_printf("%s%s", m->wwwroot, LIGHT_PATH);
+	pace_spent(w, 1);
+	e = site_goto(m->lease, url, work_within(w, LOOK_MS), &err);
+	if (e < 0)
+		fail_by_errno(w, e, &err, m->lease);
+	return e == -EXDEV;
+}
+
 int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *message)
 {
+	if (strcmp(code, "site_down") == 0 && is_known_better(w, m))
+		return -1;
 	/* Only a sign-in can be asked for a code; what has a session needs another one. */
 	if (strcmp(code, "mfa_needed") == 0 && m->sealed != NULL) {
 		code = "session_dead";

@@ -17,12 +17,14 @@
 struct moodle {
 	struct lease *lease;
 	char *wwwroot; /* no slash at its end */
+	bool asked;    /* the page's document is the site's own; else nothing was asked for it */
 	char *sealed;  /* the saved session in use; NULL: signed out */
 	long long requests, bytes; /* what scripts have spent so far */
 };
 #define MOODLE_INIT { 0 }
 
-/* Leases a page and goes to the site's origin: signed out … */
+/* Leases a page and goes to the site's origin: signed out (the first script's first request is then the
+ * first that the site hears of) … */
 int moodle_open(struct work *w, enum pool_class cls, struct moodle *m);
 /* … or in a page of its own with these cookies (borrowed) … */
 int moodle_open_with(struct work *w, enum pool_class cls, json_t *cookies, struct moodle *m);

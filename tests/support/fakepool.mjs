@@ -21,6 +21,7 @@ export async function startFakePool() {
 	async function evaluate(expression) {
 		if (expression.startsWith('performance.')) return 200; // the document's HTTP status
 		if (expression === 'navigator.userAgent') return 'Imagined/1.0';
+		if (expression === 'isSecureContext') return true;
 		pool.running++;
 		try {
 			await gate;

@@ -12,7 +12,8 @@
 //							sentence for the student, detail for the log
 //	cost = {requests, bytes}			bytes after decompression; a redirect chain is one
 // args has wwwroot (the site's canonical address, maybe with a sub-path) and may have timeout_ms
-// (for each request) and gap_ms (that lie between the beginnings of two). Requests go one after the other: Moodle locks the session anyway.
+// (for each request) and gap_ms (that lie between the beginnings of two). Requests of the session go one
+// after the other: Moodle locks it anyway.
 //
 // Rules for everything here: only reading pages are opened, never one that changes something and
 // never /my/ (seconds for a busy student); the session keeps its language; a redirect that leaves
@@ -242,8 +243,9 @@ const GATES = [
 		'Moodle wants your profile completed. Sign in to Moodle once and do so.'],
 ];
 
+// A 503 without Moodle's own page is of something before it.
 function expectAnswer(page) {
-	if (page.status === 503 || page.doc?.querySelector('body#page-maintenance-message')) {
+	if (page.doc ? page.doc.querySelector('body#page-maintenance-message') : page.status === 503) {
 		throw new Failure('maintenance', 'Moodle is down for maintenance.', `${page.path}: ${page.status}`);
 	}
 	if (page.status >= 500 || page.status === 429) {

@@ -18,8 +18,8 @@ const PRELUDE = 'common/worker/scripts/moodle.js';
 // The files of each script, in the order of pensum_embed() in the workers' CMakeLists.txt.
 const SCRIPTS = {
 	sso: ['checker-worker/scripts/sso.js'],
-	signin: ['service_token', 'signin'].map((name) => `checker-worker/scripts/${name}.js`),
-	courses: ['checker-worker/scripts/courses.js'],
+	signin: ['service_token', 'course_list', 'signin'].map((name) => `checker-worker/scripts/${name}.js`),
+	courses: ['course_list', 'courses'].map((name) => `checker-worker/scripts/${name}.js`),
 	check_course: ['calendar', 'duration_dates', 'assignment_page', 'check_course'].map((name) => `checker-worker/scripts/${name}.js`),
 	assignment: ['runs', 'pictures', 'blocks', 'assignment'].map((name) => `docgen-worker/scripts/${name}.js`),
 };

@@ -32,7 +32,7 @@ async function signIn(args, use = () => {}) {
 	}
 }
 
-test('a student signs in with three requests and no dashboard', async () => {
+test('a student signs in and is told the courses with four requests and no dashboard', async () => {
 	moodle.control({ reset: true });
 	const result = await signIn({ username: 'maya' });
 	assert.equal(result.ok, true);
@@ -41,9 +41,43 @@ test('a student signs in with three requests and no dashboard', async () => {
 	assert.match(result.sesskey, /^\w+$/);
 	assert.equal(result.wwwroot, moodle.url);
 	assert.equal(result.lang, 'en');
-	assert.equal(result.cost.requests, 3);
+	assert.ok(result.courses.some(({ id, name }) => id > 0 && name));
+	assert.equal(result.service, null);
+	assert.equal(result.cost.requests, 4);
 	assert.ok(result.cost.bytes > 0);
 	assert.equal(moodle.state().counts.dashboards, 0);
+});
+
+const askedFor = (path) => moodle.requests.filter((one) => one.path.startsWith(path)).length;
+
+test('a token is asked for beside what the session is asked for, where the site offers the service', async () => {
+	moodle.control({ reset: true, web_service: true, latency_by_path: { '/lib/ajax/service.php': 1000 } });
+	const result = await signIn({ username: 'maya', wants_service: true });
+	assert.match(result.service.token, /^\w+$/);
+	assert.equal(result.cost.requests, 6);
+	const order = moodle.requests.map(({ path }) => path.split('?')[0]);
+	assert.ok(order.indexOf('/login/token.php') < order.indexOf('/lib/ajax/service.php'), 'the courses take longer');
+
+	moodle.control({ reset: true });
+	assert.equal((await signIn({ username: 'maya', wants_service: true })).service, null);
+	moodle.control({ reset: true, web_service: true });
+	const wrong = await signIn({ username: 'maya', password: 'not this one', wants_service: true });
+	assert.equal(wrong.code, 'wrong_password');
+	assert.equal(askedFor('/login/token.php'), 0, 'the form has refused it before');
+});
+
+test('a site that does not say what it offers is signed in to all the same', async (t) => {
+	t.after(() => moodle.control({ reset: true }));
+	moodle.control({ reset: true, web_service: true, hang: ['/lib/ajax/service-nologin.php'] });
+	const page = await browser.newPage();
+	try {
+		await page.goto(`${moodle.url}/login/index.php`);
+		const result = await page.run('signin', { wwwroot: moodle.url, username: 'maya', password, wants_service: true });
+		assert.deepEqual([result.ok, result.service], [true, null]);
+	} finally {
+		await page.close();
+	}
+	assert.equal(askedFor('/login/token.php'), 0);
 });
 
 test('a password with every kind of character goes through, and a name comes back unescaped', async () => {
@@ -271,6 +305,7 @@ test('a site with a sign-in page of its own is signed in to there', async () => 
 		<body><a href="/login/logout.php?sesskey=abc">out</a><h1>Maya</h1></body></html>`];
 	const pages = (path, { method }) => {
 		if (path === '/campus/sign-in') return [200, {}, '<form action="/login/index.php"><input name="username"><input name="password" type="password"></form>'];
+		if (path === '/lib/ajax/service.php') return [200, {}, '[{"data":{"userid":7}},{"data":{"courses":[],"nextoffset":0}}]'];
 		if (method === 'POST') posted.push(path);
 		if (path === '/login/index.php') return [303, { Location: method === 'POST' ? '/my/' : '/campus/sign-in' }, ''];
 		return path === '/user/preferences.php' ? inside : null;
@@ -323,7 +358,7 @@ test('a busy site is waited for as it asks, and one that asks for long is left a
 		moodle.control({ reset: true, fail: [{ path_prefix: '/user/', status: 429, times: 1, headers: { 'Retry-After': '1' } }] });
 		const result = await signIn({ username: 'maya' });
 		assert.equal(result.ok, true, JSON.stringify(result));
-		assert.equal(result.cost.requests, 4);
+		assert.equal(result.cost.requests, 5);
 		const asked = moodle.requests.filter((r) => r.path.startsWith('/user/'));
 		assert.equal(asked.length, 2);
 		moodle.control({ reset: true, fail: [{ path_prefix: '/login/', status: 503, headers: { 'Retry-After': '90' } }] });
@@ -343,7 +378,7 @@ for (const generation of ['3.9', '3.11', '4.2', '4.5', '5.0']) {
 		try {
 			await signIn({ wwwroot, username: 'maya' }, async (page, first) => {
 				assert.equal(first.ok, true, JSON.stringify(first));
-				assert.equal(first.cost.requests, isNew ? 3 : 4, 'older pages do not say who is signed in');
+				assert.equal(first.cost.requests, 4);
 				const again = await page.run('signin', { wwwroot, username: 'noel', password });
 				assert.equal(again.ok, true, JSON.stringify(again));
 				assert.notEqual(again.user.id, first.user.id);
