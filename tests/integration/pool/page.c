@@ -251,7 +251,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_a_page_is_kept_to_its_hosts, end),
 		cmocka_unit_test_teardown(test_what_is_held_is_let_go_whoever_waits, end),
 		cmocka_unit_test_teardown(test_a_thousand_held_requests_are_all_answered, end),
-		cmocka_unit_test_teardown(test_a_page_stands_at_an_address_that_nobody_is_asked_for, end),
+		cmocka_unit_test_teardown(test_a_page_stands_at_an_address_that_nobody_is_asked_for,
+					  end),
 		cmocka_unit_test_teardown(test_the_leases_end_ends_every_helper, end),
 	};
 
