@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, test } from 'node:test';
 import { sleep, until } from '../support/process.mjs';
+import { fetch } from '../support/waiting.mjs';
 import { Crowd } from './lib/crowd.mjs';
 import { judge } from './lib/judge.mjs';
 import { report } from './lib/report.mjs';

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { SITE, startGateway } from '../support/gateway.mjs';
 import { missingReader, readFeed } from '../support/ical.mjs';
 import { run, until } from '../support/process.mjs';
+import { fetch } from '../support/waiting.mjs';
 
 const options = { skip: missingReader };
 const DUE = '2030-05-01T10:00:00Z';

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { newId, sha256, startGateway } from '../support/gateway.mjs';
 import { sleep, until } from '../support/process.mjs';
+import { fetch } from '../support/waiting.mjs';
 
 let world, maya, operator;
 const past = "now() - interval '1 minute'", old = "now() - interval '8 days'";

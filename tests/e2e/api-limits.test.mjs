@@ -5,6 +5,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { newId, startGateway } from '../support/gateway.mjs';
 import { sleep, temporaryFolder, until } from '../support/process.mjs';
+import { fetch } from '../support/waiting.mjs';
 
 let world, folder, pool;
 const pressure = { waiting: 0, leased: 0 };

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { run, until } from '../support/process.mjs';
 import { startSystem } from '../support/system.mjs';
+import { fetch } from '../support/waiting.mjs';
 
 const PASSWORD = 'Pensum-demo-1';
 let system;

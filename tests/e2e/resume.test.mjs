@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startSystem } from '../support/system.mjs';
 import { until } from '../support/process.mjs';
+import { fetch } from '../support/waiting.mjs';
 
 const PASSWORD = 'Pensum-demo-1';
 const LIST = '/mod/assign/index.php?id=';

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { sleep, until } from '../support/process.mjs';
 import { parseMetrics } from '../support/prometheus.mjs';
 import { startSystem } from '../support/system.mjs';
+import { fetch } from '../support/waiting.mjs';
 
 let system;
 before(async () => (system = await startSystem()));

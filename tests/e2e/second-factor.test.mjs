@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startSystem } from '../support/system.mjs';
 import { JobFailure } from '../support/pensum.mjs';
+import { fetch } from '../support/waiting.mjs';
 import { launchBrowser, missingBrowser, openPage } from './page/browser.mjs';
 
 const PASSWORD = 'Pensum-demo-1';

@@ -7,6 +7,7 @@
 //   feed.faults                              what no calendar should be given; must be empty
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fetch } from './waiting.mjs';
 
 const modules = process.env.NPM_MODULES;
 const ICAL = modules ? createRequire(path.join(modules, 'ical.js', 'x'))('ical.js') : null;

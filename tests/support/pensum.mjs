@@ -9,6 +9,7 @@
 //   const bytes = await p.download(document);
 //   p.onEvent = (event, job) => …              every newer event of our jobs
 //   p.close();
+import { fetch, within } from './waiting.mjs';
 import { openWs } from './ws.mjs';
 
 const TERMINAL = new Set(['succeeded', 'failed', 'cancelled', 'dead', 'waiting']);
@@ -94,13 +95,8 @@ export class Pensum {
 	async end(job) {
 		this.jobs.set(job.id, job);
 		if (!TERMINAL.has(this.newest.get(job.id)?.state)) {
-			await new Promise((resolve, reject) => {
-				const timer = setTimeout(() => reject(new Error(`job ${job.kind} has no end within ${this.limitMs} ms`)), this.limitMs);
-				this.waiting.set(job.id, () => {
-					clearTimeout(timer);
-					resolve();
-				});
-			});
+			await within(`end of job ${job.kind}`, this.limitMs,
+				new Promise((resolve) => { this.waiting.set(job.id, resolve); }));
 		}
 		const ended = await this.call('GET', `/api/v1/jobs/${job.id}`);
 		if (ended.state !== 'succeeded') throw new JobFailure(ended);
@@ -121,7 +117,7 @@ export class Pensum {
 	async answer(job, code) {
 		const done = new Promise((resolve) => { this.waiting.set(job.id, resolve); });
 		await this.call('POST', `/api/v1/jobs/${job.id}/answer`, { code });
-		await done;
+		await within('end of the sign-in', this.limitMs, done);
 		const ended = await this.call('GET', `/api/v1/jobs/${job.id}`);
 		if (ended.state !== 'succeeded') throw new JobFailure(ended);
 		return ended;

@@ -1,22 +1,41 @@
 // Child processes of tests: started, waited for by a condition, ended by their pid, never left behind.
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { ANSWER_MS, within } from './waiting.mjs';
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // Asks until the answer is truthy, and returns it. `what` goes into the error's sentence.
-export async function until(what, ask, timeoutMs = 10_000, everyMs = 20) {
+export function until(what, ask, timeoutMs = 10_000, everyMs = 20) {
 	const end = Date.now() + timeoutMs;
+	const askOn = async () => {
+		for (;;) {
+			const answer = await ask();
+			if (answer) return answer;
+			if (Date.now() > end) throw new Error(`no ${what} within ${timeoutMs} ms`);
+			await sleep(everyMs);
+		}
+	};
+	return within(what, timeoutMs + ANSWER_MS, askOn());
+}
+
+// A port that the kernel gives nobody by itself: it stays free while who listens on it is restarted.
+export async function freePort() {
+	const ownFrom = Number(fs.readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').split('\t')[0]);
 	for (;;) {
-		const answer = await ask();
-		if (answer) return answer;
-		if (Date.now() > end) throw new Error(`no ${what} within ${timeoutMs} ms`);
-		await sleep(everyMs);
+		const port = Math.floor(ownFrom / 3 + Math.random() * ownFrom * 2 / 3);
+		const server = net.createServer((socket) => socket.destroy());
+		const taken = await new Promise((resolve) => {
+			server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+		});
+		if (taken) return new Promise((resolve) => server.close(() => resolve(port)));
 	}
 }
 
+const RUN_MS = 120_000;
 const folders = new Set();
 const running = new Set();
 
@@ -74,25 +93,32 @@ export function startProcess(command, args, options = {}) {
 	p.stop = async (signal = 'SIGTERM', patienceMs = 15_000) => {
 		if (!p.ended) child.kill(signal);
 		const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
-		const end = await p.exited;
-		clearTimeout(timer);
-		return end;
+		try {
+			return await within(`end of ${command} (pid ${p.pid})`, patienceMs + ANSWER_MS, p.exited);
+		} finally {
+			clearTimeout(timer);
+		}
 	};
 	return p;
 }
 
-// Runs to the end; { code, stdout, stderr }.
+// Runs to the end; { code, stdout, stderr }. What takes longer than timeoutMs is killed, and an error.
 export async function run(command, args, options = {}) {
-	const { input, ...rest } = options;
+	const { input, timeoutMs = RUN_MS, ...rest } = options;
 	const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...rest });
 	const out = { code: null, stdout: '', stderr: '' };
 	child.stdout.setEncoding('utf8').on('data', (d) => (out.stdout += d));
 	child.stderr.setEncoding('utf8').on('data', (d) => (out.stderr += d));
 	child.stdin.on('error', () => {});
 	child.stdin.end(input ?? '');
-	out.code = await new Promise((resolve, reject) => {
+	const ended = new Promise((resolve, reject) => {
 		child.once('error', reject);
 		child.once('close', resolve);
 	});
+	try {
+		out.code = await within(`end of ${[command, ...args].join(' ').slice(0, 300)}`, timeoutMs, ended);
+	} finally {
+		child.kill('SIGKILL');
+	}
 	return out;
 }

@@ -9,6 +9,7 @@
 import net from 'node:net';
 import path from 'node:path';
 import { startProcess, temporaryFolder, until } from './process.mjs';
+import { ANSWER_MS, within } from './waiting.mjs';
 
 // One RESP2 reply at the start of text, as [value, rest], or null when it is not whole yet.
 function parse(data) {
@@ -86,7 +87,8 @@ class Connection {
 		this.#socket.ref();
 		this.#socket.write(`*${words.length}\r\n` +
 			words.map((w) => `$${Buffer.byteLength(String(w))}\r\n${w}\r\n`).join(''));
-		return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+		return within(`answer of Redis to ${words[0]}`, ANSWER_MS,
+			new Promise((resolve, reject) => this.#waiting.push({ resolve, reject })));
 	}
 
 	close() {

@@ -7,6 +7,7 @@
 //   const { code, reason } = await ws.closed;            1006 when there was no close frame
 import crypto from 'node:crypto';
 import net from 'node:net';
+import { ANSWER_MS, within } from './waiting.mjs';
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
@@ -175,8 +176,11 @@ export function openWs({ port, host = '127.0.0.1', path, headers, method, early 
 		const payload = Buffer.alloc(2);
 		payload.writeUInt16BE(code);
 		ws.sendFrame({ opcode: 8, payload });
-		return ws.closed;
+		return within('end of the WebSocket', ANSWER_MS, ws.closed);
 	};
 	ws.destroy = () => socket.destroy();
-	return opened;
+	return within('end of the WebSocket handshake', ANSWER_MS, opened).catch((error) => {
+		socket.destroy();
+		throw error;
+	});
 }

@@ -95,7 +95,7 @@ async function browserArgv(pool, folder) {
 // Adds rounds to { sequential, pipelined }.
 async function measureCalls({ pool }, folder, rounds) {
 	const { code, stdout, stderr } = await run(process.env.BENCH_CLIENT, ['calls', pool.socket, ...await browserArgv(pool, folder)],
-		{ env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, LANG: 'C.UTF-8' } });
+		{ env: { PATH: process.env.PATH, HOME: folder, TMPDIR: folder, LANG: 'C.UTF-8' }, timeoutMs: 600_000 });
 	if (code !== 0) throw new Error(`calls: ${stdout}${stderr}`);
 	for (const line of stdout.trim().split('\n')) {
 		const [what, direct, pooled] = line.split(' ');

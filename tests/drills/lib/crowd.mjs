@@ -9,6 +9,7 @@
 //   crowd.slowestMs                                     of the answers
 import assert from 'node:assert/strict';
 import { sleep } from '../../support/process.mjs';
+import { fetch } from '../../support/waiting.mjs';
 
 const ANSWER_MS = 15_000;
 let crowds = 0;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
 import { sleep } from '../../support/process.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { startStack } from './stack.mjs';
 
 let stack;

@@ -5,6 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { run, sleep, temporaryFolder, until } from '../../support/process.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { startStack } from './stack.mjs';
 
 let stack, web;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { encodeFrame, WsRefused } from '../../support/ws.mjs';
 import { newId, newUser, startStack } from './stack.mjs';
 

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { sleep, temporaryFolder, until } from '../../support/process.mjs';
 import { parseMetrics } from '../../support/prometheus.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { newId, startStack } from './stack.mjs';
 
 let stack, pool, folder, admin;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
 import { startDaemon, writeKey } from '../../support/daemon.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { startStack, webFolder } from './stack.mjs';
 
 let stack;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../../support/process.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { startStack } from './stack.mjs';
 
 const AT_ONCE = 60; // more than all connections hold

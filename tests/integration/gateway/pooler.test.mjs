@@ -6,6 +6,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { startDaemon, writeKey } from '../../support/daemon.mjs';
 import { run, startProcess, temporaryFolder, until } from '../../support/process.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { openWs } from '../../support/ws.mjs';
 import { startStack } from './stack.mjs';
 

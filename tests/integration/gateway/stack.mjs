@@ -7,6 +7,7 @@ import { startDaemon, writeKey } from '../../support/daemon.mjs';
 import { startPostgres } from '../../support/postgres.mjs';
 import { startRedis } from '../../support/redis.mjs';
 import { until } from '../../support/process.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { openWs } from '../../support/ws.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { startGateway } from '../../support/gateway.mjs';
 import { until } from '../../support/process.mjs';
+import { fetch } from '../../support/waiting.mjs';
 
 const COUNT = 30, PER_USER = 3;
 
