@@ -4,8 +4,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { startDaemon } from '../support/daemon.mjs';
-import { freePort, startGateway } from '../support/gateway.mjs';
-import { temporaryFolder } from '../support/process.mjs';
+import { startGateway } from '../support/gateway.mjs';
+import { freePort, temporaryFolder } from '../support/process.mjs';
+import { fetch } from '../support/waiting.mjs';
 
 let world, folder;
 
@@ -49,10 +50,10 @@ test('--migrate-first serves when that is done, and not before', async () => {
 	write('901_wrong.sql', 'nonsense');
 	const failed = await start();
 	assert.equal((await failed.exited).code, 1, failed.text());
-	assert.doesNotMatch(failed.text(), /ready/);
+	assert.doesNotMatch(failed.text(), /msg="ready"/);
 	fs.rmSync(path.join(folder.path, '901_wrong.sql'));
 	const serving = await start();
-	await serving.waitLine(/ready/);
+	await serving.waitLine(/msg="ready"/);
 	assert.match(serving.text(), /900_more\.sql: applied/);
 	assert.equal((await fetch(`http://127.0.0.1:${listen}/api/v1/sites`)).status, 200);
 	await serving.stop();

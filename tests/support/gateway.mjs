@@ -9,13 +9,13 @@
 //   await world.stop();
 import crypto from 'node:crypto';
 import fs from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { buildFolder, programPath, startDaemon, writeKey } from './daemon.mjs';
 import { loadContract } from './openapi.mjs';
 import { startPostgres } from './postgres.mjs';
-import { run, temporaryFolder } from './process.mjs';
+import { freePort, run, temporaryFolder, until } from './process.mjs';
 import { startRedis } from './redis.mjs';
+import { fetch } from './waiting.mjs';
 
 const contract = loadContract();
 const root = path.join(path.dirname(new URL(import.meta.url).pathname), '..', '..');
@@ -24,16 +24,6 @@ export const SITE = { id: 'default', name: 'Test Moodle', url: 'https://moodle.t
 export const newId = () => crypto.randomBytes(12).toString('hex');
 export const sha256 = (text) => crypto.createHash('sha256').update(text).digest('hex');
 const quote = (value) => (value === null ? 'NULL' : `'${String(value).replaceAll("'", "''")}'`);
-
-export function freePort() {
-	return new Promise((resolve) => {
-		const server = net.createServer();
-		server.listen(0, '127.0.0.1', () => {
-			const { port } = server.address();
-			server.close(() => resolve(port));
-		});
-	});
-}
 
 // A browser without a page: keeps the cookie. Each answer must be one that openapi.json documents.
 export class Browser {
@@ -78,6 +68,12 @@ export const COURSES = [
 export const STUDENT = { name: 'Maya Lindqvist', roll: '42' };
 export const order = (assignments, more = {}) => ({ assignments, student: STUDENT, format: 'docx', draft: 'template', ...more });
 
+// "ready" is said before the databases are reached: until then a gateway counts for itself, and may answer 503.
+const joined = (url) => until('gateway with its databases', async () => {
+	const { degraded = [] } = await (await fetch(`${url}/health`)).json();
+	return !['redis', 'postgres'].some((part) => degraded.includes(part));
+});
+
 // redis, postgres: options of startRedis() and startPostgres(); env: of the gateways.
 export async function startGateway({ settings = {}, redis: redisOptions, postgres: postgresOptions, env = {} } = {}) {
 	const folder = temporaryFolder('pensum-g-');
@@ -103,13 +99,14 @@ export async function startGateway({ settings = {}, redis: redisOptions, postgre
 
 	// One more gateway on the same databases (other ports), or the first one again.
 	world.start = async (more = {}) => {
-		const daemon = await startDaemon('pensum-gateway', { settings: { ...all, ...more }, ready: /ready/, env });
+		const daemon = await startDaemon('pensum-gateway', { settings: { ...all, ...more }, ready: /msg="ready"/, env });
 		world.daemons.push(daemon);
 		return daemon;
 	};
 	world.startSecond = async (more = {}) => {
 		const [a, b] = [await freePort(), await freePort()];
 		const daemon = await world.start({ 'gateway.listen': `127.0.0.1:${a}`, 'gateway.admin_listen': `127.0.0.1:${b}`, ...more });
+		await joined(`http://127.0.0.1:${a}`);
 		return { daemon, url: `http://127.0.0.1:${a}` };
 	};
 	world.browser = (cookie) => new Browser(world.url, cookie);
@@ -168,6 +165,12 @@ export async function startGateway({ settings = {}, redis: redisOptions, postgre
 		return { id, file };
 	};
 
+	// For whoever reads why a test has waited in vain: what PostgreSQL does, for whom, and the newest log.
+	world.state = async () => {
+		const backends = await world.sql`SELECT pid, application_name, state, wait_event, pg_blocking_pids(pid),
+			now() - query_start, left(query, 120) FROM pg_stat_activity WHERE datname = 'pensum' AND pid <> pg_backend_pid()`.catch((e) => [[e.message]]);
+		return [...backends.map((backend) => backend.join(' | ')), ...(world.daemons.at(-1)?.lines.slice(-20) ?? [])].join('\n');
+	};
 	world.stop = async () => {
 		const errors = [];
 		for (const daemon of world.daemons) if (!daemon.ended) await daemon.stop().catch((e) => errors.push(e));
@@ -180,6 +183,7 @@ export async function startGateway({ settings = {}, redis: redisOptions, postgre
 		const migrated = await world.runGateway(['--migrate']);
 		if (migrated.code !== 0) throw new Error(`migrate: ${migrated.stderr}`);
 		await world.start();
+		await joined(world.url);
 	} catch (error) {
 		await world.stop().catch(() => {});
 		throw error;

@@ -13,23 +13,14 @@ import { startMoodle } from '../moodle/server.mjs';
 import { programPath, startDaemon, writeKey } from './daemon.mjs';
 import { Pensum } from './pensum.mjs';
 import { startPostgres } from './postgres.mjs';
-import { run, temporaryFolder, until } from './process.mjs';
+import { freePort, run, temporaryFolder, until } from './process.mjs';
 import { startRedis } from './redis.mjs';
+import { fetch } from './waiting.mjs';
 
 const webFolder = path.join(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..', '..', 'gateway', 'web');
 const sqlFolder = path.join(webFolder, '..', '..', 'deploy', 'sql');
 const DAEMONS = ['browser-pool', 'gateway', 'checker-worker', 'docgen-worker'];
-const READY = { 'browser-pool': /prog=browser-pool/, gateway: /prog=gateway.*ready/, 'checker-worker': /worker ready/, 'docgen-worker': /worker ready/ };
-
-function freePort() {
-	return import('node:net').then(({ default: net }) => new Promise((resolve) => {
-		const server = net.createServer();
-		server.listen(0, '127.0.0.1', () => {
-			const { port } = server.address();
-			server.close(() => resolve(port));
-		});
-	}));
-}
+const READY = { 'browser-pool': /prog=browser-pool/, gateway: /prog=gateway msg="ready"/, 'checker-worker': /worker ready/, 'docgen-worker': /worker ready/ };
 
 export async function startSystem({ settings = {}, moodle = {}, moodleUrl, supervised = false } = {}) {
 	const folder = temporaryFolder('pensum-s-');

@@ -38,7 +38,7 @@ async function startSides(world) {
 	const folder = /host=(\S+)/.exec(world.postgres.conninfo)[1];
 	const settings = { port: nodePort, redis: world.redis.socketPath,
 		postgres: { host: folder, user: 'postgres', database: 'pensum' } };
-	const ours = await startDaemon('pensum-gateway', { ready: /ready/, settings: { ...world.settings,
+	const ours = await startDaemon('pensum-gateway', { ready: /msg="ready"/, settings: { ...world.settings,
 		'gateway.listen': `127.0.0.1:${ourPort}`, 'gateway.admin_listen': `127.0.0.1:${adminPort}` } });
 	const node = startProcess(process.execPath, [path.join(here, 'node-gateway.mjs'), JSON.stringify(settings)]);
 	await node.waitLine(/ready/, 20_000);
