@@ -41,9 +41,11 @@ static int64_t limit_of(const struct watchdog *w)
 	return w->pool->caps.page_mb * MIB;
 }
 
+/* Those in which pages run. */
+static const enum browser_state lively[] = { BROWSER_READY, BROWSER_DRAINING };
+
 static void measure_all(struct watchdog *w, int64_t now)
 {
-	static const enum browser_state lively[] = { BROWSER_READY, BROWSER_DRAINING };
 	struct browser *b;
 
 	processes_refresh(w->pool->processes, LOOK_MS / 2);
@@ -246,22 +248,30 @@ static void relieve(struct watchdog *w, struct browser *b, struct measure *own)
 	}
 }
 
+static void relieve_browser(struct watchdog *w, struct browser *b)
+{
+	struct measure *own = measures_find(&w->all, b->pid);
+	bool may_relieve;
+
+	if (own == NULL)
+		return;
+	end_backlog(w, b, own);
+	may_relieve = deadline_is_over(w->next_guess) || is_nearly_dead(w, own);
+	tolerate(own, !may_relieve);
+	if (may_relieve)
+		relieve(w, b, own);
+}
+
+/* An end may move a draining browser to another list. */
 static void relieve_browsers(struct watchdog *w)
 {
-	struct browser *b;
+	struct browser *b, *next;
 
-	TAILQ_FOREACH (b, &w->pool->browsers[BROWSER_READY], link) {
-		struct measure *own = measures_find(&w->all, b->pid);
-		bool may_relieve =
-			deadline_is_over(w->next_guess) || (own != NULL && is_nearly_dead(w, own));
-
-		if (own == NULL)
-			continue;
-		end_backlog(w, b, own);
-		tolerate(own, !may_relieve);
-		if (may_relieve)
-			relieve(w, b, own);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(lively); i++)
+		for (b = TAILQ_FIRST(&w->pool->browsers[lively[i]]); b != NULL; b = next) {
+			next = TAILQ_NEXT(b, link);
+			relieve_browser(w, b);
+		}
 }
 
 /* The looks */

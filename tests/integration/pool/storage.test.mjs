@@ -93,3 +93,15 @@ test('a page that works hard is not punished for what another one left in their 
 	while (Date.now() - ended < 5000) assert.equal(await worker.evaluate('new Promise((resolve) => setTimeout(() => resolve(7), 50))'), 7);
 	assert.equal(worker.reason, 'closed');
 });
+
+test('also in a browser that drains', { timeout: 60_000 }, async (t) => {
+	const other = await pool.lease({ ttl_ms: 120_000 }), victim = await pool.lease({ ttl_ms: 50_000 });
+	t.after(() => [other, victim].forEach((lease) => lease.close()));
+	await victim.goto(`${site.url}/`);
+	await pool.ask({ op: 'recycle' });
+	await pool.until('draining', (s) => s.browsers.some((b) => b.state === 'draining' && b.leases === 2), 30_000);
+	victim.ask('Runtime.evaluate', { expression: `(async () => { ${bombs['a database']} })()` });
+	assert.equal(await victim.ended, 'page_oom');
+	assert.equal(await other.evaluate('1 + 1'), 2);
+	assert.equal(other.reason, 'closed');
+});
