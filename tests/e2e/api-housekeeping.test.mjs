@@ -52,6 +52,7 @@ test('the stream holds a window of a long queue; after FLUSHALL it is full again
 });
 
 test('a worker that stops beating, or has no row, loses its jobs; one that beats keeps them', async () => {
+	const started = Date.now(); // the gateway may see the rows at once
 	await world.sql`INSERT INTO pensum.workers (name, boot, slots) VALUES ('dead:checker', 'x', 2), ('alive:checker', 'x', 2)`;
 	const running = { state: 'running', attempt: 1, event_n: 7 };
 	const lost = await insertJob({ ...running, worker: 'dead:checker:1' });
@@ -60,7 +61,6 @@ test('a worker that stops beating, or has no row, loses its jobs; one that beats
 	const orphan = await insertJob({ ...running, worker: 'nobody:checker:0' });
 	const kept = await insertJob({ ...running, worker: 'alive:checker:1' });
 	const stateOf = async (id) => (await world.sql`SELECT state FROM pensum.jobs WHERE id = ${id}`)[0][0];
-	const started = Date.now();
 	await until('release', async () => {
 		await world.sql`UPDATE pensum.workers SET beat = beat + 1 WHERE name = 'alive:checker'`;
 		return (await stateOf(lost)) !== 'running';

@@ -165,7 +165,7 @@ test('a full queue of browsers refuses too, until it is less full', async () => 
 	assert.ok(Number(answer.headers.get('retry-after')) >= 1);
 	pressure.waiting = 8;
 	await until('room', async () => (await maya.post('/api/v1/checks', { courses: [11] })).status === 202, 5000, 1100);
-	pool.close();
+	await new Promise((done) => pool.close(done)); // nobody asks any more, or is being answered
 	pressure.waiting = 10;
 	assert.equal((await maya.post('/api/v1/checks', { courses: [12] })).status, 202);
 	const metrics = await (await fetch(`${world.adminUrl}/metrics`)).text();
