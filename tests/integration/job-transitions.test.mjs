@@ -40,6 +40,13 @@ test('only the attempt that holds the job can end it, and only once', async () =
 	assert.deepEqual(await row(), { state: 'succeeded', attempt: 1, worker: 'h:checker:0', secret: null, version: [1, 9] });
 });
 
+test('an attempt ends a job in one of three ways and no other', async () => {
+	await claim(0);
+	for (const state of ['running', 'queued', 'dead', 'done'])
+		await assert.rejects(pg.query(`SELECT pensum.job_finish('${ID}', 1, 'h:checker:0', '${state}', 9, NULL, NULL, NULL)`), /no end of a job/);
+	assert.equal((await row()).state, 'running');
+});
+
 test('a retry keeps the secret, spends the attempt, and the last one leaves the job dead without it', async () => {
 	for (let attempt = 1; attempt <= 3; attempt++) {
 		assert.equal(await claim(attempt - 1), String(attempt));

@@ -127,6 +127,20 @@ test('the streams hold a window, four hints a slot where that is more', async ()
 	}
 });
 
+test('where hundreds end in a second, the window is what ends in a tenth of one', async () => {
+	const justEnded = (count) => pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, state, finished_at)
+		SELECT 'ended' || gen_random_uuid(), 'check', 'checker', 'normal', 'e', '{}', 'succeeded', now() + interval '1 minute'
+		FROM generate_series(1, ${count})`); // a minute: however slow this machine is
+	await slots(2);
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
+		SELECT lpad(i::text, 24, '0'), 'check', 'checker', 'normal', 'u' || i, '{}' FROM generate_series(1, 300) i`);
+	await justEnded(60);
+	assert.equal((await ring()).length, 64, 'no less than that');
+	await justEnded(60);
+	assert.equal((await ring()).length, 120 - 64);
+	assert.deepEqual(await ring(), []);
+});
+
 test('hints that are lost are rung again soon, and those that only wait are not', async () => {
 	await slots(2);
 	for (let user = 0; user < 5; user++) await add(`u${user}`, 1, { ago: 3600 });
