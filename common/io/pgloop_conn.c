@@ -40,12 +40,13 @@ static void set_timer(struct event *timer, int ms)
 	event_add(timer, &tv);
 }
 
-/* libpq may have another socket than before; else the event is changed only when it must be. */
+/* Changed only when it must be. While it connects that is always: libpq may have closed its socket and have
+ * another one (the next host, or address of a host), which got the same number. */
 static void watch(struct pgloop_conn *c, short events)
 {
 	int fd = PQsocket(c->pg);
 
-	if (c->io != NULL && c->io_fd == fd && c->io_events == events)
+	if (c->state == CONN_UP && c->io != NULL && c->io_fd == fd && c->io_events == events)
 		return;
 	if (c->io != NULL)
 		event_free(c->io);

@@ -6,9 +6,9 @@ import { startDaemon, writeKey } from '../../support/daemon.mjs';
 import { fetch } from '../../support/waiting.mjs';
 import { startStack, webFolder } from './stack.mjs';
 
+const settings = { 'limits.reads_per_user': 0 }; // the floods come from one student
 let stack;
-// Its floods come from one student.
-before(async () => (stack = await startStack({ settings: { 'limits.reads_per_user': 0 } })));
+before(async () => (stack = await startStack({ settings })));
 after(async () => stack?.stop());
 
 // Asks all the time; { counts of statuses by number, slowest, stop() }
@@ -133,6 +133,13 @@ test('a gateway that starts before its databases waits for them', async () => {
 		Cookie: `pensum_session=${'A'.repeat(43)}` } })).status, 503);
 	await Promise.all([stack.redis.start(), stack.pg.start()]);
 	await started;
+});
+
+test('of several hosts that PostgreSQL may be at, the first one does not answer: it is found at the next', async () => {
+	await stack.gateway.stop();
+	settings['postgres.conninfo'] = `host=127.0.0.1,${stack.pg.folder} port=1,5432 user=postgres dbname=pensum`;
+	await stack.startGateway();
+	delete settings['postgres.conninfo'];
 });
 
 test('SIGTERM while requests wait for a database: they are answered, and the exit is clean', async () => {
