@@ -17,8 +17,6 @@ let pool, browserPid;
 
 const rssOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) * 1024;
 const p99 = (times) => times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)];
-// A small call takes as long as ever, or no longer than anybody notices.
-const judgeCalls = (t, times, usual) => judge(t, p99(times) < Math.max(50, 10 * usual), `p99 ${p99(times)} ms, usually ${usual} ms`);
 const mib = (bytes) => Math.round(bytes / MIB);
 
 before(async () => {
@@ -99,7 +97,6 @@ test('a client that hardly reads is let go, and costs nobody else anything', asy
 	const grown = memory.stop();
 	t.diagnostic(`${during.length} calls, p99 ${p99(during).toFixed(1)} ms (usually ${usual.toFixed(1)}), daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
 	judge(t, during.length >= MIN_CALLS, `only ${during.length} calls`);
-	judgeCalls(t, during, usual);
 	assert.ok(grown.daemon < 2 * MAX_EVENTS + SLACK, `daemon +${mib(grown.daemon)} MiB`);
 	judge(t, grown.browser < 3 * SLACK, `browser +${mib(grown.browser)} MiB`);
 	flood.readAll();
@@ -122,7 +119,6 @@ test('large answers to one client do not keep another from its small ones', asyn
 	const grown = memory.stop();
 	t.diagnostic(`${during.length} calls, p99 ${p99(during).toFixed(1)} ms (usually ${usual.toFixed(1)}), ${answers} answers, daemon +${mib(grown.daemon)} MiB, browser +${mib(grown.browser)} MiB`);
 	judge(t, during.length >= MIN_CALLS, `only ${during.length} calls`);
-	judgeCalls(t, during, usual);
 	assert.ok(answers >= 3, `only ${answers} answers, ${pull.lease.reason}`);
 	assert.ok(grown.daemon < 2 * MAX_OUT + SLACK, `daemon +${mib(grown.daemon)} MiB`);
 	pull.lease.close();
