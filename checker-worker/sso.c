@@ -154,7 +154,10 @@ static int act(struct sso *s, json_int_t index, json_t *step, json_t *state)
 		     &answer, &err);
 	bool did = json_is_true(json_object_get(answer, "done"));
 
-	/* A page that left while it was called may have been left by the step itself. */
+	/* A page that left before it was called has left by itself; one that left while it was called may have
+	 * been left by the step. */
+	if (e == -EAGAIN)
+		return 0;
 	if (e == -ESTALE || did) {
 		json_int_t times = json_integer_value(json_array_get(s->times, (size_t)index));
 
@@ -314,7 +317,7 @@ static int walk(struct sso *s)
 		if (e == 0)
 			r = answer_state(s, state);
 		json_decref(state);
-		if (e == -ESTALE || e == -ETIMEDOUT)
+		if (e == -ESTALE || e == -EAGAIN || e == -ETIMEDOUT)
 			e = 0;
 		if (e == 0 && r == 0)
 			e = wait_a_moment(s, &err);

@@ -6,6 +6,7 @@
 
 #include "mem.h"
 
+#define NO_CONTEXT "Cannot find context with specified id"
 #define RESTORE_MS 1000 /* for what must be undone, even when the deadline is over */
 
 /* By name, and by Moodle's scripts that serve such files under any name. */
@@ -159,7 +160,7 @@ static bool went_elsewhere(const char *sentence)
 		"Inspected target navigated or closed",
 		"Execution context was destroyed",
 		"Cannot find default execution context",
-		"Cannot find context with specified id",
+		NO_CONTEXT,
 		"Promise was collected",
 	};
 
@@ -181,6 +182,8 @@ static int run(struct lease *l, const char *expression, json_int_t world, struct
 	if (world != 0)
 		json_object_set_new(params, "contextId", json_integer(world));
 	r = page_call(l, "Runtime.evaluate", params, deadline, ret, &why);
+	if (r == -EREMOTEIO && world != 0 && strstr(why.text, NO_CONTEXT) != NULL)
+		return error_set(err, -EAGAIN, "script: the page went elsewhere before it");
 	if (r == -EREMOTEIO && went_elsewhere(why.text))
 		return error_set(err, -ESTALE, "script: the page went elsewhere");
 	return r < 0 ? error_set(err, r, "%s", why.text) : 0;
@@ -222,7 +225,7 @@ static int make_world(struct lease *l, struct deadline deadline, json_int_t *ret
 		      json_pack("{sO* ss}", "frameId", id, "worldName", "pensum"), deadline,
 		      &answer, err);
 	if (r == -EREMOTEIO)
-		r = error_set(err, -ESTALE, "script: the page went elsewhere");
+		r = error_set(err, -EAGAIN, "script: the page went elsewhere");
 	*ret = json_integer_value(json_object_get(answer, "executionContextId"));
 	json_decref(tree);
 	json_decref(answer);

@@ -13,6 +13,7 @@
  *			name for it, net::ERR_…), or only with "HTTP 5xx" or "HTTP 429"
  *	-EREMOTEIO	page_evaluate(): the script threw; err has the exception's first line
  *	-ESTALE		page_evaluate(): the page went to another document meanwhile
+ *	-EAGAIN		page_evaluate_apart(): it did so before the expression could be run
  */
 #pragma once
 
@@ -41,8 +42,9 @@ int page_evaluate(struct lease *l, const char *expression, struct deadline deadl
 		  struct error *err);
 
 /* The same in a world of its own: it sees the document, and no script of the page's sees it or has
- * changed what it calls. The world is of one document: a page that is just going elsewhere is
- * -ESTALE, and the expression has not been run in the next one. */
+ * changed what it calls. The world is of one document: of a page that is just going elsewhere
+ * the expression is not run in the next one. -EAGAIN: it was not in this one, either; -ESTALE: it may have
+ * been. */
 int page_evaluate_apart(struct lease *l, const char *expression, struct deadline deadline,
 			json_t **ret, struct error *err);
 

@@ -7,6 +7,7 @@
 //   const release = pool.hold();                   no script answers until release(), or another hold()
 //   pool.running                                   scripts that have not been answered
 //   pool.drop();                                   every lease breaks off
+//   pool.refuse = (method, params) => 'No such page'; what a call fails with; null: it does not
 //   await pool.stop();
 import net from 'node:net';
 import path from 'node:path';
@@ -16,7 +17,7 @@ export async function startFakePool() {
 	const folder = temporaryFolder('pensum-fp-');
 	const sockets = new Set();
 	let gate = Promise.resolve(), openGate = () => {};
-	const pool = { socketPath: path.join(folder.path, 's'), running: 0, leases: 0, answer: async () => ({ ok: true }) };
+	const pool = { socketPath: path.join(folder.path, 's'), running: 0, leases: 0, answer: async () => ({ ok: true }), refuse: () => null };
 
 	async function evaluate(expression) {
 		if (expression.startsWith('performance.')) return 200; // the document's HTTP status
@@ -36,9 +37,14 @@ export async function startFakePool() {
 				setTimeout(() => say({ method: 'Page.domContentEventFired', params: { timestamp: 1 } }), 1);
 				return { frameId: 'f', loaderId: 'l' };
 			case 'Runtime.evaluate': return { result: { type: 'object', value: await evaluate(params.expression) } };
+			case 'Page.createIsolatedWorld': return { executionContextId: 5 };
 			case 'Network.getCookies': return { cookies: [{ name: 'MoodleSession', value: 'v', domain: 'site', path: '/' }] };
 			default: return {};
 		}
+	}
+	async function reply(message, say) {
+		const failure = pool.refuse(message.method, message.params);
+		say({ id: message.id, ...(failure ? { error: { code: -32000, message: failure } } : { result: await answerTo(message, say) }) });
 	}
 	const server = net.createServer((socket) => {
 		const say = (message) => socket.writable && socket.write(`${JSON.stringify(message)}\0`);
@@ -52,7 +58,7 @@ export async function startFakePool() {
 				const message = JSON.parse(rest.subarray(0, at));
 				rest = rest.subarray(at + 1);
 				if (message.op === 'lease') say({ type: 'leased', lease: ++pool.leases, ttl_ms: message.ttl_ms, browser: 'none' });
-				else say({ id: message.id, result: await answerTo(message, say) });
+				else await reply(message, say);
 			}
 		});
 	});
