@@ -89,7 +89,11 @@ static enum service_end fail_by_errno(struct work *w, int e, const struct error 
 	 * on this path alone. */
 	if (e == -EMSGSIZE || e == -EPROTO || (e == -ETIMEDOUT && !deadline_is_over(w->deadline)))
 		return SERVICE_NONE;
-	work_fail(w, e == -ECANCELED ? "cancelled" : "site_down", NULL);
+	work_fail(w,
+		  e == -ECANCELED   ? "cancelled"
+		  : e == -ETIMEDOUT ? "timeout"
+				    : "site_down",
+		  NULL);
 	return SERVICE_FAILED;
 }
 

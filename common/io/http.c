@@ -144,7 +144,7 @@ static void read_head(CURL *c, struct http_answer *a)
 
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &a->status);
 	curl_easy_getinfo(c, CURLINFO_RETRY_AFTER, &seconds);
-	a->retry_after_s = seconds > 0 ? seconds : 0;
+	a->retry_after_s = MAX(0, MIN(seconds, HTTP_MAX_RETRY_AFTER_S));
 	a->time = site_time(c);
 }
 

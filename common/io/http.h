@@ -31,9 +31,11 @@ struct http_options {
 	void *tick_arg;
 };
 
+#define HTTP_MAX_RETRY_AFTER_S 86400
+
 struct http_answer {
 	long status;
-	int64_t retry_after_s; /* 0: not said */
+	int64_t retry_after_s; /* 0: not said; at most HTTP_MAX_RETRY_AFTER_S */
 	int64_t time;	       /* the site's clock, epoch seconds; ours when it is not told */
 	struct buf body;       /* may hold secrets */
 };

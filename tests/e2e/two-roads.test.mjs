@@ -290,6 +290,17 @@ test('site.road = service never opens a browser for a check, and says when it ca
 	}
 });
 
+test('a job whose time is over while the web service is silent says so', async (t) => {
+	const other = await startSystem({ moodle: { data: site.data }, settings: { 'checker.time_limit_s': 5, 'jobs.max_attempts': 1 } });
+	t.after(() => other.stop());
+	other.moodle.control({ web_service: true });
+	const client = other.client({ limitMs: 60_000 });
+	t.after(() => client.close());
+	await client.signIn('maya', PASSWORD);
+	other.moodle.control({ hang: ['/webservice/'] });
+	await assert.rejects(client.check([COURSE]), (e) => e.code === 'timeout' && e.job.state === 'dead');
+});
+
 test('site.road = browser asks for no token', async (t) => {
 	const other = await startSystem({ moodle: { data: site.data }, settings: { 'site.road': 'browser' } });
 	t.after(() => other.stop());

@@ -25,6 +25,18 @@ static void say(int fd, const char *head, const char *body)
 		strlen(body), body);
 }
 
+/* Retry-After as the path says, with _ for a space. */
+static void say_later(int fd, char *text)
+{
+	CLEANUP_FREE char *head = NULL;
+
+	text[strcspn(text, " ")] = '\0';
+	for (char *p = text; *p != '\0'; p++)
+		*p = *p == '_' ? ' ' : *p;
+	head = mem_printf("503 Busy\r\nRetry-After: %s", text);
+	say(fd, head, "");
+}
+
 /* One request per connection; what it answers depends on the path. */
 static void serve_one(int fd)
 {
@@ -43,6 +55,8 @@ static void serve_one(int fd)
 		say(fd, "302 Found\r\nLocation: http://127.0.0.1:1/", "");
 	else if (strncmp(request, "POST /base/busy ", 16) == 0)
 		say(fd, "503 Busy\r\nRetry-After: 7\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT", "");
+	else if (strncmp(request, "POST /base/say/", 15) == 0)
+		say_later(fd, request + 15);
 	else if (strncmp(request, "POST /base/gone ", 16) == 0)
 		return;
 	else if (strncmp(request, "POST /base/silent ", 18) == 0)
@@ -143,6 +157,30 @@ static void what_a_busy_site_says_is_told(void **state)
 	assert_int_equal(a.time, 784111777);
 }
 
+static void when_to_come_back_is_a_number_of_seconds_and_at_most_a_day(void **state)
+{
+	static const struct {
+		const char *path;
+		int64_t seconds;
+	} said[] = {
+		{ "/say/12", 12 },
+		{ "/say/86401", HTTP_MAX_RETRY_AFTER_S },
+		{ "/say/9223372036854775807", HTTP_MAX_RETRY_AFTER_S },
+		{ "/say/Fri,_31_Dec_2100_23:59:59_GMT", HTTP_MAX_RETRY_AFTER_S },
+		{ "/say/Sun,_06_Nov_1994_08:49:37_GMT", 0 },
+		{ "/say/-5", 0 },
+		{ "/say/0", 0 },
+		{ "/say/soon", 0 },
+	};
+	CLEANUP(http_answer_done) struct http_answer a = HTTP_ANSWER_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		assert_int_equal(ask(said[i].path, NULL, 10000, &a), 0);
+		assert_int_equal(a.retry_after_s, said[i].seconds);
+	}
+}
+
 static void each_way_of_getting_no_answer_has_its_error(void **state)
 {
 	CLEANUP(http_answer_done) struct http_answer a = HTTP_ANSWER_INIT;
@@ -172,6 +210,7 @@ int main(void)
 			a_form_arrives_as_it_was_meant_whatever_proxy_the_environment_names),
 		cmocka_unit_test(a_redirect_is_told_and_not_followed),
 		cmocka_unit_test(what_a_busy_site_says_is_told),
+		cmocka_unit_test(when_to_come_back_is_a_number_of_seconds_and_at_most_a_day),
 		cmocka_unit_test(each_way_of_getting_no_answer_has_its_error),
 	};
 
