@@ -125,16 +125,23 @@ static int64_t retry_delay_ms(const struct work *w)
 	return MAX(delay / 2, w->retry_after_ms) + delay * jitter / UINT16_MAX;
 }
 
-static int keep_part(struct work *w, enum count_op op, struct error *err)
+int end_keep_part(struct work *w, struct pg_result **ret, struct error *err)
 {
 	CLEANUP_FREE char *part = json_dumps(w->next_part, JSON_COMPACT);
 	struct numbers n;
-	char answer[16];
 	const char *params[] = { w->id, n.attempt, w->worker, part };
 
 	numbers_of(w, &n);
-	return transition(w, op, "SELECT pensum.job_keep($1, $2::integer, $3, $4::jsonb)", 4,
-			  params, answer, err);
+	return pg_exec(w->pg, "SELECT pensum.job_keep($1, $2::integer, $3, $4::jsonb)", 4, params,
+		       ret, err);
+}
+
+static int keep_part(struct work *w, struct error *err)
+{
+	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
+	int e = end_keep_part(w, &r, err);
+
+	return e < 0 ? e : pg_rows(r) == 1 && strcmp(pg_value(r, 0, 0), "t") == 0;
 }
 
 /* A transition that does not end the job, in one transaction with what the attempt leaves. */
@@ -145,8 +152,9 @@ static int transition_with_part(struct work *w, enum count_op op, const char *sq
 
 	if (e == 0)
 		e = w->commit(w, w->commit_arg, err);
+	w->op = op;
 	if (e == 0)
-		e = keep_part(w, op, err);
+		e = keep_part(w, err);
 	if (e > 0)
 		e = transition(w, op, sql, count, params, state, err);
 	if (e <= 0) {

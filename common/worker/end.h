@@ -17,6 +17,10 @@
  */
 int end_attempt(struct work *w, int rc, struct error *err);
 
+/* Writes what the attempt leaves to the next one (w->next_part); for the transaction that gives it back.
+ * *ret (may be NULL) is false when the attempt is no longer ours. */
+int end_keep_part(struct work *w, struct pg_result **ret, struct error *err);
+
 /* What that makes of the job: JOB_QUEUED when it is to be run again, else JOB_SUCCEEDED, JOB_FAILED,
  * JOB_WAITING or JOB_CANCELLED. */
 enum job_state end_state(const struct work *w, int rc);

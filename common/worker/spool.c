@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "end.h"
 #include "fd.h"
 #include "file.h"
 #include "mem.h"
@@ -53,33 +54,48 @@ static void note_statement(void *arg, const char *sql, size_t count, const char 
 	json_array_append_new(arg, statement);
 }
 
-/* What the finishing transaction would say; NULL: it cannot be kept. */
-static json_t *describe_success(struct work *w, struct error *err)
+/* What the finishing transaction would say of the kind's own rows; NULL: it cannot be kept. */
+static json_t *record_rows(struct work *w, enum job_state end, struct error *err)
 {
-	CLEANUP_FREE char *result = w->result ? json_dumps(w->result, JSON_COMPACT) : NULL;
 	json_t *statements = json_array();
 	int e = 0;
 
 	pg_record(w->pg, note_statement, statements);
 	if (w->commit != NULL)
 		e = w->commit(w, w->commit_arg, err);
+	if (e == 0 && end == JOB_WAITING)
+		e = end_keep_part(w, NULL, err);
 	pg_record(w->pg, NULL, NULL);
 	if (e < 0) {
 		json_decref(statements);
 		return NULL;
 	}
-	return json_pack("{s:s?, s:o}", "result", result, "statements", statements);
+	return statements;
 }
 
-static json_t *describe_failure(const struct work *w)
+static json_t *describe_success(struct work *w, struct error *err)
 {
-	return json_pack("{s:s, s:s, s:s?, s:[]}", "code", w->failure_code, "message",
-			 w->failure_message, "secret", w->next_secret, "statements");
+	CLEANUP_FREE char *result = w->result ? json_dumps(w->result, JSON_COMPACT) : NULL;
+	json_t *rows = record_rows(w, JOB_SUCCEEDED, err);
+
+	return rows ? json_pack("{s:s?, s:o}", "result", result, "statements", rows) : NULL;
+}
+
+/* Of what failed for good no part is kept, as without a spool. */
+static json_t *describe_failure(struct work *w, enum job_state end, struct error *err)
+{
+	bool leaves = end == JOB_WAITING && w->next_part != NULL;
+	json_t *rows = leaves ? record_rows(w, end, err) : json_array();
+
+	return rows ? json_pack("{s:s, s:s, s:s?, s:o}", "code", w->failure_code, "message",
+				w->failure_message, "secret", w->next_secret, "statements", rows)
+		    : NULL;
 }
 
 static json_t *describe(struct work *w, enum job_state end, struct error *err)
 {
-	json_t *record = end == JOB_SUCCEEDED ? describe_success(w, err) : describe_failure(w);
+	json_t *record =
+		end == JOB_SUCCEEDED ? describe_success(w, err) : describe_failure(w, end, err);
 	json_t *whose = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s}", "end", job_state_name(end),
 				  "worker", w->worker, "job", w->id, "attempt", w->attempt, "n",
 				  w->event.version.n + 1, "user", w->user_id);

@@ -2,10 +2,11 @@
  * spool.h - finished work that waits on disk while PostgreSQL is away, failures included.
  *
  * What the finishing transaction would have said (the statements of the job's commit function, then
- * job_finish, or job_wait) is written to a file of its own, sealed by the vault because it holds what
- * students may see only, and synced before the slot goes on. When PostgreSQL is back it is said: both
- * functions compare the attempt, so it counts once, however often a crash lets it be said, and not at
- * all when the attempt was taken over meanwhile; the file is gone then, too.
+ * job_finish; or what a check has read before it has to wait, then job_wait) is written to a file of
+ * its own, sealed by the vault because it holds what students may see only, and synced before the slot
+ * goes on. When PostgreSQL is back it is said: both functions compare the attempt, so it counts once,
+ * however often a crash lets it be said, and not at all when the attempt was taken over meanwhile; the
+ * file is gone then, too.
  *
  * Files are named <queue>:<slot>:<job>.<attempt>. A slot replays its own before it takes work or
  * gives back what the record says that it runs; the parent does so before it gives back what a

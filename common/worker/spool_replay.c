@@ -131,7 +131,7 @@ static void forget_cached(const struct replay *p)
 
 static void tell(struct replay *p)
 {
-	if (p->ev.state == JOB_SUCCEEDED)
+	if (p->ev.state == JOB_SUCCEEDED || json_array_size(p->statements) > 0)
 		forget_cached(p);
 	claim_publish(p->redis, &p->ev);
 }

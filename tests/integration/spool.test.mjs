@@ -50,12 +50,12 @@ async function startWorker(settings = {}, ready = /worker ready/) {
 const seal = async (context, text) => (await run(path.join(buildFolder, 'tests', 'integration', 'seal'), [context, text],
 	{ env: { PENSUM_SECRETS_KEY_FILE: keyFile } })).stdout.trim();
 // A job whose work is done while PostgreSQL is away.
-async function finishWithoutPostgres(kind = 'courses') {
+async function finishWithoutPostgres(kind = 'courses', input = '{"username": "maya"}') {
 	const id = crypto.randomBytes(12).toString('hex');
 	const release = pool.hold();
 	const secret = kind === 'signin' ? `'${await seal(`password ${id}`, 'wrong')}'` : 'NULL';
 	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, secret)
-		VALUES ('${id}', '${kind}', 'checker', 'normal', '${USER}', '{"username": "maya"}', ${secret})`);
+		VALUES ('${id}', '${kind}', 'checker', 'normal', '${USER}', '${input}', ${secret})`);
 	await redis.command('XADD', 'pensum:jobs:checker:normal', '*', 'j', id, 'a', 0);
 	await until('script', () => pool.running > 0);
 	await pg.kill();
@@ -194,6 +194,29 @@ test('a sign-in that met a second factor meanwhile waits for its code, with all 
 	assert.match(worker.text(), /finished work recorded/);
 	assert.equal(asked(), 1);
 	answerAgain();
+});
+
+test('a check that has to wait meanwhile keeps what it has read, and reads only the rest later', async (t) => {
+	const { answer } = pool;
+	const asked = [];
+	let dead = true;
+	t.after(() => (pool.answer = answer));
+	pool.answer = async (expression) => {
+		const [, course] = /"course":\{"id":(\d)/.exec(expression);
+		asked.push(Number(course));
+		return dead && course === '2' ? { ok: false, code: 'session_dead' } : { ok: true, assignments: [], activities: [] };
+	};
+	await startWorker();
+	const courses = JSON.stringify({ courses: [{ id: 1, name: 'Art' }, { id: 2, name: 'Biology' }] });
+	const id = await finishWithoutPostgres('check', courses);
+	await kept();
+	await pg.start();
+	await until('end', async () => (await row(id))[0] === 'waiting', 20_000);
+	const [[part, code]] = await pg.query(`SELECT part->'done', failure_code FROM pensum.jobs WHERE id = '${id}'`);
+	assert.deepEqual([part, code], ['[1]', 'session_dead']);
+	assert.deepEqual(await pg.query('SELECT course_id FROM pensum.course_checks'), [['1']]);
+	await until('no file', () => files().length === 0);
+	assert.deepEqual(asked, [1, 2]);
 });
 
 test('what would wait is over when it is not wanted any more', async () => {
