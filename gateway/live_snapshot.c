@@ -100,7 +100,7 @@ static void set_cut(char *out, size_t size, const char *text)
 	out[len] = '\0';
 }
 
-/* id, user_id, session_hash, kind, state, version_attempt, version_n, code, message */
+/* id, user_id, session_hash, kind, state, version_attempt, version_n, code, message, done, total */
 static void read_row(struct job_snapshot *s, const struct pgloop_result *rows, size_t row)
 {
 	const char *session_hash = pgloop_value(rows, row, 2);
@@ -118,6 +118,8 @@ static void read_row(struct job_snapshot *s, const struct pgloop_result *rows, s
 	s->ev.state = (enum job_state)state;
 	s->ev.version.attempt = number_of(pgloop_value(rows, row, 5));
 	s->ev.version.n = number_of(pgloop_value(rows, row, 6));
+	s->ev.done = number_of(pgloop_value(rows, row, 9));
+	s->ev.total = number_of(pgloop_value(rows, row, 10));
 	if (code == NULL)
 		return;
 	set_cut(s->ev.step, sizeof(s->ev.step), code);
@@ -143,7 +145,7 @@ int snapshot_read(struct gateway *g, const char *const *ids, size_t count, snaps
 {
 	static const char sql[] =
 		"SELECT id, user_id, session_hash, kind, state, version_attempt, version_n, "
-		"failure_code, failure_message FROM pensum.job_events WHERE id = ANY($1::text[])";
+		"failure_code, failure_message, done, total FROM pensum.job_events WHERE id = ANY($1::text[])";
 	CLEANUP(buf_done) struct buf list = BUF_INIT;
 	struct reading *r = mem_zalloc(sizeof(*r));
 	const char *param;

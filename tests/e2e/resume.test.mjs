@@ -42,6 +42,14 @@ test('a check whose session dies half way tells what it has, and reads only the 
 	const { part } = await row(job.id);
 	assert.ok(part.done.length >= 5 && part.done.length < 10, JSON.stringify(part));
 	assert.deepEqual((await checkedCourses(p)).sort(), [...part.done].sort(), 'what was read can be seen already');
+	const told = await p.call('GET', `/api/v1/jobs/${job.id}`);
+	assert.deepEqual([told.state, told.done, told.total], ['waiting', part.done.length, 10]);
+	const other = system.client();
+	other.cookie = p.cookie;
+	await other.openLive();
+	await until('its snapshot', () => other.newest.has(job.id), 20_000);
+	assert.deepEqual([other.newest.get(job.id).done, other.newest.get(job.id).total], [part.done.length, 10]);
+	other.close();
 	const before = asked().length;
 	assert.equal(system.moodle.state().counts.logins, logins);
 
