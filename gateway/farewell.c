@@ -109,26 +109,30 @@ static void delete_object(struct gateway *g, const char *key)
 		log_warning("object not deleted", "err=\"%s\"", err.text);
 }
 
-/* All that lies under the student's name, whether or not a row ever told of it. */
+/* All that lies under the student's name, whether or not a row ever told of it. What cannot be deleted is
+ * housekeeping's. */
 static void sweep_store(struct gateway *g, const char *user_id)
 {
 	CLEANUP_FREE struct store_entry *found = mem_zalloc_array(LISTED, sizeof(*found));
 	char after[STORE_KEY_SIZE];
 	struct error err;
+	char folder[VAULT_USER_ID + 1];
 	size_t len;
 
-	snprintf(after, sizeof(after), "%s/", user_id);
-	len = strlen(after);
+	snprintf(folder, sizeof(folder), "%s/", user_id);
+	snprintf(after, sizeof(after), "%s", folder);
+	len = strlen(folder);
 	while (g->store != NULL) {
 		int n = store_list(g->store, after, found, LISTED, &err);
 
 		for (int i = 0; i < n; i++) {
-			if (strncmp(found[i].key, after, len) != 0)
+			if (strncmp(found[i].key, folder, len) != 0)
 				return;
 			delete_object(g, found[i].key);
 		}
 		if (n <= 0)
 			return;
+		snprintf(after, sizeof(after), "%s", found[n - 1].key);
 	}
 }
 

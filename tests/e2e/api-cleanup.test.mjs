@@ -247,6 +247,26 @@ test('files that no document refers to go when they are an hour old', async () =
 	assert.ok(!fs.existsSync(path.dirname(folder)), 'and empty folders with the last one');
 });
 
+// Root may delete what it likes, unless it has lost the right to.
+const powerless = process.getuid() === 0 ? ['setpriv', '--bounding-set', '-dac_override'] : [];
+
+test('the files of a student who leaves that cannot be deleted at once hold nobody up, and go when they can be', async () => {
+	const { daemon, url } = await world.startSecond({}, { wrap: powerless });
+	const lena = await world.student('lena');
+	lena.url = url;
+	const folder = path.join(world.settings['documents.dir'], lena.userId);
+	fs.mkdirSync(folder, { recursive: true });
+	for (let i = 0; i < 100; i++) fs.writeFileSync(path.join(folder, `${String(i).padStart(4, '0')}.docx`), 'x');
+	fs.chmodSync(folder, 0o555);
+	assert.equal((await lena.delete('/api/v1/account')).status, 204);
+	assert.equal((await fetch(`${url}/health`)).status, 200);
+	assert.equal(fs.readdirSync(folder).length, 100);
+	assert.equal(daemon.lines.filter((line) => /object not deleted/.test(line)).length, 100);
+	fs.chmodSync(folder, 0o755);
+	await until('they are gone', () => !fs.existsSync(folder));
+	await daemon.stop();
+});
+
 test('a document that was made while PostgreSQL was away is no orphan until its job has ended', async () => {
 	const job = await insertJob({ kind: 'document', queue: 'docgen', state: 'running', attempt: 1, worker: 'h:docgen:0', started_at: past, user_id: maya.userId });
 	const file = path.join(world.settings['documents.dir'], maya.userId, `${newId()}.docx`);

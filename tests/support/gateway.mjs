@@ -97,15 +97,15 @@ export async function startGateway({ settings = {}, redis: redisOptions, postgre
 	world.runGateway = (args, env = {}) => run(programPath('pensum-gateway'), ['--config', '/dev/null', ...args],
 		{ env: { PATH: process.env.PATH, ...environment, ...env } });
 
-	// One more gateway on the same databases (other ports), or the first one again.
-	world.start = async (more = {}) => {
-		const daemon = await startDaemon('pensum-gateway', { settings: { ...all, ...more }, ready: /msg="ready"/, env });
+	// One more gateway on the same databases (other ports), or the first one again. wrap: as startDaemon()'s.
+	world.start = async (more = {}, { wrap } = {}) => {
+		const daemon = await startDaemon('pensum-gateway', { settings: { ...all, ...more }, ready: /msg="ready"/, env, wrap });
 		world.daemons.push(daemon);
 		return daemon;
 	};
-	world.startSecond = async (more = {}) => {
+	world.startSecond = async (more = {}, options) => {
 		const [a, b] = [await freePort(), await freePort()];
-		const daemon = await world.start({ 'gateway.listen': `127.0.0.1:${a}`, 'gateway.admin_listen': `127.0.0.1:${b}`, ...more });
+		const daemon = await world.start({ 'gateway.listen': `127.0.0.1:${a}`, 'gateway.admin_listen': `127.0.0.1:${b}`, ...more }, options);
 		await joined(`http://127.0.0.1:${a}`);
 		return { daemon, url: `http://127.0.0.1:${a}` };
 	};
