@@ -234,6 +234,17 @@ test('statistics from when nothing was queued do not make the next turn read eve
 	assert.ok(buffers < 100_000, `${buffers} blocks were looked at`);
 });
 
+test('statistics from when much was queued do not make a look at what is rung read all of it', async () => {
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, state, finished_at, rung_at)
+		SELECT 'new' || i, 'check', 'checker', 'normal', 'u' || i % 1000, '{}', CASE WHEN i <= 20000 THEN 'succeeded' ELSE 'queued' END,
+			CASE WHEN i <= 20000 THEN now() END, CASE WHEN i <= 20000 OR i % 100 = 0 THEN now() END FROM generate_series(1, 25000) i`);
+	await pg.query('ANALYZE pensum.jobs');
+	const plan = await pg.query(`SET enable_seqscan = off; SET enable_bitmapscan = off; EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON)
+		SELECT count(*) FROM pensum.jobs j WHERE j.state = 'queued' AND j.rung_at IS NOT NULL AND j.queue = 'checker'`);
+	const buffers = JSON.parse(plan[0][0])[0].Plan['Shared Hit Blocks'];
+	assert.ok(buffers < 120, `${buffers} blocks were looked at for 50`);
+});
+
 test('of each user who waits one job is looked at, and that once', async () => {
 	await slots(8);
 	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
