@@ -8,10 +8,9 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include <hiredis/adapters/libevent.h>
-
 #include "clock.h"
 #include "mem.h"
+#include "redisloop_events.h"
 
 #define CONNECT_MS   2000
 #define ANSWER_MS    2000
@@ -230,7 +229,7 @@ static void connect_start(struct redisloop *r)
 	ctx->data = r;
 	r->connect_by = deadline_in(CONNECT_MS);
 	set_state(r, LINK_CONNECTING);
-	redisLibeventAttach(ctx, r->base);
+	redisloop_events_attach(ctx, r->base);
 	redisAsyncSetConnectCallback(ctx, on_connect);
 	redisAsyncSetDisconnectCallback(ctx, on_disconnect);
 	set_timer(r->watch, WATCH_MS);
