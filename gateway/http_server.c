@@ -248,12 +248,14 @@ void http_server_stop(struct http_server *s)
 	s->bound = NULL;
 }
 
+/* Buried at once: what a handler had planned for the loop's next turn finds no request any more. */
 void http_server_end_requests(struct http_server *s)
 {
 	struct request *r;
 
 	while ((r = LIST_FIRST(&s->running)) != NULL)
 		reply_problem(r, 503, "stopping", "The server stops; try again in a moment.");
+	on_bury(-1, 0, s);
 }
 
 void http_server_free(struct http_server *s)
