@@ -32,7 +32,7 @@ void api_reply_away(struct request *r)
 		 admission_spread_s(pgloop_retry_ms(r->g->pg) / 1000 + 1));
 	reply_header(r, "Retry-After", seconds);
 	reply_problem(r, 503, "database_away",
-		      "The database cannot be reached. Nothing was changed; try again soon.");
+		      "The database does not answer now. Try again soon.");
 }
 
 void api_reply_unknown(struct request *r)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, test } from 'node:test';
 import { startGateway } from '../../support/gateway.mjs';
+import { startPgProxy } from '../../support/pgproxy.mjs';
 import { until } from '../../support/process.mjs';
 import { fetch } from '../../support/waiting.mjs';
 
@@ -118,4 +119,23 @@ test('while PostgreSQL does not get on, nobody waits for his turn longer than fo
 	await endAll('Lock');
 	await endAll('PgSleep');
 	await lock;
+});
+
+test('a commit that nobody has heard of is a 503 that denies nothing, and asked again with its key it is that job', async () => {
+	const proxy = await startPgProxy(world.postgres);
+	const { url, daemon } = await world.startSecond({ 'postgres.conninfo': proxy.conninfo });
+	const student = Object.assign(world.browser(students[0].cookie), { url });
+	const lost = proxy.loseAnswer('jobs_submit_each');
+	const answer = await check(student, 'k');
+	await lost;
+	assert.deepEqual([answer.status, answer.json.code], [503, 'database_away']);
+	assert.doesNotMatch(answer.json.detail, /nothing/i);
+	const [[id]] = await jobsOf(students[0]);
+	const again = await until('an answer', async () => {
+		const one = await check(student, 'k');
+		return one.status !== 503 && one;
+	});
+	assert.deepEqual([again.status, again.json.job.id], [202, id]);
+	await daemon.stop();
+	await proxy.stop();
 });
