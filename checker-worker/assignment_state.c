@@ -28,6 +28,7 @@ struct verdict {
 	int pending; /* -1: unknown */
 	const char *reason;
 };
+#define UNKNOWN ((struct verdict){ "unknown", "unknown", -1, NULL })
 
 /* PHP's truth: true, 1 and "1". */
 static bool is_true(const json_t *value)
@@ -87,14 +88,22 @@ static struct facts facts_of(const json_t *assignment, const json_t *last, const
 	return f;
 }
 
+/* NULL: a word that is not known. */
 static const char *status_of(const struct facts *f)
 {
-	static const char *const same[] = { "submitted", "draft", "reopened" };
-	const char *status = strcmp(f->submission, "marked") == 0 ? "graded" : "none";
+	static const char *const words[][2] = { { "", "none" },
+						{ "new", "none" },
+						{ "draft", "draft" },
+						{ "submitted", "submitted" },
+						{ "reopened", "reopened" },
+						{ "marked", "graded" } };
+	const char *status = NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(same); i++)
-		if (strcmp(f->submission, same[i]) == 0)
-			status = same[i];
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (strcmp(f->submission, words[i][0]) == 0)
+			status = words[i][1];
+	if (status == NULL)
+		return NULL;
 	/* What was handed in is graded when the student may see it: so does Moodle's list, the
 	 * other road's source. What was not is settled by any grade. */
 	if (f->is_graded && (strcmp(status, "none") == 0 ||
@@ -103,12 +112,29 @@ static const char *status_of(const struct facts *f)
 	return status;
 }
 
+/* What Moodle always tells; from its silence nothing is concluded. */
+static bool is_whole(const json_t *last)
+{
+	static const char *const always[] = { "submissionsenabled", "locked", "canedit",
+					      "cansubmit" };
+
+	for (size_t i = 0; i < ARRAY_LEN(always); i++) {
+		const json_t *value = json_object_get(last, always[i]);
+
+		if (value == NULL || json_is_null(value))
+			return false;
+	}
+	return true;
+}
+
 /* The order of handInOf() in scripts/assignment_page.js, but that Moodle's service tells who is in
  * no group that it may be handed in, which its page then does not let. */
 static struct verdict judge(const struct facts *f, int64_t now)
 {
 	const char *status = status_of(f);
 
+	if (status == NULL)
+		return UNKNOWN;
 	if (strcmp(status, "submitted") == 0 || strcmp(status, "graded") == 0)
 		return (struct verdict){ status, "done", 0, NULL };
 	if (f->is_team_left)
@@ -169,7 +195,7 @@ json_t *assignment_state(const json_t *assignment, const json_t *status, const c
 	const json_t *last = json_object_get(status, "lastattempt");
 	json_int_t cmid = json_integer_value(json_object_get(assignment, "cmid"));
 	const char *html = json_string_value(json_object_get(assignment, "name"));
-	struct verdict v = { "unknown", "unknown", -1, NULL };
+	struct verdict v = UNKNOWN;
 	CLEANUP_FREE char *name = NULL, *place = NULL, *url = NULL;
 	struct facts f = { 0 };
 	json_t *reason;
@@ -179,7 +205,7 @@ json_t *assignment_state(const json_t *assignment, const json_t *status, const c
 	name = plain_text(html, MAX_NAME);
 	place = plain_text(section, MAX_SECTION);
 	url = mem_printf("%s/mod/assign/view.php?id=%lld", root, (long long)cmid);
-	if (json_is_object(last)) {
+	if (is_whole(last)) {
 		f = facts_of(assignment, last, json_object_get(status, "feedback"));
 		v = judge(&f, now);
 	}

@@ -6,6 +6,8 @@
 #include "records.h"
 
 #define NOW 1000000
+/* What Moodle always tells; a member that comes again behind it counts. */
+#define NOT_NOW "\"locked\":false,\"canedit\":false,\"cansubmit\":false,"
 
 static json_t *record_of(const char *assignment, const char *status, const char *why)
 {
@@ -29,7 +31,8 @@ static void is_told(const char *more, const char *last, const char *want)
 	snprintf(assignment, sizeof(assignment), "{\"cmid\":7,\"id\":9,\"name\":\"A\"%s}", more);
 	snprintf(
 		status, sizeof(status),
-		"{\"lastattempt\":{\"submissionsenabled\":true,\"gradingstatus\":\"notgraded\",%s},"
+		"{\"lastattempt\":{" NOT_NOW "\"submissionsenabled\":true,\"gradingstatus\":"
+		"\"notgraded\",%s},"
 		"\"feedback\":{\"gradefordisplay\":\"%s\"}}",
 		last, strstr(want, "hidden") ? "" : "5");
 	r = record_of(assignment, status, NULL);
@@ -109,6 +112,33 @@ static void what_is_not_told_is_unknown_and_says_why(void **state)
 	assert_null(record_of("{\"cmid\":7}", NULL, NULL));
 }
 
+/* That it is closed, or that there is nothing to hand in, is never concluded from silence. */
+static void half_an_answer_is_unknown(void **state)
+{
+	static const char *const lasts[] = {
+		"{}",
+		"{" NOT_NOW "\"gradingstatus\":\"notgraded\"}",
+		"{\"submissionsenabled\":true,\"locked\":false,\"canedit\":false}",
+		"{\"submissionsenabled\":true,\"locked\":null,\"canedit\":true,\"cansubmit\":true}",
+		"{" NOT_NOW "\"submissionsenabled\":true,\"submission\":{\"status\":\"shelved\"}}",
+		"{" NOT_NOW "\"submissionsenabled\":true,\"submission\":{\"status\":\"shelved\"},"
+		"\"gradingstatus\":\"graded\"}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lasts) / sizeof(lasts[0]); i++) {
+		char status[256];
+		json_t *r;
+
+		snprintf(status, sizeof(status), "{\"lastattempt\":%s}", lasts[i]);
+		r = record_of("{\"cmid\":7,\"name\":\"A\"}", status, NULL);
+		assert_true(json_is_null(json_object_get(r, "pending")));
+		assert_string_equal(json_string_value(json_object_get(r, "status")), "unknown");
+		assert_string_equal(json_string_value(json_object_get(r, "handin")), "unknown");
+		json_decref(r);
+	}
+}
+
 static void an_extension_only_ever_moves_the_due_date_on(void **state)
 {
 	static const struct {
@@ -142,6 +172,7 @@ int main(void)
 		cmocka_unit_test(a_grade_settles_what_was_not_handed_in_and_shows_what_was),
 		cmocka_unit_test(a_team_has_its_own_state),
 		cmocka_unit_test(what_is_not_told_is_unknown_and_says_why),
+		cmocka_unit_test(half_an_answer_is_unknown),
 		cmocka_unit_test(an_extension_only_ever_moves_the_due_date_on),
 	};
 
