@@ -7,7 +7,7 @@
 
 #include "mem.h"
 
-#define ANSWER_GRACE_MS 5000	      /* the pool's word comes a little after wait_ms */
+#define ANSWER_GRACE_MS 3000	      /* behind wait_ms; less than a slot may outstay its job's time */
 #define LONGEST_WAIT_MS (3600 * 1000) /* what the pool's own patience can be */
 
 static int take_refusal(json_t *root, struct error *err)

@@ -66,8 +66,6 @@ static int begin_lease(struct work *w, enum pool_class cls, const char *key, str
 {
 	struct deadline patience = work_within(w, MAX_LEASE_MS);
 	struct lease_request req = { .cls = cls,
-				     .wait_ms = deadline_left_ms(patience),
-				     .ttl_ms = deadline_left_ms(w->deadline),
 				     .tag = w->id,
 				     .hidden = true,
 				     .key = key,
@@ -75,12 +73,18 @@ static int begin_lease(struct work *w, enum pool_class cls, const char *key, str
 				     .tick_arg = w };
 
 	for (;;) {
-		int e = lease_begin(w->settings->pool_socket, &req, ret, err);
+		int e;
 
+		/* 0 would mean the pool's own, which may be longer than the attempt. */
+		req.wait_ms = MAX(deadline_left_ms(patience), 1);
+		req.ttl_ms = deadline_left_ms(w->deadline);
+		if (req.ttl_ms == 0)
+			return error_set(err, -ETIMEDOUT, "no time is left for a page");
+		e = lease_begin(w->settings->pool_socket, &req, ret, err);
 		if ((e != -ENOENT && e != -ECONNREFUSED) || deadline_is_over(patience))
 			return e;
 		if (work_tick(w) != 0)
-			return -ECANCELED;
+			return error_set(err, -ECANCELED, "cancelled");
 		clock_sleep_ms(POOL_BACK_MS);
 	}
 }

@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
 import { test } from 'node:test';
 import { startDaemon } from '../../support/daemon.mjs';
-import { sleep, until } from '../../support/process.mjs';
+import { sleep, temporaryFolder, until } from '../../support/process.mjs';
 import {
 	addJob, ANSWER, becomes, childrenOf, keyFile, noEntries, pg, pool, published, redis, ring, row,
 	saveSession, seal, startCourses, startWorker, submit, USER, worker,
@@ -153,5 +155,31 @@ test('what keeps a worker from starting is said in one sentence, with 78 where a
 		assert.equal(code, exit, p.text());
 		assert.match(p.text(), sentence);
 		await p.stop('SIGKILL'); // its folder, and the sanitizers' word
+	}
+});
+
+test('a pool that comes back late is asked for no more time than the attempt has left', async () => {
+	const limitMs = 8000, awayMs = 2000;
+	const folder = temporaryFolder('pensum-lp-');
+	const socketPath = path.join(folder.path, 's');
+	const asked = [];
+	const late = net.createServer((socket) => socket.on('error', () => {}).on('data', (data) => {
+		asked.push(JSON.parse(data.subarray(0, data.indexOf(0))));
+		socket.end(`${JSON.stringify({ type: 'refused', reason: 'queue_full', message: '' })}\0`);
+	}));
+	try {
+		await startWorker({ 'pool.socket': socketPath, 'checker.time_limit_s': limitMs / 1000 });
+		await saveSession();
+		const id = await submit('courses');
+		await until('wait for a browser', async () => (await published(id)).p === 'waiting for a browser');
+		await sleep(awayMs); // what is measured: the time that is gone
+		await new Promise((resolve) => late.listen(socketPath, resolve));
+		const { wait_ms: waitMs, ttl_ms: ttlMs } = await until('question', () => asked[0]);
+		assert.ok(waitMs > 0 && waitMs <= limitMs - awayMs, `${waitMs} ms of patience`);
+		assert.ok(ttlMs > 0 && ttlMs <= limitMs - awayMs, `${ttlMs} ms of lease`);
+	} finally {
+		await worker?.stop();
+		await new Promise((resolve) => late.close(resolve));
+		folder.remove();
 	}
 });
