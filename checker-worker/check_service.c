@@ -259,8 +259,9 @@ static void answer_course(struct check *c, const json_t *id)
 		}
 		add_in_order(c, assignments, record);
 	}
-	answer = json_pack("{s:b, s:o, s:o}", "ok", 1, "assignments", assignments, "activities",
-			   activities_of(id_map_get(c->events, id), c->s->root));
+	answer = json_pack("{s:b, s:I, s:o, s:o}", "ok", 1, "at",
+			   (json_int_t)(clock_wall_ms() / 1000), "assignments", assignments,
+			   "activities", activities_of(id_map_get(c->events, id), c->s->root));
 	id_map_set(c->answers, id, answer);
 	json_decref(answer);
 }

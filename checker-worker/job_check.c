@@ -69,7 +69,8 @@ static void add_failure(struct check *c, json_t *course, const char *code, const
 					"code", code, "message", message));
 }
 
-static int add_records(struct check *c, json_t *course, const json_t *answer, struct error *err)
+static int add_records(struct check *c, json_t *course, const json_t *answer, json_int_t at,
+		       struct error *err)
 {
 	json_t *assignments, *activities;
 	int e = records_assignments(answer, &assignments, err);
@@ -83,7 +84,7 @@ static int add_records(struct check *c, json_t *course, const json_t *answer, st
 	}
 	count_pending(c, assignments);
 	json_array_append_new(c->outcomes,
-			      json_pack("{s:O, s:I, s:o, s:o}", "course", course, "at", now_s(),
+			      json_pack("{s:O, s:I, s:o, s:o}", "course", course, "at", at,
 					"assignments", assignments, "activities", activities));
 	return 0;
 }
@@ -96,8 +97,9 @@ static void add_silence(struct check *c, json_t *course)
 	json_array_append(c->unanswered, course);
 }
 
+/* at: when Moodle told it. */
 static int add_answer(struct work *w, struct moodle *m, struct check *c, json_t *course,
-		      const json_t *answer)
+		      const json_t *answer, json_int_t at)
 {
 	const char *code = json_string_value(json_object_get(answer, "code"));
 	const char *message = json_string_value(json_object_get(answer, "message"));
@@ -119,11 +121,19 @@ static int add_answer(struct work *w, struct moodle *m, struct check *c, json_t 
 		return 0;
 	}
 	c->answered++;
-	if (add_records(c, course, answer, &err) < 0) {
+	if (add_records(c, course, answer, at, &err) < 0) {
 		log_warning("assignments refused", "err=\"%s\"", err.text);
 		add_failure(c, course, "not_understood", failure_find("not_understood")->message);
 	}
 	return 0;
+}
+
+/* By the web service, which told it before any browser was waited for. */
+static int add_told(struct work *w, struct moodle *m, struct check *c, json_t *course,
+		    const json_t *told)
+{
+	return add_answer(w, m, c, course, told,
+			  json_integer_value(json_object_get(told, "at")));
 }
 
 static int check_course(struct work *w, struct moodle *m, struct check *c, json_t *course)
@@ -135,7 +145,7 @@ static int check_course(struct work *w, struct moodle *m, struct check *c, json_
 	int e = moodle_run(w, m, script_check_course, args, true, &answer);
 
 	if (e == 0) {
-		e = add_answer(w, m, c, course, answer);
+		e = add_answer(w, m, c, course, answer, now_s());
 		json_decref(answer);
 	}
 	return e;
@@ -201,7 +211,7 @@ static int check_courses(struct work *w, struct moodle *m, struct check *c, cons
 		if (get_browser(w, m, told) < 0)
 			return -1;
 		work_progress(w, "checking courses", done + (int)i, total, name);
-		if ((told != NULL ? add_answer(w, m, c, course, told)
+		if ((told != NULL ? add_told(w, m, c, course, told)
 				  : check_course(w, m, c, course)) < 0)
 			return -1;
 	}
