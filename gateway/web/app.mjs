@@ -119,22 +119,28 @@ function showTop(hash) {
 		h('button', { type: 'button', class: 'quiet small', onclick: leaveForGood }, 'Delete my data'));
 }
 
-async function leave() {
-	await signOut();
-	wanted = FIRST;
-	go('#/sign-in');
+function leave() {
+	return part(signOut, { notice: '', otherwise: 'You may still be signed in.' });
 }
 
 async function leaveForGood() {
 	if (!confirm('Delete everything that Pensum has of you: results, drafts, and your sign-in?')) return;
+	await part(deleteAccount, { notice: 'Your data is deleted.', otherwise: 'Your data may still be here.' });
+}
+
+async function part(work, { notice: said, otherwise }) {
+	document.getElementById('not-parted')?.remove();
 	try {
-		await deleteAccount();
+		await work();
 	} catch (err) {
-		announce(err.message);
+		const banner = h('div', { id: 'not-parted', class: 'banner warn', role: 'alert' },
+			h('p', null, otherwise, ' ', err.message),
+			h('button', { type: 'button', class: 'small', onclick: () => banner.remove() }, 'Close'));
+		banners.append(banner);
 		return;
 	}
 	wanted = FIRST;
-	notice = 'Your data is deleted.';
+	notice = said;
 	go('#/sign-in');
 }
 

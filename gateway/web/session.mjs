@@ -1,5 +1,5 @@
 // Signing in and out: what the sign-in view and the sign-in-again dialog share.
-import { ApiError, get, post, remove } from './api.mjs';
+import { ApiError, get, isSignedOut, post, remove } from './api.mjs';
 import { cancel, failureText, finished, forgetAll, live, readAll } from './jobs.mjs';
 import { forgetStudent, forgetTab, signedInAs, state } from './state.mjs';
 
@@ -56,8 +56,14 @@ export async function deleteAccount() {
 	forgetAll();
 }
 
+// Rejects when the server did not say so: the cookie, which this page cannot delete, would sign the next
+// person in.
 export async function signOut() {
-	await remove('/session', { quiet: true }).catch(() => {});
+	try {
+		await remove('/session', { quiet: true });
+	} catch (err) {
+		if (!isSignedOut(err)) throw err;
+	}
 	forgetTab();
 	forgetAll();
 }

@@ -51,7 +51,7 @@ export function mount(main, { signal }) {
 
 	function buildMaker() {
 		if (state.picked.size === 0) return fill(maker);
-				const name = h('input', { id: 'student-name', name: 'name', autocomplete: 'name', maxlength: 200, required: true,
+		const name = h('input', { id: 'student-name', name: 'name', autocomplete: 'name', maxlength: 200, required: true,
 			value: details?.name ?? state.user.fullname ?? '' });
 		const roll = h('input', { id: 'student-roll', name: 'roll', autocomplete: 'off', maxlength: 64,
 			value: details?.roll ?? '' });

@@ -219,6 +219,23 @@ test('nothing secret is remembered, and signing out forgets the picks', options,
 	assert.deepEqual(await page.evaluate(() => Object.keys(sessionStorage)), []);
 });
 
+test('who could not be signed out, or deleted, is told so and stays', options, async () => {
+	await walk.signIn(page, MAYA);
+	page.on('dialog', dialog => dialog.accept());
+	const alert = page.getByRole('alert').filter({ hasText: /may still be/ });
+	for (const [button, path] of [['Sign out', 'session'], ['Delete my data', 'account']]) {
+		await page.route(`**/api/v1/${path}`, route => (route.request().method() === 'DELETE' ? route.abort() : route.continue()));
+		await page.getByRole('button', { name: button }).click();
+		await alert.waitFor();
+		await page.getByRole('heading', { name: 'Courses', level: 1 }).waitFor();
+		await alert.getByRole('button', { name: 'Close' }).click();
+		await page.unroute(`**/api/v1/${path}`);
+	}
+	await page.getByRole('button', { name: 'Sign out' }).click();
+	await page.getByLabel('Username').waitFor();
+	assert.equal(await alert.count(), 0);
+});
+
 test('no view is wider than 360 pixels', options, async () => {
 	await page.setViewportSize({ width: 360, height: 740 });
 	const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
