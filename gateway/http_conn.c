@@ -297,11 +297,6 @@ void http_conns_stop(struct http_conns *c)
 	c->listener = NULL;
 }
 
-size_t http_conns_count(const struct http_conns *c)
-{
-	return c->count;
-}
-
 void http_conns_free(struct http_conns *c)
 {
 	struct http_conn *conn;

@@ -30,7 +30,6 @@ struct http_conns *http_conns_new(struct event_base *base, struct evconnlistener
 				  size_t max);
 void http_conns_free(struct http_conns *c); /* after evhttp_free() */
 void http_conns_stop(struct http_conns *c); /* forgets the listener, which is about to go */
-size_t http_conns_count(const struct http_conns *c);
 
 /* For evhttp_set_bevcb(). */
 struct bufferevent *http_conns_bufferevent(struct event_base *base, void *conns);

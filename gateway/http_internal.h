@@ -34,7 +34,7 @@ struct request {
 	char id_param[ROUTE_PARAM_SIZE];
 	char peer[64];
 	struct evkeyvalq query;
-	bool query_parsed, cookies_scanned, has_session;
+	bool query_parsed, has_session;
 	struct session session;
 	json_t *body;
 	struct arena_block *arena;

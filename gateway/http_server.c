@@ -81,11 +81,6 @@ size_t http_server_running(const struct http_server *s)
 	return s->running_count;
 }
 
-size_t http_server_connections(const struct http_server *s)
-{
-	return http_conns_count(s->conns);
-}
-
 static void on_written(struct evhttp_request *ev, void *conn)
 {
 	(void)ev;

@@ -20,7 +20,6 @@ int http_server_new(struct gateway *g, const char *address, bool admin, struct h
 		    struct error *err);
 void http_server_stop(struct http_server *s);
 size_t http_server_running(const struct http_server *s); /* requests without an answer so far */
-size_t http_server_connections(const struct http_server *s);
 void http_server_end_requests(struct http_server *s);	 /* answers 503 to what is left */
 void http_server_free(struct http_server *s);
 

@@ -304,11 +304,6 @@ void redis_reply_cleanup(struct redis_reply **reply)
 	redis_reply_free(*reply);
 }
 
-bool redis_is_nil(const struct redis_reply *reply)
-{
-	return reply == NULL || real(reply)->type == REDIS_REPLY_NIL;
-}
-
 size_t redis_count(const struct redis_reply *reply)
 {
 	if (reply == NULL || real(reply)->type != REDIS_REPLY_ARRAY)

@@ -45,7 +45,6 @@ int redis_settle(struct redis *r, int wait_ms, struct error *err);
 void redis_reply_free(struct redis_reply *reply);
 void redis_reply_cleanup(struct redis_reply **reply); /* for CLEANUP() */
 
-bool redis_is_nil(const struct redis_reply *reply); /* also for NULL */
 size_t redis_count(const struct redis_reply *reply); /* elements of an array, else 0 */
 const struct redis_reply *redis_at(const struct redis_reply *reply, size_t i);
 /* Text of a string or status, NUL-ended; NULL for other types. len may be NULL. */

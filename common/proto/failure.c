@@ -72,8 +72,3 @@ const struct failure *failure_find(const char *code)
 
 	return row ? row : find("internal");
 }
-
-bool failure_is_known(const char *code)
-{
-	return find(code) != NULL;
-}

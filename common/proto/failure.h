@@ -4,7 +4,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 
 enum failure_next {
 	FAILURE_FINAL, /* trying again cannot help: the job fails */
@@ -20,4 +19,3 @@ struct failure {
 
 /* The row of a code; an unknown code gets the row "internal". Never NULL. */
 const struct failure *failure_find(const char *code);
-bool failure_is_known(const char *code);
