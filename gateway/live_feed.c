@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "keys.h"
 #include "log.h"
 #include "mem.h"
@@ -13,6 +14,7 @@
 #define LIMIT_MS 7000
 #define BATCH	 500
 #define RETRY_MS 1000
+#define PAUSE_MS 2
 
 enum feed_state { FEED_OFF, FEED_PLACING, FEED_TAILING };
 
@@ -23,6 +25,8 @@ struct live_feed {
 	enum feed_state state;
 	char last_id[48];
 	struct event *retry;
+	struct event *pause;
+	int64_t heard_ms; /* when the last entries came */
 };
 
 static void read_on(struct live_feed *f);
@@ -44,6 +48,7 @@ static void stumble(struct live_feed *f, const struct redis_reply *reply)
 	struct timeval later = { RETRY_MS / 1000, 0 };
 
 	f->state = FEED_OFF;
+	event_del(f->pause);
 	if (reply == NULL)
 		return;
 	log_warning("event stream not read", "reason=\"%s\"",
@@ -159,6 +164,27 @@ static void take_entry(struct live_feed *f, const struct redis_reply *entry)
 		f->ops->event(f->arg, &ev);
 }
 
+/* What comes alone is heard at once. When entries come close behind others, those of the next moment
+ * are read together: each read costs Redis and us as much as several entries do. */
+static void read_on_soon(struct live_feed *f)
+{
+	static const struct timeval moment = { 0, PAUSE_MS * 1000 };
+	int64_t now = clock_now_ms(), before = f->heard_ms;
+
+	f->heard_ms = now;
+	if (now - before < PAUSE_MS)
+		event_add(f->pause, &moment);
+	else
+		read_on(f);
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	read_on(arg);
+}
+
 /* [[stream, [[id, [name, value, …]], …]]], or nil when nothing came in time. */
 static void on_entries(const struct redis_reply *reply, void *arg)
 {
@@ -175,7 +201,7 @@ static void on_entries(const struct redis_reply *reply, void *arg)
 	if (count == 0 || count >= BATCH)
 		check(f); /* silence, or so much that the stream may have outrun us */
 	else
-		read_on(f);
+		read_on_soon(f);
 }
 
 static void read_on(struct live_feed *f)
@@ -199,10 +225,12 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 void live_feed_up(struct live_feed *f, bool up)
 {
 	event_del(f->retry);
-	if (!up)
+	if (!up) {
+		event_del(f->pause);
 		f->state = FEED_OFF;
-	else if (f->state == FEED_OFF) /* else one XREAD is on its way already */
+	} else if (f->state == FEED_OFF) { /* else one XREAD is on its way already */
 		place(f);
+	}
 }
 
 bool live_feed_is_tailing(const struct live_feed *f)
@@ -218,6 +246,7 @@ struct live_feed *live_feed_new(struct gateway *g, const struct live_feed_ops *o
 	f->ops = ops;
 	f->arg = arg;
 	f->retry = evtimer_new(g->base, on_retry, f);
+	f->pause = evtimer_new(g->base, on_pause_over, f);
 	return f;
 }
 
@@ -226,5 +255,6 @@ void live_feed_free(struct live_feed *f)
 	if (f == NULL)
 		return;
 	event_free(f->retry);
+	event_free(f->pause);
 	free(f);
 }

@@ -538,3 +538,19 @@ test('at SIGTERM channels are closed with 1001 and requests that run are answere
 	await stopped;
 	await stack.startGateway();
 });
+
+test('events that come close behind each other are read together', async () => {
+	const { redis } = stack;
+	const reads = async () => Number(/cmdstat_xread:calls=(\d+)/.exec(await redis.command('INFO', 'commandstats'))?.[1] ?? 0);
+	const session = await stack.session();
+	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
+	const live = await stack.live(session);
+	await live.next((m) => m.type === 'snapshot' && m.job === job);
+	const before = await reads(), started = performance.now();
+	for (let n = 2; n < 1000; n++)
+		await redis.command('XADD', 'pensum:events', '*', 'j', job, 's', 'running', 'k', 1, 'n', n, 'p', 'reading', 'd', n, 't', 1000, 'm', '');
+	await stack.publish({ job, version: [1, 1000], done: 1000, total: 1000 });
+	await live.next((m) => m.type === 'event' && m.version[1] === 1000);
+	const lasted = performance.now() - started, count = (await reads()) - before;
+	assert.ok(count <= lasted + 10, `${count} reads of 999 events in ${lasted.toFixed(0)} ms`);
+});
