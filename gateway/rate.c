@@ -149,10 +149,11 @@ void rate_take(struct gateway *g, const struct rate_ask *asks, size_t count, rat
 
 /* ---- addresses ---- */
 
+/* Who listens on [::] sees IPv4 wrapped in IPv6. */
 static bool is_loopback(const char *peer)
 {
-	return text_starts_with(peer, "127.") || strcmp(peer, "::1") == 0 ||
-	       strcmp(peer, "local") == 0;
+	return text_starts_with(peer, "127.") || text_starts_with(peer, "::ffff:127.") ||
+	       strcmp(peer, "::1") == 0 || strcmp(peer, "local") == 0;
 }
 
 /* The last word of the last such header: what the nearest proxy wrote down itself. */

@@ -4,7 +4,6 @@
  */
 #pragma once
 
-
 enum failure_next {
 	FAILURE_FINAL, /* trying again cannot help: the job fails */
 	FAILURE_RETRY, /* passing: another attempt after a pause */

@@ -4,7 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { newId, startGateway } from '../support/gateway.mjs';
-import { sleep, temporaryFolder, until } from '../support/process.mjs';
+import { freePort, sleep, temporaryFolder, until } from '../support/process.mjs';
 import { fetch } from '../support/waiting.mjs';
 
 let world, folder, pool;
@@ -104,6 +104,20 @@ test('addresses: the proxy\'s word on this machine, IPv6 by /64, and nothing tha
 	await world.redis.command('FLUSHALL');
 	await Object.assign(world.browser(), { url }).post('/api/v1/session', { username: newId(), password: 'x' }, { 'X-Forwarded-For': '203.0.113.9' });
 	assert.deepEqual(await keys('signin-from'), ['pensum:limit:signin-from:127.0.0.1']);
+	await daemon.stop();
+});
+
+test('who listens on [::] believes a proxy that comes by 127.0.0.1, too', async () => {
+	const [port, other] = [await freePort(), await freePort()];
+	const daemon = await world.start({ 'gateway.listen': `[::]:${port}`, 'gateway.admin_listen': `127.0.0.1:${other}`,
+		'limits.signins_per_address': 1 });
+	const browser = Object.assign(world.browser(), { url: `http://127.0.0.1:${port}` });
+	await until('Redis counts', async () => {
+		await world.redis.command('FLUSHALL');
+		await browser.post('/api/v1/session', { username: newId(), password: 'x' }, { 'X-Forwarded-For': '203.0.113.9' });
+		return (await keys('signin-from')).length > 0;
+	});
+	assert.deepEqual(await keys('signin-from'), ['pensum:limit:signin-from:203.0.113.9']);
 	await daemon.stop();
 });
 
