@@ -146,7 +146,7 @@ void runs_add(struct runs *runs, const char *text, unsigned signs, const char *h
 	runs_add_bytes(runs, text, strlen(text), signs, href);
 }
 
-void runs_copy(struct runs *to, const struct runs *from)
+static void runs_copy(struct runs *to, const struct runs *from)
 {
 	for (size_t i = 0; i < from->count; i++)
 		runs_add(to, from->at[i].text, from->at[i].signs, from->at[i].href);
@@ -202,34 +202,4 @@ bool runs_are_blank(const struct runs *runs)
 		if (runs->at[i].text[strspn(runs->at[i].text, " \t\n")] != '\0')
 			return false;
 	return true;
-}
-
-static size_t runs_count_todo(const struct runs *runs)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < runs->count; i++)
-		count += (runs->at[i].signs & RUN_TODO) != 0;
-	return count;
-}
-
-static size_t block_count_todo(const struct block *block)
-{
-	size_t count = runs_count_todo(&block->runs);
-
-	for (size_t i = 0; i < block->list.count; i++)
-		count += runs_count_todo(&block->list.items[i].runs) +
-			 blocks_count_todo(&block->list.items[i].children);
-	for (size_t i = 0; i < block->table.rows * block->table.columns; i++)
-		count += runs_count_todo(&block->table.cells[i]);
-	return count;
-}
-
-size_t blocks_count_todo(const struct blocks *b)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < b->count; i++)
-		count += block_count_todo(&b->at[i]);
-	return count;
 }

@@ -145,15 +145,12 @@ void runs_add(struct runs *runs, const char *text, unsigned signs, const char *h
 void runs_add_bytes(struct runs *runs, const char *text, size_t len, unsigned signs,
 		    const char *href);
 
-/* Deep copies, appended. */
-void runs_copy(struct runs *to, const struct runs *from);
+/* A deep copy, appended. */
 struct block *blocks_copy(struct blocks *to, const struct block *from);
 
 /* The plain text of runs, appended. */
 void runs_to_text(const struct runs *runs, struct buf *out);
 bool runs_are_blank(const struct runs *runs);
-/* How many runs are marked todo. */
-size_t blocks_count_todo(const struct blocks *b);
 
 /*
  * Reads the JSON of the table above into ret (empty before). What goes beyond the limits is left

@@ -86,7 +86,7 @@ void document_set_lang(struct document *d, const char *lang)
 	}
 }
 
-json_t *document_to_json(const struct document *d)
+static json_t *document_to_json(const struct document *d)
 {
 	return json_pack("{s:s s:s s:s s:s s:s s:s s:b s:o}", "title", d->title, "course",
 			 d->course, "author", d->author, "roll", d->roll, "url", d->url, "lang",

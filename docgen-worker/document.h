@@ -33,11 +33,8 @@ void document_set_url(struct document *d, const char *url); /* a refused one is 
 /* A language tag or Moodle's form of one ("pt_br"); anything else is "en-GB". */
 void document_set_lang(struct document *d, const char *lang);
 
-/* {title, course, author, roll, url, lang, ai, blocks}. A new reference. */
-json_t *document_to_json(const struct document *d);
-
 /*
- * Appends the JSON in its one canonical form: equal documents give equal bytes, unequal ones do
+ * Appends {title, course, author, roll, url, lang, ai, blocks} in its one canonical form: equal documents give equal bytes, unequal ones do
  * not. For the content hash, together with the format and the version of the template.
  */
 void document_canonical(const struct document *d, struct buf *out);

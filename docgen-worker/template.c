@@ -12,13 +12,6 @@
 #define GUESS_BYTES    4000 /* of the description */
 #define MAX_TASK_LEVEL 4
 
-static const char *const kind_names[TEMPLATE_KIND_COUNT] = {"generic", "lab", "questions", "essay"};
-
-const char *template_kind_name(enum template_kind kind)
-{
-	return kind_names[kind];
-}
-
 /* ------------------------------------------------------------ the kind */
 
 static const struct {

@@ -33,7 +33,6 @@ void template_fill(const struct assignment *a, const struct template_student *st
 
 /* By the words of the title first, then of the description. */
 enum template_kind template_guess_kind(const struct assignment *a);
-const char *template_kind_name(enum template_kind kind);
 
 /* "Wed 25 November 2026, 23:59 UTC", in English on every machine. */
 #define TEMPLATE_TIME_SIZE 48

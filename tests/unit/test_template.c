@@ -77,7 +77,8 @@ static void an_unknown_name_is_a_place_to_fill(void **state)
 	(void)state;
 	fill(sheet, "Asha", &with);
 	fill(sheet, NULL, &without);
-	assert_int_equal(blocks_count_todo(&without.blocks), blocks_count_todo(&with.blocks) + 1);
+	assert_int_equal(table_cell(&with.blocks.at[0].table, 2, 1)->at[0].signs, 0);
+	assert_int_equal(table_cell(&without.blocks.at[0].table, 2, 1)->at[0].signs, RUN_TODO);
 }
 
 static void no_heading_level_is_skipped(void **state)
@@ -198,8 +199,7 @@ static void the_words_decide_the_kind(void **state)
 
 		runs_add(&blocks_add(&a.description, BLOCK_PARAGRAPH, NULL)->runs, cases[i].text, 0,
 			 NULL);
-		assert_string_equal(template_kind_name(template_guess_kind(&a)),
-				    template_kind_name(cases[i].kind));
+		assert_int_equal(template_guess_kind(&a), cases[i].kind);
 		assignment_done(&a);
 	}
 }
