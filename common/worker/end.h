@@ -11,10 +11,10 @@
 
 #include "work.h"
 
-/* Ends the attempt as its code left it (rc of work_run_fn) and posts the new state (redis_post():
- * it goes out with what the caller says next, or settles): w->event has it then, or is "running" when the attempt was lost. Negative: the end is not known to be
- * recorded; call again, as often as it takes. A commit whose answer was lost is found by its row.
- */
+/* Ends the attempt as its code left it (rc of work_run_fn) and posts the new state (redis_post(): it goes
+ * out with what the caller says next, or settles): w->event has it then, or is "running" when the attempt
+ * was lost. Negative: the end is not known to be recorded; call again, as often as it takes. A commit
+ * whose answer was lost is found by its row. */
 int end_attempt(struct work *w, int rc, struct error *err);
 
 /* Writes what the attempt leaves to the next one (w->next_part); for the transaction that gives it back.

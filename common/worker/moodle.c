@@ -155,9 +155,7 @@ static int open_page(struct work *w, enum pool_class cls, const char *user_id, j
 		return -1;
 	snprintf(key, sizeof(key), "moodle:%s", user_id ? user_id : "");
 	work_progress(w, "waiting for a browser", 0, 0, "");
-	m->wwwroot = mem_strdup(w->site->url);
-	for (size_t len = strlen(m->wwwroot); len > 0 && m->wwwroot[len - 1] == '/'; len--)
-		m->wwwroot[len - 1] = '\0';
+	m->wwwroot = w->site->url;
 	e = begin_lease(w, cls, user_id ? key : NULL, &m->lease, &err);
 	if (e == 0)
 		e = page_prepare(m->lease, work_within(w, CALL_MS), &err);
@@ -196,7 +194,6 @@ int moodle_page_failed(struct work *w, const struct moodle *m, int e, const stru
 void moodle_close(struct moodle *m)
 {
 	lease_end(m->lease);
-	free(m->wwwroot);
 	free(m->sealed);
 	*m = (struct moodle)MOODLE_INIT;
 }

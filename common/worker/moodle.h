@@ -16,9 +16,9 @@
 
 struct moodle {
 	struct lease *lease;
-	char *wwwroot; /* no slash at its end */
-	bool asked;    /* the page's document is the site's own; else nothing was asked for it */
-	char *sealed;  /* the saved session in use; NULL: signed out */
+	const char *wwwroot; /* the site's address, no slash at its end */
+	bool asked;	     /* the page's document is the site's own; else nothing was asked for it */
+	char *sealed;	     /* the saved session in use; NULL: signed out */
 	long long requests, bytes; /* what scripts have spent so far */
 };
 #define MOODLE_INIT { 0 }

@@ -19,8 +19,8 @@ int site_sign_requests(struct work *w, struct lease *l, struct deadline deadline
 
 /*
  * A site that answered 429 or 503 with Retry-After is left alone by all jobs for so long, but ten minutes
- * at the most, as far as Redis can tell them. site_pause() is for the job that heard it; site_is_paused() fails the work of the
- * others ("site_busy"), to be tried again when the time is over.
+ * at the most, as far as Redis can tell them. site_pause() is for the job that heard it; site_is_paused()
+ * fails the work of the others ("site_busy"), to be tried again when the time is over.
  */
 void site_pause(struct work *w, int64_t seconds);
 bool site_is_paused(struct work *w);

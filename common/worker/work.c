@@ -76,31 +76,31 @@ int work_fail(struct work *w, const char *code, const char *message)
 	return -1;
 }
 
-struct work_keep {
-	struct work_keep *next;
+struct work_memory {
+	struct work_memory *next;
 	void (*done)(void *);
-	_Alignas(max_align_t) char memory[];
+	_Alignas(max_align_t) char bytes[];
 };
 
 void *work_alloc(struct work *w, size_t size, void (*done)(void *))
 {
-	struct work_keep *k = mem_zalloc(sizeof(*k) + size);
+	struct work_memory *m = mem_zalloc(sizeof(*m) + size);
 
-	k->done = done;
-	k->next = w->kept;
-	w->kept = k;
-	return k->memory;
+	m->done = done;
+	m->next = w->memory;
+	w->memory = m;
+	return m->bytes;
 }
 
 void work_free_all(struct work *w)
 {
-	while (w->kept != NULL) {
-		struct work_keep *k = w->kept;
+	while (w->memory != NULL) {
+		struct work_memory *m = w->memory;
 
-		w->kept = k->next;
-		if (k->done != NULL)
-			k->done(k->memory);
-		free(k);
+		w->memory = m->next;
+		if (m->done != NULL)
+			m->done(m->bytes);
+		free(m);
 	}
 }
 

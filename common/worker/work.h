@@ -73,7 +73,7 @@ struct work {
 	work_commit_fn *commit;
 	work_after_fn *after;
 	void *commit_arg;
-	struct work_keep *kept;
+	struct work_memory *memory;
 	struct job_event event; /* newest */
 	bool event_unsent;
 	bool claim_kept; /* the record keeps it, whatever happens to the server */
