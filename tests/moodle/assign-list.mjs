@@ -90,7 +90,7 @@ export function overview(ctx) {
 	});
 }
 
-export function overviewTable(ctx, course) {
+function overviewTable(ctx, course) {
 	const rows = visibleAssigns(ctx, course).map((assign) => {
 		const state = stateOf(ctx, assign);
 		const grade = gradeText(ctx, state);

@@ -90,7 +90,7 @@ function fileReply(ctx, file) {
 	return { status: 206, headers, body: content.subarray(Number(range[1]), last + 1) };
 }
 
-export function contentOf(file) {
+function contentOf(file) {
 	if (file.png) return png(...file.png);
 	if (file.pdf) return pdf(file.pdf);
 	if (file.bytes) return Buffer.alloc(file.bytes, 'Pensum test file. ');

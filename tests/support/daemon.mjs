@@ -41,7 +41,7 @@ export function writeSettings(folder, settings) {
 
 const complaint = /AddressSanitizer|LeakSanitizer|runtime error:|ERROR: libFuzzer|Assertion/;
 
-export function checkSanitizers(p) {
+function checkSanitizers(p) {
 	const at = p.lines.findIndex((line) => complaint.test(line));
 	if (at >= 0) throw new Error(`sanitizer:\n${p.lines.slice(at, at + 60).join('\n')}`);
 }

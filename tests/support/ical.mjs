@@ -53,7 +53,7 @@ function eventOf(component) {
 	};
 }
 
-export function parseFeed(text) {
+function parseFeed(text) {
 	const calendar = new ICAL.Component(ICAL.parse(text)); // throws on what it does not understand
 	return { name: calendar.getFirstPropertyValue('name'), description: calendar.getFirstPropertyValue('description'),
 		events: calendar.getAllSubcomponents('vevent').map(eventOf), faults: faultsOf(text, calendar) };

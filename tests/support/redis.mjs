@@ -97,7 +97,7 @@ class Connection {
 }
 
 // One command on a connection of its own.
-export async function redisCommand(socketPath, ...words) {
+async function redisCommand(socketPath, ...words) {
 	const connection = new Connection(socketPath);
 	try {
 		return await connection.command(...words);

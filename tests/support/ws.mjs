@@ -53,7 +53,7 @@ function decodeFrame(data) {
 		payload: data.subarray(at, at + size), rest: data.subarray(at + size) };
 }
 
-export function handshakeText({ host, path = '/api/v1/live', headers = {}, method = 'GET', key }) {
+function handshakeText({ host, path = '/api/v1/live', headers = {}, method = 'GET', key }) {
 	const all = { Host: host, Upgrade: 'websocket', Connection: 'Upgrade',
 		'Sec-WebSocket-Key': key, 'Sec-WebSocket-Version': '13', ...headers };
 	const lines = Object.entries(all).filter(([, value]) => value !== null)
