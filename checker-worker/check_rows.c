@@ -28,9 +28,10 @@ static int store_assignments(struct work *w, const char *course_id, const json_t
 		"name text, url text, section text, due double precision, due_text text, "
 		"status text, pending boolean, handin text, reason text) "
 		"ON CONFLICT (user_id, cmid) DO UPDATE SET course_id = excluded.course_id, "
-		"name = excluded.name, status = excluded.status, pending = excluded.pending, "
-		"handin = excluded.handin, reason = excluded.reason, due = excluded.due, "
-		"due_text = excluded.due_text",
+		"name = excluded.name, url = excluded.url, section = excluded.section, "
+		"due = excluded.due, due_text = excluded.due_text, status = excluded.status, "
+		"pending = excluded.pending, handin = excluded.handin, "
+		"reason = excluded.reason, position = excluded.position",
 		3, params, NULL, err);
 }
 
