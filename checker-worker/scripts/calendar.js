@@ -21,9 +21,6 @@ async function readCalendar(sesskey, courseId, args) {
 	}
 }
 
-// The site is there, and does not tell.
-const isRefusal = (error) => error.code === 'not_understood' || error.isAnswer === true;
-
 // An extension is a second, later event, which Moodle leaves out as soon as a start is given; so
 // only further requests have one.
 async function readEvents(sesskey, courseId, args) {

@@ -92,15 +92,27 @@ function readStatus(page) {
 
 // ---------------------------------------------------------------- the dates
 
-// Entries of "label: date" in the dates region; told apart by the site's own labels.
+// What more the site would tell of its dates is worth no failure.
+async function askForDates(ask, otherwise) {
+	try {
+		return await ask();
+	} catch (error) {
+		if (!isRefusal(error)) throw error;
+		return otherwise;
+	}
+}
+
+// Entries of "label: date" in the dates region; told apart by the site's own labels. Without these all of
+// them are told, each with its label.
 async function readDates(page) {
-	const texts = await strings(page.lang, 'mod_assign', ['activitydate:submissionsopen',
-		'activitydate:submissionsopened', 'activitydate:submissionsdue', 'extensionduedate']);
+	const texts = await askForDates(() => strings(page.lang, 'mod_assign', ['activitydate:submissionsopen',
+		'activitydate:submissionsopened', 'activitydate:submissionsdue', 'extensionduedate']), null);
+	const entries = [...page.doc.querySelectorAll('[data-region="activity-dates"] strong')];
 	const dates = { opens_text: '', due_text: '' };
-	for (const strong of page.doc.querySelectorAll('[data-region="activity-dates"] strong')) {
-		const label = visibleText(strong);
+	if (!texts) return { ...dates, due_text: entries.map((strong) => visibleText(strong.parentElement)).join('; ') };
+	for (const strong of entries) {
 		const value = collapse(strong.parentElement.textContent.replace(strong.textContent, ''));
-		dates[label === texts['activitydate:submissionsdue'] ? 'due_text' : 'opens_text'] ||= value;
+		dates[visibleText(strong) === texts['activitydate:submissionsdue'] ? 'due_text' : 'opens_text'] ||= value;
 	}
 	for (const row of page.doc.querySelectorAll('.submissionstatustable tr')) {
 		const [label, value] = [...row.children].map(visibleText);
@@ -109,14 +121,16 @@ async function readDates(page) {
 	return dates;
 }
 
-// Up to 4.5 only the calendar has the epoch, and only of what is not submitted.
+// Up to 4.5 only the calendar has the epoch, and only of what is not submitted. Its dates of completion
+// and of grading are others.
 async function readDue(page, cmid, course, status, dueText) {
 	if (!dueText || !course.id || status === 'submitted' || status === 'graded') return null;
 	const methodname = 'core_calendar_get_action_events_by_courses';
 	const wanted = { courseids: [course.id], limitnum: 50 };
-	const [{ data }] = await ajax(page.sesskey, [{ methodname, args: wanted }]);
+	const [{ data }] = await askForDates(() => ajax(page.sesskey, [{ methodname, args: wanted }]), [{}]);
 	const events = (data?.groupedbycourse ?? []).flatMap((group) => group.events);
-	const mine = events.filter((event) => event.modulename === 'assign' && event.instance === cmid);
+	const mine = events.filter((event) => event.modulename === 'assign' && event.instance === cmid
+		&& (event.eventtype === 'due' || event.eventtype === 'extension'));
 	return mine.length ? Math.max(...mine.map((event) => event.timesort)) : null;
 }
 

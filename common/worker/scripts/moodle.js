@@ -253,6 +253,9 @@ function expectAnswer(page) {
 	}
 }
 
+// The site is there, and does not tell.
+const isRefusal = (error) => error.code === 'not_understood' || error.isAnswer === true;
+
 function expectNoGate(page) {
 	const gate = GATES.find(([path]) => page.path?.startsWith(path));
 	if (gate) throw new Failure(gate[1], gate[2], page.path);

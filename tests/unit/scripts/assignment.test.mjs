@@ -18,15 +18,19 @@ async function open(moodle, username = 'maya') {
 	return (cmid, more) => page.run('assignment', { wwwroot: moodle.url, cmid, ...more });
 }
 
-// The script's answer for a description of ours.
-async function readIntro(intro, more = {}) {
-	const assignment = { cmid: 7, name: 'Task', section: 'S', due: '+1d', intro, ...more };
-	const data = {
+// A site with one assignment, 7.
+function startSite(more, course = {}) {
+	const assignment = { cmid: 7, name: 'Task', section: 'S', due: '+1d', intro: '', ...more };
+	return startMoodle({ data: {
 		site: { name: 'S', timezone: 'UTC' },
 		students: [{ username: 'maya', password, firstname: 'M', lastname: 'L', email: 'm@example.edu' }],
-		courses: [{ id: 2, fullname: 'Course', shortname: 'C', startdate: '-1d', members: ['maya'], assignments: [assignment] }],
-	};
-	const moodle = await startMoodle({ data });
+		courses: [{ id: 2, fullname: 'Course', shortname: 'C', startdate: '-1d', members: ['maya'], assignments: [assignment], ...course }],
+	} });
+}
+
+// The script's answer for a description of ours.
+async function readIntro(intro, more = {}) {
+	const moodle = await startSite({ intro, ...more });
 	try {
 		const result = await (await open(moodle))(7);
 		assert.equal(result.ok, true, JSON.stringify(result));
@@ -80,6 +84,34 @@ test('what cannot be read is told apart', async () => {
 		assert.deepEqual([closed.ok, closed.blocks], [true, []]);
 		moodle.control({ expire_sessions: true });
 		assert.equal((await read(301)).code, 'session_dead');
+	} finally {
+		await moodle.close();
+	}
+});
+
+test('a date in the calendar by which it should be ticked off is no due date', async () => {
+	const byDay = (day) => Math.floor(Date.now() / 1000) + day * 86_400;
+	const moodle = await startSite({ due: byDay(1) }, { activities: [{ cmid: 7, module: 'assign', event: 'expectcompletionon', name: 'Task', due: byDay(9) }] });
+	try {
+		const { ok, due } = await (await open(moodle))(7);
+		assert.deepEqual([ok, due < byDay(2)], [true, true]);
+	} finally {
+		await moodle.close();
+	}
+});
+
+test('a site that tells nothing more of its dates costs no document, and none of them is lost', async () => {
+	const moodle = await startSite({ opens: '-1d' });
+	try {
+		const read = await open(moodle);
+		const known = await read(7);
+		moodle.control({ ajax_errors: { core_get_strings: 'servicenotavailable' } });
+		const unlabelled = await read(7, { due: 1234 });
+		assert.deepEqual([unlabelled.ok, unlabelled.due], [true, 1234]);
+		assert.ok(unlabelled.due_text.includes(known.due_text) && unlabelled.due_text.includes(known.opens_text), unlabelled.due_text);
+		moodle.control({ ajax_errors: null, fail: [{ path_prefix: '/lib/ajax/service.php', status: 500 }] });
+		const undated = await read(7);
+		assert.deepEqual([undated.ok, undated.due, undated.due_text], [true, null, known.due_text]);
 	} finally {
 		await moodle.close();
 	}
