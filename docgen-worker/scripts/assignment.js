@@ -102,13 +102,17 @@ async function askForDates(ask, otherwise) {
 	}
 }
 
-// Entries of "label: date" in the dates region; told apart by the site's own labels. Without these all of
-// them are told, each with its label.
+const DATE_TEXTS = ['activitydate:submissionsopen', 'activitydate:submissionsopened', 'activitydate:submissionsdue',
+	'duedate', 'extensionduedate'];
+
+// Entries of "label: date" in the dates region (from 3.11), and rows of the state; told apart by the site's
+// own labels. Without these the region's are told all, each with its label; a page without the region may have
+// a due date all the same, so then it is a failure.
 async function readDates(page) {
-	const texts = await askForDates(() => strings(page.lang, 'mod_assign', ['activitydate:submissionsopen',
-		'activitydate:submissionsopened', 'activitydate:submissionsdue', 'extensionduedate']), null);
 	const entries = [...page.doc.querySelectorAll('[data-region="activity-dates"] strong')];
 	const dates = { opens_text: '', due_text: '' };
+	const ask = () => strings(page.lang, 'mod_assign', DATE_TEXTS);
+	const texts = entries.length > 0 ? await askForDates(ask, null) : await ask();
 	if (!texts) return { ...dates, due_text: entries.map((strong) => visibleText(strong.parentElement)).join('; ') };
 	for (const strong of entries) {
 		const value = collapse(strong.parentElement.textContent.replace(strong.textContent, ''));
@@ -116,6 +120,7 @@ async function readDates(page) {
 	}
 	for (const row of page.doc.querySelectorAll('.submissionstatustable tr')) {
 		const [label, value] = [...row.children].map(visibleText);
+		if (label && label === texts.duedate) dates.due_text ||= value;
 		if (label && label === texts.extensionduedate) dates.due_text = value;
 	}
 	return dates;

@@ -100,6 +100,18 @@ test('a date in the calendar by which it should be ticked off is no due date', a
 	}
 });
 
+test('before 3.11 the due date stands in a row of the submission\'s state', async () => {
+	const moodle = await startSite();
+	moodle.control({ generation: '3.9' });
+	try {
+		const { due, due_text: dueText } = await (await open(moodle))(7);
+		assert.match(dueText, /\d{4}/);
+		assert.ok(due > Date.now() / 1000);
+	} finally {
+		await moodle.close();
+	}
+});
+
 test('a site that tells nothing more of its dates costs no document, and none of them is lost', async () => {
 	const moodle = await startSite({ opens: '-1d' });
 	try {
