@@ -2,8 +2,10 @@
  * api_signin.c - POST /api/v1/session: a browser signs in.
  *
  *	Redis pensum:moodle:<user> -> PostgreSQL moodle_sessions -> does the password fit the
- *	verifier? -> yes: 200, an active session
+ *	verifier? -> yes, and PostgreSQL still has it: 200, an active session
  *		     no, or nothing cached: 202, a pending session and a job that asks Moodle
+ *
+ * Redis may not have heard of a sign-out, or of an account's end; so its word alone lets nobody in.
  *
  * The two ways to 202 are one way, and both check a verifier first, so neither the answer nor its
  * time tells who has signed in lately.
@@ -83,9 +85,17 @@ static void let_in(struct gateway *g, struct request *r, const struct pgloop_res
 		   void *arg)
 {
 	struct signin *s = arg;
-	const char *username = pgloop_value(rows, 0, 1);
-	const char *fullname = pgloop_value(rows, 0, 2);
+	const char *username, *fullname;
+	char key[KEY_SIZE];
 
+	if (pgloop_rows(rows) == 0) {
+		key_moodle(key, s->user_id);
+		api_redis_send(g, "DEL", key, NULL);
+		ask_moodle(s);
+		return;
+	}
+	username = pgloop_value(rows, 0, 1);
+	fullname = pgloop_value(rows, 0, 2);
 	session_send_cookie(g, r, s->token);
 	reply_json(r, 200, json_pack("{s:{s:s, s:s, s:s}, s:s}", "user", "id", s->user_id,
 				     "username", username ? username : s->username, "fullname",
@@ -105,10 +115,12 @@ static void password_checked(bool ok, void *arg)
 	}
 	api_query(
 		s->g, s->r,
-		"WITH seen AS (UPDATE pensum.users SET seen_at = now() WHERE id = $1 "
+		"WITH kept AS (SELECT user_id FROM pensum.moodle_sessions "
+		"WHERE user_id = $1 AND expires_at > now() FOR KEY SHARE), "
+		"seen AS (UPDATE pensum.users u SET seen_at = now() FROM kept WHERE u.id = kept.user_id "
 		"RETURNING username, fullname), "
 		"made AS (INSERT INTO pensum.sessions (token_hash, user_id, site, active, expires_at) "
-		"VALUES ($2, $1, $4, true, now() + $3::bigint * interval '1 second') "
+		"SELECT $2, user_id, $4, true, now() + $3::bigint * interval '1 second' FROM kept "
 		"RETURNING expires_at) "
 		"SELECT pensum.iso(made.expires_at), seen.username, seen.fullname "
 		"FROM made LEFT JOIN seen ON true",

@@ -82,6 +82,20 @@ test('a cached sign-in needs the password; a wrong one is like nothing cached', 
 	assert.equal((await world.signIn('cora', 'right-1')).answer.status, 202);
 });
 
+test('a Moodle session that is gone from the record lets nobody in, whatever Redis still has', async () => {
+	const first = await world.signIn('Ida', 'right-1');
+	const [[userId]] = await world.sql`SELECT user_id FROM pensum.jobs WHERE id = ${first.answer.json.job.id}`;
+	await world.giveMoodleSession(userId, 'right-1');
+	assert.equal((await world.signIn('ida', 'right-1')).answer.status, 200);
+	const key = `pensum:moodle:${userId}`;
+	await until('it is cached', async () => await world.redis.command('EXISTS', key));
+	await world.sql`DELETE FROM pensum.moodle_sessions WHERE user_id = ${userId}`;
+	const { browser, answer } = await world.signIn('ida', 'right-1');
+	assert.equal(answer.status, 202);
+	assert.equal((await browser.get('/api/v1/session')).json.state, 'pending');
+	assert.equal(await world.redis.command('EXISTS', key), 0);
+});
+
 test('over https the cookie is Secure', async () => {
 	const { daemon, url } = await world.startSecond({ 'gateway.public_url': 'https://pensum.test' });
 	const browser = world.browser();
