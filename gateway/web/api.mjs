@@ -7,12 +7,11 @@ const RETRY_PAUSE_MS = 600;
 
 // code: the problem's stable code, or "unreachable" when no answer came at all.
 export class ApiError extends Error {
-	constructor(message, { status = 0, code = 'internal', retryAfter = null } = {}) {
+	constructor(message, { status = 0, code = 'internal' } = {}) {
 		super(message);
 		this.name = 'ApiError';
 		this.status = status;
 		this.code = code;
-		this.retryAfter = retryAfter;
 	}
 }
 
@@ -33,13 +32,16 @@ export function get(path, { signal, quiet } = {}) {
 	return call('GET', path, { signal, quiet });
 }
 
+// After these nobody knows whether it was done.
+const UNKNOWN_END = new Set(['unreachable', 'database_away']);
+
 // The same key goes with both tries when the first one's answer was lost, so nothing is done twice.
 export async function post(path, body, { quiet } = {}) {
 	const options = { body: body ?? {}, quiet, headers: { 'Idempotency-Key': randomKey() } };
 	try {
 		return await call('POST', path, options);
 	} catch (err) {
-		if (err.code !== 'unreachable') throw err;
+		if (!UNKNOWN_END.has(err.code)) throw err;
 		await new Promise(resolve => setTimeout(resolve, RETRY_PAUSE_MS));
 		return call('POST', path, options);
 	}
@@ -86,8 +88,7 @@ async function problemOf(response) {
 	const isJson = /json/.test(response.headers.get('Content-Type') ?? '');
 	const problem = (isJson && await readJson(response).catch(() => null)) || {};
 	const message = problem.detail || problem.title || `Pensum answered with error ${response.status}.`;
-	return new ApiError(message, { status: response.status, code: problem.code || 'internal',
-		retryAfter: Number(response.headers.get('Retry-After')) || null });
+	return new ApiError(message, { status: response.status, code: problem.code || 'internal' });
 }
 
 function randomKey() {

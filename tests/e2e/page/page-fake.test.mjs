@@ -160,6 +160,21 @@ test('a lost connection is shown, comes back, and no progress is missing', optio
 	await page.getByText('The connection to Pensum is lost.').waitFor({ state: 'detached', timeout: 40_000 });
 });
 
+test('what the database may have done already is asked for once more, with the same key', options, async () => {
+	await walk.signIn(page, MAYA);
+	const keys = [];
+	await page.route('**/api/v1/checks', async route => {
+		keys.push(route.request().headers()['idempotency-key']);
+		if (keys.length > 1) return route.continue();
+		return route.fulfill({ status: 503, contentType: 'application/problem+json',
+			body: JSON.stringify({ status: 503, code: 'database_away', detail: 'The database does not answer now.' }) });
+	});
+	assert.equal(await walk.checkAll(page), 7);
+	assert.equal(keys.length, 2);
+	assert.match(keys[0], /^[0-9a-f]{32}$/);
+	assert.equal(keys[1], keys[0]);
+});
+
 test('an ended sign-in leads back to it and keeps what was picked', options, async () => {
 	await walk.signIn(page, MAYA);
 	await walk.checkAll(page);
