@@ -1,7 +1,5 @@
 #include "calendar_service.h"
 
-#include <stdbool.h>
-
 #include "activities.h"
 #include "id_map.h"
 
@@ -31,13 +29,15 @@ static json_t *events_of(const json_t *group)
 	return json_array_size(events) <= MAX_EVENTS ? events : NULL;
 }
 
-void calendar_take(const json_t *answer, json_t *events)
+bool calendar_take(const json_t *answer, json_t *events)
 {
+	const json_t *groups = groups_of(answer);
 	json_t *group;
 	size_t i;
 
-	json_array_foreach (groups_of(answer), i, group)
+	json_array_foreach (groups, i, group)
 		id_map_set(events, json_object_get(group, "courseid"), events_of(group));
+	return json_is_array(groups);
 }
 
 static bool is_new(const json_t *events, const json_t *event)

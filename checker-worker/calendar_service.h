@@ -6,11 +6,13 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "service.h"
 
 /* One more of calls: the events of the courses of ids, which are taken. */
 void calendar_add_call(json_t *calls, json_t *ids);
-/* Its answer added to events (an object): course id → [event]. */
-void calendar_take(const json_t *answer, json_t *events);
+/* Its answer added to events (an object): course id → [event]. false: the site does not tell. */
+bool calendar_take(const json_t *answer, json_t *events);
 /* The rest of one course's, as far as it is asked for, added to its array (NULL: it has none). */
 enum service_end calendar_ask_more(struct work *w, struct service *s, json_t *id, json_t *events);

@@ -70,7 +70,8 @@ static int update_calendar(struct work *w, const char *course_id, struct error *
 int check_rows_store(struct work *w, json_t *outcome, struct error *err)
 {
 	json_t *course = json_object_get(outcome, "course");
-	const json_t *assignments = json_object_get(outcome, "assignments");
+	const json_t *assignments = json_object_get(outcome, "assignments"),
+		     *activities = json_object_get(outcome, "activities");
 	char id[24], at[24];
 	const char *params[] = { w->user_id,
 				 id,
@@ -97,7 +98,7 @@ int check_rows_store(struct work *w, json_t *outcome, struct error *err)
 	/* Not checked: what was known stays, with the reason beside it. */
 	if (e == 0 && assignments != NULL)
 		e = store_assignments(w, id, assignments, err);
-	if (e == 0 && assignments != NULL)
-		e = store_activities(w, id, json_object_get(outcome, "activities"), err);
+	if (e == 0 && json_is_array(activities))
+		e = store_activities(w, id, activities, err);
 	return e < 0 ? e : update_calendar(w, id, err);
 }

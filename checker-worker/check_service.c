@@ -26,6 +26,7 @@ struct check {
 	int errors;
 
 	/* the group's */
+	bool has_calendar;
 	json_t *told;	  /* course id → mod_assign_get_assignments' course */
 	json_t *events;	  /* course id → [event] */
 	json_t *sections; /* cmid → {"name", "at"}: in the order of the course's page */
@@ -117,7 +118,7 @@ static enum service_end ask_group(struct check *c)
 	if (c->is_first)
 		take_release(c, json_array_get(answers, at++));
 	take_courses(c, json_array_get(answers, at++));
-	calendar_take(json_array_get(answers, at), c->events);
+	c->has_calendar = calendar_take(json_array_get(answers, at), c->events);
 	json_decref(answers);
 	c->is_first = false;
 	return SERVICE_OK;
@@ -261,7 +262,9 @@ static void answer_course(struct check *c, const json_t *id)
 	}
 	answer = json_pack("{s:b, s:I, s:o, s:o}", "ok", 1, "at",
 			   (json_int_t)(clock_wall_ms() / 1000), "assignments", assignments,
-			   "activities", activities_of(id_map_get(c->events, id), c->s->root));
+			   "activities",
+			   c->has_calendar ? activities_of(id_map_get(c->events, id), c->s->root)
+					   : json_null());
 	id_map_set(c->answers, id, answer);
 	json_decref(answer);
 }

@@ -12,6 +12,7 @@
 #include "service.h"
 
 /* courses: [{"id","name"}]. Adds to answers (an object): course id → {"ok":true, "at" (wall clock, s),
- * "assignments", "activities"}. SERVICE_NONE: what is there so far holds, the rest is the browser's. */
+ * "assignments", "activities" (null: the site does not tell)}. SERVICE_NONE: what is there so far holds,
+ * the rest is the browser's. */
 enum service_end check_by_service(struct work *w, struct service *s, const json_t *courses,
 				  json_t *answers);

@@ -19,7 +19,7 @@
 #define MAX_SILENT  3 /* courses in a row without an answer: then the site is not asked on */
 #define CODE_SILENT "site_down"
 
-/* One course's outcome: {"course":{id,name}, "at": epoch, "assignments":[…], "activities":[…]} or
+/* One course's outcome: {"course":{id,name}, "at": epoch, "assignments":[…], "activities":[…] | null} or
  * {…, "code","message"}. */
 struct check {
 	json_t *outcomes;

@@ -189,6 +189,10 @@ int records_assignments(const json_t *answer, json_t **ret, struct error *err)
 
 int records_activities(const json_t *answer, json_t **ret, struct error *err)
 {
+	if (json_is_null(json_object_get(answer, "activities"))) {
+		*ret = json_null();
+		return 0;
+	}
 	return copy_records(answer, "activities", RECORDS_MAX_ACTIVITIES, activity_members,
 			    ARRAY_LEN(activity_members), ret, err);
 }

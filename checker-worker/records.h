@@ -23,5 +23,5 @@ int records_courses(const json_t *answer, json_t **ret, struct error *err);
 /* [{cmid, name, url, section, due, due_text, status, pending, handin, reason}], likewise. */
 int records_assignments(const json_t *answer, json_t **ret, struct error *err);
 
-/* [{cmid, kind, event, name, url, due, open}], likewise. */
+/* [{cmid, kind, event, name, url, due, open}], likewise, or JSON null: nobody could tell. */
 int records_activities(const json_t *answer, json_t **ret, struct error *err);

@@ -11,13 +11,14 @@ const MAX_COURSES_AT_ONCE = 10;
 const CALENDAR_METHOD = 'core_calendar_get_action_events_by_courses';
 const CALENDAR_KEPT = Symbol.for('pensum.calendar');
 
-// {due: Map(cmid -> {due, isExtended, canSubmit}), activities: [...]}; nothing when the site does not tell.
+// {due: Map(cmid -> {due, isExtended, canSubmit}), activities: [...]}; no dates, and activities null, when the
+// site does not tell.
 async function readCalendar(sesskey, courseId, args) {
 	try {
 		return calendarOf(await readEvents(sesskey, courseId, args));
 	} catch (error) {
 		if (!isRefusal(error)) throw error;
-		return calendarOf([]);
+		return { due: new Map(), activities: null };
 	}
 }
 

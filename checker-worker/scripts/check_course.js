@@ -21,7 +21,8 @@
 //	pending		true: a submission can still be owed (open, later, no_team); null: unknown
 //	reason		a sentence for the student; with unknown "could not be checked: ..."
 //	activities	quizzes, forums and others that the calendar holds: kind is Moodle's name of the
-//			module, event of the date ("close", "due", ...), open: it can be done now
+//			module, event of the date ("close", "due", ...), open: it can be done now;
+//			null: the site does not tell
 // fail session_dead course_hidden not_enrolled course_unknown must_change_password
 //	policy_agreement_needed profile_incomplete mfa_needed maintenance site_down not_understood
 //

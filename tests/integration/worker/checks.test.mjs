@@ -2,32 +2,40 @@
 // over what an earlier one wrote.
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
 import { becomes, pg, pool, saveSession, seal, startWorker, submit, USER } from './stage.mjs';
 
 const TOLD = 2; // the course that the web service tells all of
 const response = (data) => ({ error: false, data: JSON.stringify(data) });
-let site, served = 0;
+const CALENDAR = response({ groupedbycourse: [] });
+let site, served, calendar;
 
 before(async () => {
 	site = http.createServer((question, answer) => {
 		served++;
 		question.resume().on('end', () => answer.end(JSON.stringify({ responses: [
-			response({ release: '5.0' }), response({ courses: [{ id: TOLD, assignments: [] }] }), response({ groupedbycourse: [] })] })));
+			response({ release: '5.0' }), response({ courses: [{ id: TOLD, assignments: [] }] }), calendar] })));
 	});
 	await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve));
 });
+beforeEach(async () => {
+	await pg.query('TRUNCATE pensum.course_checks CASCADE');
+	served = 0;
+	calendar = CALENDAR;
+});
 after(() => new Promise((resolve) => site.close(resolve).closeAllConnections()));
 
+const atSite = () => ({ 'site.url': `http://127.0.0.1:${site.address().port}` });
+const saveToken = async () => pg.query(`INSERT INTO pensum.moodle_sessions (user_id, sealed, verifier, expires_at) VALUES ('${USER}',
+	'${await seal(`moodle ${USER}`, JSON.stringify({ cookies: [], service: { token: 'a' } }))}', 'v', now() + interval '1 hour')`);
+
 test('what the web service told first is as old as it is when a browser was waited for behind it', async () => {
-	const saved = JSON.stringify({ cookies: [], service: { token: 'a' } });
 	const waitedS = 3;
-	await pg.query(`INSERT INTO pensum.moodle_sessions (user_id, sealed, verifier, expires_at)
-		VALUES ('${USER}', '${await seal(`moodle ${USER}`, saved)}', 'v', now() + interval '1 hour')`);
+	await saveToken();
 	pool.answer = async () => ({ ok: true, assignments: [], activities: [] });
 	const release = pool.hold();
-	await startWorker({ 'site.url': `http://127.0.0.1:${site.address().port}` });
+	await startWorker(atSite());
 	const id = await submit('check', { courses: [{ id: 1, name: 'Biology' }, { id: TOLD, name: 'Physics' }] });
 	await until('script', () => pool.running > 0);
 	assert.equal(served, 1);
@@ -49,4 +57,26 @@ test('an assignment that is found in another course is that one\'s, with all tha
 	for (const course of [1, 3]) await becomes(await submit('check', { courses: [{ id: course, name: 'Biology' }] }), 'succeeded');
 	assert.deepEqual(await pg.query(`SELECT course_id, section, url, position FROM pensum.assignments WHERE cmid = 5`),
 		[['3', 'after', 'http://site.test/after', '2']]);
+});
+
+test('a calendar that does not tell takes no activity away, on neither road', async () => {
+	const quiz = { cmid: 7, kind: 'quiz', event: 'close', name: 'Quiz', url: 'http://site.test/7', due: 2_000_000_000, open: true };
+	const kept = () => pg.query(`SELECT course_id, name FROM pensum.activities ORDER BY course_id`);
+	const check = async (...ids) => becomes(await submit('check', { courses: ids.map((id) => ({ id, name: 'Biology' })) }), 'succeeded');
+	pool.answer = async () => ({ ok: true, assignments: [], activities: [quiz] });
+	await saveToken();
+	await startWorker(atSite());
+	await check(1);
+	await pg.query(`INSERT INTO pensum.course_checks (user_id, course_id, course_name) VALUES ('${USER}', ${TOLD}, 'Physics')`);
+	await pg.query(`INSERT INTO pensum.activities (user_id, course_id, position, cmid, kind, event, name, url, due, is_open)
+		SELECT user_id, ${TOLD}, position, 8, kind, event, 'Other', url, due, is_open FROM pensum.activities`);
+	calendar = { error: true, exception: JSON.stringify({ errorcode: 'accessexception' }) };
+	pool.answer = async () => ({ ok: true, assignments: [], activities: null });
+	await check(1, TOLD);
+	assert.deepEqual(await kept(), [['1', 'Quiz'], [String(TOLD), 'Other']]);
+	assert.deepEqual(await pg.query('SELECT course_id FROM pensum.course_checks WHERE failure_code IS NOT NULL'), []);
+	calendar = CALENDAR;
+	pool.answer = async () => ({ ok: true, assignments: [], activities: [] });
+	await check(1, TOLD);
+	assert.deepEqual(await kept(), []);
 });

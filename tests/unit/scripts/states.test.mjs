@@ -122,7 +122,9 @@ describe('without the site\'s help', () => {
 	test('no calendar: nothing is told wrong', async (t) => {
 		const { moodle, truth, check } = await begin(t, { generation: '4.5' });
 		moodle.control({ ajax_errors: { core_calendar_get_action_events_by_courses: 'servicenotavailable' } });
-		const found = byCmid(await check(100));
+		const told = await check(100);
+		const found = byCmid(told);
+		assert.equal(told.activities, null);
 		for (const [cmid, one] of truth.get(100)) {
 			const { status, handin, pending } = found.get(cmid);
 			assert.deepEqual([status, handin, pending], [one.status, one.handin, one.pending], one.name);
