@@ -109,8 +109,8 @@ static void delete_object(struct gateway *g, const char *key)
 		log_warning("object not deleted", "err=\"%s\"", err.text);
 }
 
-/* All that lies under the student's name, whether or not a row ever told of it. What cannot be deleted is
- * housekeeping's. */
+/* All that lies under the student's name, whether or not a row ever told of it. What cannot be
+ * deleted is housekeeping's. */
 static void sweep_store(struct gateway *g, const char *user_id)
 {
 	CLEANUP_FREE struct store_entry *found = mem_zalloc_array(LISTED, sizeof(*found));

@@ -40,8 +40,8 @@ static void set_timer(struct event *timer, int ms)
 	event_add(timer, &tv);
 }
 
-/* Changed only when it must be. While it connects that is always: libpq may have closed its socket and have
- * another one (the next host, or address of a host), which got the same number. */
+/* Changed only when it must be. While it connects that is always: libpq may have closed its socket
+ * and have another one (the next host, or address of a host), which got the same number. */
 static void watch(struct pgloop_conn *c, short events)
 {
 	int fd = PQsocket(c->pg);
