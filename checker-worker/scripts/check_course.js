@@ -157,7 +157,7 @@ async function textsOf(lang) {
 	try {
 		kept[lang] ??= await strings(lang, 'mod_assign', [...Object.keys(STATUS_OF_STRING), ...PAGE_TEXTS]);
 	} catch (error) {
-		if (error.code !== 'not_understood') throw error;
+		if (!isRefusal(error)) throw error;
 	}
 	return kept[lang] ?? {};
 }

@@ -6,6 +6,7 @@
 //   pool.answer = async (expression) => ({ ok: true, … });
 //   const release = pool.hold();                   no script answers until release(), or another hold()
 //   pool.running                                   scripts that have not been answered
+//   pool.open()                                    how many leases there are
 //   pool.drop();                                   every lease breaks off
 //   pool.refuse = (method, params) => 'No such page'; what a call fails with; null: it does not
 //   await pool.stop();

@@ -105,10 +105,12 @@ for (const generation of generations) {
 }
 
 describe('without the site\'s help', () => {
-	for (const generation of ['3.9', '4.5', '5.0']) {
-		test(`Moodle ${generation} tells the same status when it gives no texts`, async (t) => {
+	const silences = { 'gives no texts': { ajax_errors: { core_get_strings: 'servicenotavailable' } },
+		'fails at its texts': { fail: [{ path_prefix: '/lib/ajax/service-nologin.php', status: 500 }] } };
+	for (const [generation, silence] of [['3.9', 'gives no texts'], ['4.5', 'gives no texts'], ['4.5', 'fails at its texts'], ['5.0', 'gives no texts']]) {
+		test(`Moodle ${generation} tells the same status when it ${silence}`, async (t) => {
 			const { moodle, truth, check } = await begin(t, { generation, lang: 'ja' });
-			moodle.control({ ajax_errors: { core_get_strings: 'servicenotavailable' } });
+			moodle.control(silences[silence]);
 			const found = byCmid(await check(100));
 			for (const [cmid, one] of truth.get(100)) {
 				const { status, pending, handin } = found.get(cmid);
