@@ -10,12 +10,13 @@
 #define BUCKET	 1000000 /* µs: how much may be asked at once */
 #define SHARERS	 8	 /* jobs at one time, where they have no limit */
 
-/* ARGV: the time that the requests take at this pace, and how far ahead of the clock the bucket may
- * be
- * ("": they have been sent already). All µs. Answers for how long there is no room for them, ms. */
+/* ARGV: the time that the requests take at this pace, and how far ahead of the clock the bucket may be
+ * ("": they have been sent already). All µs. Answers for how long there is no room for them, ms. What is
+ * more than an hour ahead nobody has sent: Redis's clock was set back, and it begins anew. */
 static const char take_script[] =
 	"local t = redis.call('TIME') local now = t[1] * 1000000 + t[2] "
 	"local free = math.max(now, tonumber(redis.call('GET', KEYS[1]) or 0)) "
+	"if free > now + 3600000000 then free = now end "
 	"local early = ARGV[2] ~= '' and free - now - ARGV[2] or 0 "
 	"if early > 0 then return math.ceil(early / 1000) end "
 	"free = free + ARGV[1] "

@@ -117,3 +117,14 @@ test('after FLUSHALL the groups are there again and the next job is heard', asyn
 		assert.equal(groups.length, 1);
 	}
 });
+
+test('a bucket of requests from a clock that was far ahead stops no job', async () => {
+	const [seconds] = await redis.command('TIME');
+	await redis.command('SET', 'pensum:pace:default', `${(Number(seconds) + 86_400) * 1e6}`, 'EX', 86_400);
+	await saveSession();
+	await startWorker({ 'site.requests_per_s': 5 });
+	const { attempt } = await becomes(await submit('courses'), 'succeeded');
+	assert.equal(attempt, 1);
+	const [now] = await redis.command('TIME');
+	assert.ok(Number(await redis.command('GET', 'pensum:pace:default')) / 1e6 < Number(now) + 3600);
+});
