@@ -25,18 +25,22 @@ void questions_forget(struct hub_client *c)
 	}
 }
 
-/* Asks PostgreSQL something whose answer (fn's arg: a hub_question) matters to c only. */
-static void ask(struct hub_client *c, const char *sql, const char *const *params, size_t count,
-		pgloop_fn *fn)
+/* Asks PostgreSQL something whose answer (fn's arg: a hub_question) matters to c only. Errors as of
+ * pgloop_query(). */
+static int ask(struct hub_client *c, const char *sql, const char *const *params, size_t count,
+	       pgloop_fn *fn)
 {
 	struct hub_question *q = mem_zalloc(sizeof(*q));
+	int r;
 
 	q->client = c;
 	LIST_INSERT_HEAD(&c->questions, q, link);
-	if (pgloop_query(c->g->pg, QUERY_MS, sql, count, params, fn, q, NULL) == 0)
-		return;
-	LIST_REMOVE(q, link);
-	free(q);
+	r = pgloop_query(c->g->pg, QUERY_MS, sql, count, params, fn, q, NULL);
+	if (r < 0) {
+		LIST_REMOVE(q, link);
+		free(q);
+	}
+	return r;
 }
 
 /* The client that asked, or NULL; the question is gone. */
@@ -75,7 +79,8 @@ void question_own_jobs(struct hub_client *c)
 	const char *params[] = { c->session.user_id, c->session.token_hash };
 
 	c->asks_again = false;
-	ask(c, sql, params, ARRAY_LEN(params), on_own_jobs);
+	if (ask(c, sql, params, ARRAY_LEN(params), on_own_jobs) < 0)
+		c->asks_again = true;
 }
 
 static void on_session(const struct pgloop_result *rows, const struct error *err, void *arg)
