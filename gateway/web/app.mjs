@@ -4,7 +4,7 @@ import { announce, fill, h, setText } from './dom.mjs';
 import { live, needsSignIn, onJobs } from './jobs.mjs';
 import { deleteAccount, enter, isSigningIn, signOut } from './session.mjs';
 import { offerSites, state } from './state.mjs';
-import { askForPassword } from './views/again.mjs';
+import { askForPassword, withdrawAsking } from './views/again.mjs';
 import * as assignments from './views/assignments.mjs';
 import * as courses from './views/courses.mjs';
 import * as documents from './views/documents.mjs';
@@ -32,7 +32,7 @@ boot();
 async function boot() {
 	document.getElementById('skip').addEventListener('click', skipToMain);
 	onSignedOut(leaveForSignIn);
-	onJobs({ waiting: offerSignIn, channel: showChannel });
+	onJobs({ waiting: offerSignIn, wentOn: withdrawAsking, channel: showChannel });
 	addEventListener('hashchange', show);
 	addEventListener('online', () => live.tryNow());
 	addEventListener('offline', () => live.lose());

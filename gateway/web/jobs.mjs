@@ -6,7 +6,7 @@ const TERMINAL = new Set(['succeeded', 'failed', 'cancelled', 'dead']);
 const known = new Map(); // id -> the newest record
 const followers = new Map(); // id -> Set of functions
 const enders = new Set(); // { kind, fn }
-const hooks = { waiting() {}, channel() {} };
+const hooks = { waiting() {}, wentOn() {}, channel() {} };
 
 export const live = new Live({
 	url: new URL('/api/v1/live', location.href).href.replace(/^http/, 'ws'),
@@ -17,7 +17,8 @@ export const live = new Live({
 	onState: (state, retryAt) => hooks.channel(state, retryAt),
 });
 
-// waiting(job): a job waits for the student. channel(state, retryAt): as Live's onState.
+// waiting(job): a job waits for the student. wentOn(): no job waits for a sign-in (any more).
+// channel(state, retryAt): as Live's onState.
 export function onJobs(functions) {
 	Object.assign(hooks, functions);
 }
@@ -149,6 +150,7 @@ async function reread(id) {
 
 function tell(job) {
 	for (const fn of [...followers.get(job.id) ?? []]) fn(job);
+	if (![...known.values()].some(needsSignIn)) hooks.wentOn();
 	if (isOver(job)) tellEnd(job);
 }
 

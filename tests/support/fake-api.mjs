@@ -3,8 +3,8 @@
 //
 //	node tests/support/fake-api.mjs [PORT]		any username; password "wrong" is refused
 //
-// startFake({ speed }) -> { url, speed, dropLive(), endSession(), endMoodleSession(), failNext(title),
-//	requests, frames, stop() }
+// startFake({ speed }) -> { url, speed, dropLive(), endSession(), endMoodleSession(), signInElsewhere(),
+//	failNext(title), requests, frames, stop() }
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -86,6 +86,11 @@ class Fake {
 	// The next check finds Moodle's session gone and waits for a new sign-in.
 	endMoodleSession() {
 		this.#moodleIsDead = true;
+	}
+
+	// The same student, in another browser: what waited goes on.
+	signInElsewhere() {
+		this.#resume();
 	}
 
 	// The list is read anew in the background, and Moodle has one course more.

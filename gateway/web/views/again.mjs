@@ -6,13 +6,19 @@ import { state } from '../state.mjs';
 import { createCodeForm } from './code.mjs';
 import { passwordFields } from './signin.mjs';
 
-let open = false;
+let open = null; // { withdraw() } of the dialog that is shown
+
+// The student has signed in, or cancelled what waited, in another browser: nothing is asked for any more.
+export function withdrawAsking() {
+	open?.withdraw();
+}
 
 // onGivenUp: closed after a try that failed. The failed try has taken the place of the old session,
 // so the page is signed out now.
 export function askForPassword({ onGivenUp }) {
 	if (open) return;
-	open = true;
+	open = { withdraw };
+	let isSending = false;
 	let hasFailed = false;
 	const error = h('p', { class: 'error', id: 'again-error', role: 'alert', hidden: true });
 	const stage = h('p', { class: 'hint', role: 'status' });
@@ -34,7 +40,7 @@ export function askForPassword({ onGivenUp }) {
 	async function send(event) {
 		event.preventDefault();
 		const { username, password } = fields.take();
-		submit.disabled = true;
+		submit.disabled = isSending = true;
 		error.hidden = true;
 		setText(stage, 'Signing in…');
 		try {
@@ -47,7 +53,7 @@ export function askForPassword({ onGivenUp }) {
 			setText(stage, '');
 			error.hidden = false;
 			setText(error, err.message);
-			submit.disabled = false;
+			submit.disabled = isSending = false;
 			fields.markWrong();
 		}
 	}
@@ -57,8 +63,12 @@ export function askForPassword({ onGivenUp }) {
 		code.update(job);
 	}
 
+	function withdraw() {
+		if (!isSending && !hasFailed) dialog.close();
+	}
+
 	function close() {
-		open = false;
+		open = null;
 		dialog.remove();
 		if (hasFailed) onGivenUp();
 	}

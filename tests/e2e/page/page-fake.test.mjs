@@ -204,6 +204,18 @@ test('when Moodle ends its session, the job waits for the password and goes on',
 	assert.equal(await dialog.count(), 0);
 });
 
+test('the password is asked for no longer when the job goes on by a sign-in elsewhere', options, async () => {
+	await walk.signIn(page, MAYA);
+	await page.getByRole('button', { name: 'Select all' }).click();
+	fake.endMoodleSession();
+	await page.getByRole('button', { name: /^Check 7/ }).click();
+	const dialog = page.getByRole('dialog');
+	await dialog.getByLabel('Password', { exact: true }).fill('half of i');
+	fake.signInElsewhere();
+	await dialog.waitFor({ state: 'detached' });
+	await page.getByRole('heading', { level: 1, name: 'Assignments' }).waitFor();
+});
+
 test('a draft that failed says why and can be tried again, also after a reload', options, async () => {
 	await walk.signIn(page, MAYA);
 	await walk.checkAll(page);
