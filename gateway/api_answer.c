@@ -1,7 +1,7 @@
 /*
  * api_answer.c - POST /api/v1/jobs/{id}/answer: the code that a sign-in waits for.
  *
- * Sealed for this job alone, and the next attempt's (deploy/sql/023_second_factor.sql); what is kept of
+ * Sealed for this job alone, and the next attempt's (deploy/sql/018_parks_and_ends.sql); what is kept of
  * it is gone when that attempt ends. Moodle counts wrong codes itself; tries are counted here as those
  * to sign in are.
  */

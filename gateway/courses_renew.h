@@ -3,7 +3,7 @@
  *
  * Who asks for the list gets the old one at once; a job of the lowest class reads the next one, and the
  * page hears of its end on the live channel. PostgreSQL sees to it that there is one such job at a time,
- * however many ask, and none without a living Moodle session (deploy/sql/036_courses_renewed.sql).
+ * however many ask, and none without a living Moodle session (deploy/sql/016_submit.sql).
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * feeder.h - rings for the jobs whose turn it is (deploy/sql/006_turns.sql).
+ * feeder.h - rings for the jobs whose turn it is (deploy/sql/017_turns.sql).
  *
  * The streams hold a window of hints. It is filled up as soon as a job has ended or has come back
  * to its queue, and every two seconds in any case, against hints and events that were lost. One

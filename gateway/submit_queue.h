@@ -7,7 +7,7 @@
  *		-> once more, alone: it would have waited for another submission of its student, or
  *		   PostgreSQL has refused the whole transaction
  *
- * Each has the outcome that it would have alone (deploy/sql/027_submit_each.sql), and hears of it
+ * Each has the outcome that it would have alone (deploy/sql/016_submit.sql), and hears of it
  * when it is committed. One waits for its turn, and then for its transaction, as long as a query may.
  */
 #pragma once

@@ -3,10 +3,10 @@
 -- Moodle is told by a job of kind 'signout', in the background and twice at most. It belongs to nobody:
 -- its user_id is a random one, and whose session it ends stands only in its sealed secret.
 
-CREATE FUNCTION pensum.signout_submit(p_job text, p_as text, p_secret text)
+CREATE FUNCTION pensum.signout_submit(p_job text, p_as text, p_secret text, p_site text)
 RETURNS void LANGUAGE sql AS $$
 	INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, secret, max_attempts)
-	VALUES (p_job, 'signout', 'checker', 'low', p_as, '{}', p_secret, 2);
+	VALUES (p_job, 'signout', 'checker', 'low', p_as, jsonb_build_object('site', p_site), p_secret, 2);
 $$;
 
 -- The Moodle session that ends with this browser's sign-out: not while the student is signed in
@@ -22,7 +22,8 @@ $$;
 -- Ends a browser's session, and with it a sign-in that still runs: nobody could see how it ends.
 -- p_sealed: the Moodle session of session_last(), to be ended by p_job; a newer one stays. Answers
 -- whether there was such a job to make.
-CREATE FUNCTION pensum.session_end(p_token text, p_sealed text, p_job text, p_as text, p_secret text)
+CREATE FUNCTION pensum.session_end(p_token text, p_sealed text, p_job text, p_as text,
+	p_secret text)
 RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
 	s pensum.sessions;
@@ -37,7 +38,7 @@ BEGIN
 	END IF;
 	DELETE FROM pensum.moodle_sessions m WHERE m.user_id = s.user_id AND m.sealed = p_sealed;
 	IF FOUND THEN
-		PERFORM pensum.signout_submit(p_job, p_as, p_secret);
+		PERFORM pensum.signout_submit(p_job, p_as, p_secret, s.site);
 	END IF;
 	RETURN FOUND;
 END $$;
@@ -46,7 +47,7 @@ END $$;
 -- since a keyed hash is still somebody's. What was counted stays counted, without names. First the
 -- jobs: an attempt that runs then has nothing left to commit to. Answers what else is elsewhere: the
 -- browsers' sessions, the jobs, the objects of the store.
-CREATE FUNCTION pensum.account_delete(p_user text, p_job text, p_as text, p_secret text)
+CREATE FUNCTION pensum.account_delete(p_user text, p_job text, p_as text, p_secret text, p_site text)
 RETURNS TABLE (tokens jsonb, jobs jsonb, objects jsonb) LANGUAGE plpgsql AS $$
 DECLARE
 	since timestamptz;
@@ -76,7 +77,7 @@ BEGIN
 	PERFORM set_config('pensum.audit_purge', '', true);
 	DELETE FROM pensum.turns WHERE flow IN (p_user, p_user || '/signin');
 	DELETE FROM pensum.users WHERE id = p_user;
-	PERFORM pensum.signout_submit(p_job, p_as, p_secret);
+	PERFORM pensum.signout_submit(p_job, p_as, p_secret, p_site);
 	RETURN NEXT;
 END $$;
 

@@ -6,7 +6,7 @@ import { startGateway } from '../support/gateway.mjs';
 import { sleep, until } from '../support/process.mjs';
 import { TooLate } from '../support/waiting.mjs';
 
-const WINDOW = 64; // hints in a queue's streams (deploy/sql/006_turns.sql)
+const WINDOW = 64; // hints in a queue's streams (deploy/sql/017_turns.sql)
 const KILLS = 12;
 const BETWEEN = 10; // jobs promised, at least
 const STUDENTS = 8;

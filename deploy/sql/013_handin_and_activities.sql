@@ -6,7 +6,6 @@ ALTER TABLE pensum.assignments
 	-- was this column
 	ADD COLUMN handin text NOT NULL DEFAULT '';
 
--- Quizzes, forums and others, as the calendar of Moodle has them: only what is not done.
 CREATE TABLE pensum.activities (
 	user_id text NOT NULL,
 	course_id bigint NOT NULL,
@@ -21,3 +20,8 @@ CREATE TABLE pensum.activities (
 	PRIMARY KEY (user_id, course_id, position),
 	FOREIGN KEY (user_id, course_id) REFERENCES pensum.course_checks ON DELETE CASCADE
 );
+
+-- When what is known of a course was read: of one that could not be checked since, that is older than the
+-- check. NULL: it was never read.
+ALTER TABLE pensum.course_checks ADD COLUMN read_at timestamptz;
+UPDATE pensum.course_checks SET read_at = checked_at WHERE failure_code IS NULL;
