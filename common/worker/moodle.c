@@ -32,8 +32,44 @@
 	"%5B%7B%22index%22%3A0%2C%22methodname%22%3A%22tool_mobile_get_public_config%22"           \
 	"%2C%22args%22%3A%7B%7D%7D%5D"
 
+/* What a busy site said of when to come back, as the scripts understand it; 0: nothing. */
+static int64_t seconds_to_wait(struct work *w, struct lease *l)
+{
+	const char *said = l ? page_retry_after(l) : "";
+	CLEANUP_FREE char *expression = NULL;
+	json_t *text, *value = NULL;
+	char *quoted;
+	int64_t seconds;
+
+	if (said[0] == '\0')
+		return 0;
+	text = json_string(said);
+	quoted = text ? json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+	json_decref(text);
+	if (quoted == NULL)
+		return 0;
+	expression = mem_printf("(() => {\n%s\nreturn secondsSaid(%s);\n})()",
+				(const char *)script_moodle, quoted);
+	free(quoted);
+	page_evaluate(l, expression, work_within(w, CALL_MS), &value, NULL);
+	seconds = json_integer_value(value);
+	json_decref(value);
+	return MAX(seconds, 0);
+}
+
+/* The site did not let us in, or is not there. */
+static int fail_by_site(struct work *w, struct lease *l)
+{
+	int64_t seconds = seconds_to_wait(w, l);
+
+	if (seconds == 0)
+		return work_fail(w, "site_down", NULL);
+	site_pause(w, seconds);
+	return work_fail(w, "site_busy", NULL);
+}
+
 /* The words of lease.h and page.h as a failure of the job. */
-static int fail_by_errno(struct work *w, int e, const struct error *err, const struct lease *l)
+static int fail_by_errno(struct work *w, int e, const struct error *err, struct lease *l)
 {
 	log_warning("page failed", "err=\"%s\" end=%s", err->text, l ? lease_end_reason(l) : "");
 	switch (e) {
@@ -48,7 +84,7 @@ static int fail_by_errno(struct work *w, int e, const struct error *err, const s
 			w, deadline_left_ms(w->deadline) < LAST_MS ? "timeout" : "browser_lost",
 			NULL);
 	case -EHOSTUNREACH:
-		return work_fail(w, "site_down", NULL);
+		return fail_by_site(w, l);
 	case -EXDEV:
 		return work_fail(
 			w, "not_moodle",
@@ -301,8 +337,8 @@ void moodle_discard(struct moodle *m)
 			   NULL);
 }
 
-/* A fetch() that failed does not say why, and a navigation does: that the site sends us elsewhere, or
- * the browser's own name for it, for the log. */
+/* A fetch() that failed does not say why, and a navigation does: that the site sends us elsewhere,
+ * when it wants to be asked again, or the browser's own name for it, for the log. */
 static bool is_known_better(struct work *w, struct moodle *m)
 {
 	CLEANUP_FREE char *url = NULL;
@@ -317,7 +353,7 @@ static bool is_known_better(struct work *w, struct moodle *m)
 	e = site_goto(m->lease, url, work_within(w, LOOK_MS), &err);
 	if (e < 0)
 		fail_by_errno(w, e, &err, m->lease);
-	return e == -EXDEV;
+	return e == -EXDEV || (e < 0 && strcmp(w->failure_code, "site_busy") == 0);
 }
 
 int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *message)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "page_answer.h"
 
 #define NO_CONTEXT "Cannot find context with specified id"
 #define RESTORE_MS 1000 /* for what must be undone, even when the deadline is over */
@@ -45,14 +46,25 @@ int page_prepare(struct lease *l, struct deadline deadline, struct error *err)
 	return page_call(l, "Page.enable", NULL, deadline, NULL, err);
 }
 
+/* No bodies are kept for us. */
+static int watch_network(struct lease *l, struct deadline deadline, struct error *err)
+{
+	return page_call(l, "Network.enable",
+			 json_pack("{si si}", "maxTotalBufferSize", 0, "maxResourceBufferSize", 0),
+			 deadline, NULL, err);
+}
+
+static int unwatch_network(struct lease *l, struct deadline deadline, struct error *err)
+{
+	return page_call(l, "Network.disable", NULL, deadline, NULL, err);
+}
+
 /* What the document itself asks for; our own scripts may fetch all of it later. Blocking works only
- * while the network is watched, and ends with it; no bodies are kept for us. */
+ * while the network is watched, and ends with it. */
 static int block(struct lease *l, struct deadline deadline, struct error *err)
 {
 	json_t *urls = json_array();
-	int r = page_call(l, "Network.enable",
-			  json_pack("{si si}", "maxTotalBufferSize", 0, "maxResourceBufferSize", 0),
-			  deadline, NULL, err);
+	int r = watch_network(l, deadline, err);
 
 	for (size_t i = 0; i < ARRAY_LEN(blocked_urls); i++)
 		json_array_append_new(urls, json_string(blocked_urls[i]));
@@ -61,11 +73,6 @@ static int block(struct lease *l, struct deadline deadline, struct error *err)
 			      deadline, NULL, err);
 	json_decref(urls);
 	return r;
-}
-
-static int unblock(struct lease *l, struct deadline deadline, struct error *err)
-{
-	return page_call(l, "Network.disable", NULL, deadline, NULL, err);
 }
 
 static int set_scripts_disabled(struct lease *l, bool disabled, struct deadline deadline,
@@ -122,11 +129,12 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 
 	if (r == 0)
 		r = block(l, deadline, err);
+	page_answer_expect(l);
 	if (r == 0)
 		r = page_navigate(l, url, "Page.domContentEventFired", deadline, err);
 	again = set_scripts_disabled(l, false, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
 	if (again == 0)
-		again = unblock(l, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
+		again = unwatch_network(l, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
 	if (r == 0)
 		r = again;
 	return r < 0 ? r : check_status(l, url, deadline, err);
@@ -134,8 +142,14 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 
 int page_open(struct lease *l, const char *url, struct deadline deadline, struct error *err)
 {
-	int r = page_navigate(l, url, "Page.loadEventFired", deadline, err);
+	int again, r = watch_network(l, deadline, err);
 
+	page_answer_expect(l);
+	if (r == 0)
+		r = page_navigate(l, url, "Page.loadEventFired", deadline, err);
+	again = unwatch_network(l, deadline_in(RESTORE_MS), r < 0 ? NULL : err);
+	if (r == 0)
+		r = again;
 	return r < 0 ? r : check_status(l, url, deadline, err);
 }
 

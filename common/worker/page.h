@@ -31,6 +31,10 @@ int page_goto(struct lease *l, const char *url, struct deadline deadline, struct
 /* Navigates and waits until all of the page is loaded (its load event). */
 int page_open(struct lease *l, const char *url, struct deadline deadline, struct error *err);
 
+/* What the document of the last of these two, or what came in its place, said of when to come back: the
+ * Retry-After of a 429 or 503, the site's own text. "": nothing. */
+const char *page_retry_after(const struct lease *l);
+
 /* Navigates and waits for that event; a navigation within the document has none. Whatever the site's
  * answer is, it is there. */
 int page_navigate(struct lease *l, const char *url, const char *until, struct deadline deadline,

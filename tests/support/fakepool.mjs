@@ -4,6 +4,7 @@
 //   const pool = await startFakePool();
 //   pool.socketPath                                what goes into pool.socket
 //   pool.answer = async (expression) => ({ ok: true, … });
+//   pool.document = { status: 503, headers: { 'Retry-After': '7' } };   what a navigation meets; null: a page
 //   const release = pool.hold();                   no script answers until release(), or another hold()
 //   pool.running                                   scripts that have not been answered
 //   pool.open()                                    how many leases there are
@@ -18,10 +19,10 @@ export async function startFakePool() {
 	const folder = temporaryFolder('pensum-fp-');
 	const sockets = new Set();
 	let gate = Promise.resolve(), openGate = () => {};
-	const pool = { socketPath: path.join(folder.path, 's'), running: 0, leases: 0, answer: async () => ({ ok: true }), refuse: () => null };
+	const pool = { socketPath: path.join(folder.path, 's'), running: 0, leases: 0, document: null, answer: async () => ({ ok: true }), refuse: () => null };
 
 	async function evaluate(expression) {
-		if (expression.startsWith('performance.')) return 200; // the document's HTTP status
+		if (expression.startsWith('performance.')) return pool.document?.status ?? 200; // the document's HTTP status
 		if (expression === 'navigator.userAgent') return 'Imagined/1.0';
 		if (expression === 'isSecureContext') return true;
 		pool.running++;
@@ -35,6 +36,7 @@ export async function startFakePool() {
 	async function answerTo({ method, params }, say) {
 		switch (method) {
 			case 'Page.navigate':
+				if (pool.document) say({ method: 'Network.responseReceived', params: { type: 'Document', response: pool.document } });
 				setTimeout(() => say({ method: 'Page.domContentEventFired', params: { timestamp: 1 } }), 1);
 				return { frameId: 'f', loaderId: 'l' };
 			case 'Runtime.evaluate': return { result: { type: 'object', value: await evaluate(params.expression) } };

@@ -99,7 +99,10 @@ async function request(path, init = {}, maxBytes = MAX_BYTES) {
 
 // A busy site says when it wants to be asked again, in seconds or as a date. 0: it does not.
 function secondsToWait({ status, headers }) {
-	const said = status === 429 || status === 503 ? headers.get('Retry-After') : null;
+	return status === 429 || status === 503 ? secondsSaid(headers.get('Retry-After')) : 0;
+}
+
+function secondsSaid(said) {
 	if (!said) return 0;
 	const seconds = /^\d+$/.test(said) ? Number(said) : Math.ceil((Date.parse(said) - Date.now()) / 1000);
 	return seconds > 0 ? Math.min(seconds, MAX_WAIT_S) : 0;

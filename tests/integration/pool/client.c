@@ -155,6 +155,27 @@ static void test_says_why_a_site_did_not_answer(void **state)
 	lease_end(l);
 }
 
+static void test_tells_when_a_busy_site_wants_to_be_asked_again(void **state)
+{
+	CLEANUP_FREE char *busy = mem_printf("%s/busy", getenv("SITE_URL"));
+	struct lease *l = begin_prepared();
+	struct error err = { 0 };
+
+	(void)state;
+	assert_string_equal(page_retry_after(l), "");
+	assert_int_equal(page_goto(l, busy, soon(), &err), -EHOSTUNREACH);
+	assert_string_equal(page_retry_after(l), "7");
+	assert_int_equal(go(l, "/503", &err), -EHOSTUNREACH);
+	assert_string_equal(page_retry_after(l), "");
+	assert_int_equal(go(l, "/shut", &err), -EHOSTUNREACH);
+	assert_string_equal(page_retry_after(l), "Fri, 31 Dec 2100 23:59:59 GMT");
+	must_go(l, "/tomorrow");
+	assert_string_equal(page_retry_after(l), "");
+	assert_int_equal(page_open(l, busy, soon(), &err), -EHOSTUNREACH);
+	assert_string_equal(page_retry_after(l), "7");
+	lease_end(l);
+}
+
 static void test_a_site_that_never_answers_costs_no_more_than_the_deadline(void **state)
 {
 	CLEANUP_FREE char *url = mem_printf("%s/never", getenv("SITE_URL"));
@@ -389,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_a_script_that_throws_gives_its_first_line),
 		cmocka_unit_test(test_goes_to_the_origin_without_the_rest_of_the_page),
 		cmocka_unit_test(test_says_why_a_site_did_not_answer),
+		cmocka_unit_test(test_tells_when_a_busy_site_wants_to_be_asked_again),
 		cmocka_unit_test(test_a_site_that_never_answers_costs_no_more_than_the_deadline),
 		cmocka_unit_test(test_cookies_move_to_another_page_as_they_were),
 		cmocka_unit_test(test_after_a_timeout_the_lease_goes_on),

@@ -18,6 +18,9 @@ function answer(request, response) {
 	else if (pathname === '/sent') response.end(request.headers.cookie ?? '');
 	else if (pathname === '/move') response.writeHead(302, { location: '/' }).end();
 	else if (pathname === '/empty404') response.writeHead(404).end();
+	else if (pathname === '/busy') response.writeHead(503, { 'retry-after': '7' }).end('busy <iframe src=/409></iframe>');
+	else if (pathname === '/shut') response.writeHead(429, { 'Retry-After': 'Fri, 31 Dec 2100 23:59:59 GMT' }).end();
+	else if (pathname === '/tomorrow') response.writeHead(302, { 'retry-after': '9', location: '/' }).end();
 	else if (/^\/\d+$/.test(pathname)) response.writeHead(Number(pathname.slice(1))).end('failed');
 	else if (pathname === '/never') return;
 	else response.end('x');

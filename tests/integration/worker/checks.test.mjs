@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, beforeEach, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
-import { becomes, pg, pool, saveSession, seal, startWorker, submit, USER } from './stage.mjs';
+import { becomes, pg, pool, redis, row, saveSession, seal, startWorker, submit, USER } from './stage.mjs';
 
 const TOLD = 2; // the course that the web service tells all of
 const response = (data) => ({ error: false, data: JSON.stringify(data) });
@@ -79,4 +79,26 @@ test('a calendar that does not tell takes no activity away, on neither road', as
 	pool.answer = async () => ({ ok: true, assignments: [], activities: [] });
 	await check(1, TOLD);
 	assert.deepEqual(await kept(), []);
+});
+
+test('a site whose first document says when to come back is left alone by all for so long', async () => {
+	const asks = [];
+	await saveSession();
+	pool.answer = async (expression) => (asks.push(expression), eval(expression));
+	pool.document = { status: 503, headers: { 'retry-after': '70' } };
+	await startWorker();
+	const id = await submit('check', { courses: [{ id: 1, name: 'Biology' }] });
+	await until('failure', async () => (await row(id)).code === 'site_busy');
+	const { state, attempt } = await row(id);
+	assert.deepEqual([state, attempt], ['queued', 1]);
+	const [[waitS]] = await pg.query(`SELECT extract(epoch FROM run_at - now()) FROM pensum.jobs WHERE id = '${id}'`);
+	assert.ok(waitS > 50, `tried again in ${waitS} s`);
+	const pauseS = await redis.command('TTL', (await redis.command('KEYS', 'pensum:pause*'))[0]);
+	assert.ok(pauseS > 50 && pauseS <= 70, `left alone for ${pauseS} s`);
+	assert.equal(asks.length, 1);
+	pool.document = { status: 503, headers: { 'retry-after': 'soon");throw 1;("' } };
+	await redis.command('FLUSHALL');
+	const down = await submit('check', { courses: [{ id: 1, name: 'Biology' }] });
+	await until('failure', async () => (await row(down)).code === 'site_down');
+	assert.deepEqual(await redis.command('KEYS', 'pensum:pause*'), []);
 });

@@ -35,6 +35,7 @@ beforeEach(async () => {
 	await pg.query('TRUNCATE pensum.jobs, pensum.workers, pensum.moodle_sessions, pensum.course_lists, pensum.users');
 	await redis.command('FLUSHALL');
 	pool.answer = async () => ANSWER;
+	pool.document = null;
 });
 afterEach(async () => {
 	proxy.resume();
