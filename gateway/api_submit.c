@@ -11,6 +11,7 @@
 #include "hub.h"
 #include "mem.h"
 #include "ring.h"
+#include "session.h"
 #include "submit_queue.h"
 
 #define ROOM_DARK_S 30 /* nobody knows when a job of the student ends */
@@ -108,6 +109,10 @@ static void submitted(struct gateway *g, struct request *r, const struct submit_
 		reply_too_many(g, r, s);
 		return;
 	}
+	if (strcmp(outcome, "signed_out") == 0) {
+		session_reply_signed_out(r);
+		return;
+	}
 	if (strcmp(outcome, "mismatch") == 0) {
 		reply_problem(r, 422, "idempotency_mismatch",
 			      "This Idempotency-Key was used for a different request.");
@@ -174,8 +179,9 @@ static void send_jobs(struct gateway *g, struct request *r, struct submission *s
 		      const char *idem_key, const char *idem_hash)
 {
 	json_t *json = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:b}", "user", s->user_id,
-		"kind", job_kind_name(s->kind), "queue", job_queue_name(job_kind_queue(s->kind)),
+		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:b}", "user",
+		s->user_id, "session", request_session(r)->token_hash, "kind",
+		job_kind_name(s->kind), "queue", job_queue_name(job_kind_queue(s->kind)),
 		"priority", job_priority_name(job_kind_priority(s->kind)), "batch",
 		s->batch[0] ? s->batch : NULL, "key", idem_key, "hash", idem_hash, "limit",
 		(json_int_t)g->settings->jobs_per_user, "attempts",

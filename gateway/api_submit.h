@@ -2,8 +2,8 @@
  * api_submit.h - from a judged request to committed jobs: one statement, then the bell, then 202.
  *
  * All jobs of a submission are made or none (pensum.jobs_submit). It answers 202 with {"job"} or
- * {"batch","jobs"}; 429 too_many_jobs; 422 idempotency_mismatch; 503 database_away. 202 means that
- * the rows are committed; a bell that nobody hears then is rung again by the feeder.
+ * {"batch","jobs"}; 401 signed_out, when the session ended meanwhile; 429 too_many_jobs; 422
+ * idempotency_mismatch; 503 database_away. 202 means that the rows are committed; a bell that nobody hears then is rung again by the feeder.
  */
 #pragma once
 

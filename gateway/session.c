@@ -27,10 +27,15 @@ static bool is_hex(const char *text, size_t len)
 	return strlen(text) == len && strspn(text, "0123456789abcdef") == len;
 }
 
+void session_reply_signed_out(struct request *r)
+{
+	reply_problem(r, 401, "signed_out", "Please sign in.");
+}
+
 static void decide(struct check *c, bool is_known)
 {
 	if (!is_known || sites_find(c->g->settings, c->session.site) == NULL) {
-		reply_problem(c->r, 401, "signed_out", "Please sign in.");
+		session_reply_signed_out(c->r);
 	} else if (c->access == ROUTE_USER && !c->session.active) {
 		reply_problem(c->r, 403, "signin_pending", "The sign-in is still running.");
 	} else {

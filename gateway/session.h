@@ -28,6 +28,9 @@
 void session_require(struct gateway *g, struct request *r, enum route_access access,
 		     route_fn *then);
 
+/* For whom that turned out to be so behind the check. */
+void session_reply_signed_out(struct request *r);
+
 /* Adds the Set-Cookie header, before the reply. token NULL: the browser forgets the cookie. */
 void session_send_cookie(struct gateway *g, struct request *r, const char *token);
 

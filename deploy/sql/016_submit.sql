@@ -118,7 +118,9 @@ BEGIN
 END $$;
 
 -- Submissions of several students in one transaction, each with the outcome that it would have alone: an array
--- of objects with jobs_submit()'s arguments. place says whose row it is, in the array's order.
+-- of objects with jobs_submit()'s arguments, and the browser's "session" that asks. place says whose row it is,
+-- in the array's order. 'signed_out': that session ended while this waited for the student's other
+-- submission, or for the deletion of the account.
 --
 -- With p_wait false nobody waits for a student whose other submission is not committed yet, and no two such
 -- transactions for each other: he is 'busy', and nothing was done for him.
@@ -127,15 +129,22 @@ RETURNS TABLE (outcome text, job jsonb, place integer) LANGUAGE plpgsql AS $$
 DECLARE
 	s jsonb;
 	i integer := 0;
+	flow bigint;
 BEGIN
 	FOR s IN SELECT e.value FROM jsonb_array_elements(p_all) WITH ORDINALITY e ORDER BY e.ordinality LOOP
-		IF p_wait OR pg_try_advisory_xact_lock(hashtextextended('pensum.submit ' || (s->>'user'), 0)) THEN
+		flow := hashtextextended('pensum.submit ' || (s->>'user'), 0);
+		IF p_wait THEN
+			PERFORM pg_advisory_xact_lock(flow);
+		END IF;
+		IF NOT p_wait AND NOT pg_try_advisory_xact_lock(flow) THEN
+			RETURN QUERY SELECT 'busy', NULL::jsonb, i;
+		ELSIF NOT EXISTS (SELECT FROM pensum.sessions b WHERE b.token_hash = s->>'session' AND b.active) THEN
+			RETURN QUERY SELECT 'signed_out', NULL::jsonb, i;
+		ELSE
 			RETURN QUERY SELECT j.outcome, j.job, i FROM pensum.jobs_submit(s->>'user', s->>'kind',
 				s->>'queue', s->>'priority', s->'jobs', s->>'batch', s->>'key', s->>'hash',
 				(s->>'limit')::integer, (s->>'attempts')::integer, (s->>'running')::integer,
 				(s->>'reuse')::boolean) j;
-		ELSE
-			RETURN QUERY SELECT 'busy', NULL::jsonb, i;
 		END IF;
 		i := i + 1;
 	END LOOP;

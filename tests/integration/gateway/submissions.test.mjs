@@ -108,6 +108,20 @@ test('nobody waits for a student whose other submission is not committed', async
 	await other;
 });
 
+test('who is deleted while his submission waits has submitted nothing', async () => {
+	const student = await world.student('leaver');
+	await world.giveCourses(student);
+	const advisory = async (granted) => (await world.sql`SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted = ${granted}`).length > 0;
+	const deletion = world.postgres.query(`BEGIN; SELECT pensum.account_delete('${student.userId}', 'the-end', 'nobody', '', 'default');
+		DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted) LOOP
+			PERFORM pg_sleep(0.02); END LOOP; END $$; COMMIT`);
+	await until('the deletion is under way', () => advisory(true));
+	const answer = await check(student);
+	await deletion;
+	assert.deepEqual([answer.status, answer.json.code], [401, 'signed_out']);
+	assert.deepEqual(await jobsOf(student), []);
+});
+
 test('while PostgreSQL does not get on, nobody waits for his turn longer than for his answer', async () => {
 	const lock = world.postgres.query('BEGIN; LOCK TABLE pensum.jobs IN SHARE MODE; SELECT pg_sleep(60)').catch(() => {});
 	await until('lock', async () => (await world.sql`SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'`).length === 1);
