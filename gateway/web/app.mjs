@@ -101,6 +101,7 @@ function skipToMain(event) {
 function leaveForSignIn() {
 	if (isSigningIn()) return;
 	if (state.user) notice = 'Your sign-in has ended. Sign in to go on where you were.';
+	document.getElementById('not-signed-out')?.remove();
 	live.stop();
 	state.user = null;
 	go('#/sign-in');
@@ -120,20 +121,21 @@ function showTop(hash) {
 }
 
 function leave() {
-	return part(signOut, { notice: '', otherwise: 'You may still be signed in.' });
+	return part(signOut, { id: 'not-signed-out', notice: '', otherwise: 'You may still be signed in.' });
 }
 
 async function leaveForGood() {
 	if (!confirm('Delete everything that Pensum has of you: results, drafts, and your sign-in?')) return;
-	await part(deleteAccount, { notice: 'Your data is deleted.', otherwise: 'Your data may still be here.' });
+	await part(deleteAccount, { id: 'not-deleted', notice: 'Your data is deleted.',
+		otherwise: 'Your data may still be here.' });
 }
 
-async function part(work, { notice: said, otherwise }) {
-	document.getElementById('not-parted')?.remove();
+async function part(work, { id, notice: said, otherwise }) {
+	banners.querySelector('.parting')?.remove();
 	try {
 		await work();
 	} catch (err) {
-		const banner = h('div', { id: 'not-parted', class: 'banner warn', role: 'alert' },
+		const banner = h('div', { id, class: 'banner warn parting', role: 'alert' },
 			h('p', null, otherwise, ' ', err.message),
 			h('button', { type: 'button', class: 'small', onclick: () => banner.remove() }, 'Close'));
 		banners.append(banner);

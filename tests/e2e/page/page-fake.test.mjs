@@ -189,6 +189,19 @@ test('an ended sign-in leads back to it and keeps what was picked', options, asy
 	assert.equal(await page.getByRole('checkbox', { checked: true }).count(), 3);
 });
 
+test('a sign-out that failed is no longer doubted once the sign-in has ended', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	await page.route('**/api/v1/session', route => (route.request().method() === 'DELETE' ? route.abort() : route.fallback()));
+	await page.getByRole('button', { name: 'Sign out' }).click();
+	const doubt = page.getByText('You may still be signed in.');
+	await doubt.waitFor();
+	fake.endSession();
+	await page.getByRole('button', { name: 'Check again' }).first().click();
+	await page.getByText('Your sign-in has ended.').waitFor();
+	assert.equal(await doubt.count(), 0);
+});
+
 test('when Moodle ends its session, the job waits for the password and goes on', options, async () => {
 	await walk.signIn(page, MAYA);
 	await page.getByRole('button', { name: 'Select all' }).click();
