@@ -36,7 +36,8 @@ static bool is_live(const struct setting *row)
 
 static bool is_text(const struct setting *row)
 {
-	return row->type == SETTING_TEXT || row->type == SETTING_URL;
+	return row->type == SETTING_TEXT || row->type == SETTING_URL ||
+	       row->type == SETTING_ADDRESS;
 }
 
 static void *field(const struct setting *row, struct settings *s)

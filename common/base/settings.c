@@ -20,7 +20,8 @@ static char **text_field(const struct setting *row, struct settings *s)
 
 static bool is_text(const struct setting *row)
 {
-	return row->type == SETTING_TEXT || row->type == SETTING_URL;
+	return row->type == SETTING_TEXT || row->type == SETTING_URL ||
+	       row->type == SETTING_ADDRESS;
 }
 
 static int64_t *int_field(const struct setting *row, struct settings *s)
@@ -63,6 +64,18 @@ static bool is_url(const char *value)
 	       strpbrk(host, " \"<>?#@\\") == NULL;
 }
 
+/* "127.0.0.1:8080", "[::1]:8080", ":8080" or "unix:/path". */
+static bool is_address(const char *value)
+{
+	const char *colon = strrchr(value, ':');
+	int64_t port;
+
+	if (text_starts_with(value, "unix:"))
+		return value[strlen("unix:")] != '\0';
+	return colon != NULL && isdigit((unsigned char)colon[1]) &&
+	       text_parse_i64(colon + 1, 0, 65535, &port, NULL) == 0;
+}
+
 /* libpq's `password = x`, also as sslpassword and in a URI's query, or postgresql://user:x@host. */
 static bool has_password(const char *conninfo)
 {
@@ -93,6 +106,11 @@ static int set_text(const struct setting *row, struct settings *s, const char *v
 				 "%s = \"%s\": expected http:// or https:// and a host, without a "
 				 "slash at the end",
 				 row->key, value);
+	if (row->type == SETTING_ADDRESS && !is_address(value))
+		return error_set(err, -EINVAL,
+				 "%s = \"%s\": expected address:port, with a port up to 65535, or "
+				 "unix:/path",
+				 row->key, value);
 	if (field == &s->postgres_conninfo && has_password(value))
 		return error_set(err, -EINVAL,
 				 "%s: a password does not belong here: put it into the file "
@@ -119,6 +137,7 @@ static int set_value(const struct setting *row, struct settings *s, const char *
 		return 0;
 	case SETTING_TEXT:
 	case SETTING_URL:
+	case SETTING_ADDRESS:
 		return set_text(row, s, value, err);
 	}
 	return error_set(err, -EINVAL, "%s: unknown type", row->key);
@@ -337,7 +356,8 @@ static void describe_allowed(const struct setting *row, struct buf *b)
 		allowed_choices(row, b);
 	else
 		buf_add_str(b, row->type == SETTING_URL ? "http(s)://host, no slash at the end"
-							: "text");
+			       : row->type == SETTING_ADDRESS ? "address:port or unix:/path"
+							      : "text");
 }
 
 void settings_print(const struct settings *s, FILE *out)

@@ -109,12 +109,12 @@ struct settings {
 	int64_t pool_canary_s;
 };
 
-enum setting_type { SETTING_TEXT, SETTING_URL, SETTING_INT, SETTING_CHOICE };
+enum setting_type { SETTING_TEXT, SETTING_URL, SETTING_ADDRESS, SETTING_INT, SETTING_CHOICE };
 
 struct setting {
 	const char *key; /* "gateway.listen" */
 	enum setting_type type; /* a URL may be empty, too */
-	size_t offset; /* of a char * (text, URL) or an int64_t in struct settings */
+	size_t offset; /* of a char * (text, URL, address) or an int64_t in struct settings */
 	const char *def;
 	int64_t min, max;	    /* SETTING_INT */
 	/* SETTING_CHOICE: NULL-ended; value is the index + choice_base. */

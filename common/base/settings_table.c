@@ -17,6 +17,9 @@ static const char *const network_places[] = { "inside", "apart", NULL };
 #define URL(KEY, FIELD, DEF, HELP) \
 	{ .key = KEY, .type = SETTING_URL, .offset = offsetof(struct settings, FIELD), \
 	  .def = DEF, .help = HELP }
+#define ADDRESS(KEY, FIELD, DEF, HELP) \
+	{ .key = KEY, .type = SETTING_ADDRESS, .offset = offsetof(struct settings, FIELD), \
+	  .def = DEF, .help = HELP }
 #define INT(KEY, FIELD, DEF, MIN, MAX, HELP) \
 	{ .key = KEY, .type = SETTING_INT, .offset = offsetof(struct settings, FIELD), \
 	  .def = DEF, .min = MIN, .max = MAX, .help = HELP }
@@ -51,8 +54,8 @@ const struct setting settings_table[] = {
 	     "Folder of further Moodle sites, a file ID.conf each (ID: 1 to 32 of a-z, 0-9 and -) with "
 	     "the keys of site.*: name = ..., url = .... May be absent; empty: none."),
 
-	TEXT("redis.address", redis_address, "unix:/run/redis/redis-server.sock",
-	     "Redis: unix:/path, or address:port with a literal address."),
+	ADDRESS("redis.address", redis_address, "unix:/run/redis/redis-server.sock",
+		"Redis: unix:/path, or address:port with a literal address."),
 	TEXT("redis.password_file", redis_password_file, "",
 	     "File with the Redis password; the credential pensum-redis wins over it."),
 	TEXT("postgres.conninfo", postgres_conninfo, "dbname=pensum",
@@ -63,10 +66,10 @@ const struct setting settings_table[] = {
 	     "File with the 64 hex digits that seal passwords and cookies; the credential "
 	     "pensum-key wins over it."),
 
-	TEXT("gateway.listen", gateway_listen, "127.0.0.1:8080",
-	     "Address and port of the page and the API."),
-	TEXT("gateway.admin_listen", gateway_admin_listen, "127.0.0.1:8081",
-	     "Address and port for operators (health, admin); keep it on loopback."),
+	ADDRESS("gateway.listen", gateway_listen, "127.0.0.1:8080",
+		"Address and port of the page and the API."),
+	ADDRESS("gateway.admin_listen", gateway_admin_listen, "127.0.0.1:8081",
+		"Address and port for operators (health, admin); keep it on loopback."),
 	URL("gateway.public_url", gateway_public_url, "",
 	    "What students type, e.g. https://pensum.example.edu: decides the allowed Origin and "
 	    "Secure cookies. Empty: http:// and the Host of each request."),

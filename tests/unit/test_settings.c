@@ -110,6 +110,34 @@ static void an_address_that_no_path_fits_behind_is_refused(void **state)
 	assert_string_equal(s.site.url, "https://m:8443/moodle");
 }
 
+static void an_address_without_a_port_that_can_be_is_refused(void **state)
+{
+	static const char *const bad[] = { "",
+					   "127.0.0.1",
+					   "127.0.0.1:",
+					   "127.0.0.1:99999",
+					   "127.0.0.1: 8080",
+					   "127.0.0.1:-1",
+					   "unix:" };
+	static const char *const good[] = { "127.0.0.1:0", "[::1]:8080", ":65535", "unix:/run/x" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		CLEANUP(buf_done) struct buf line = BUF_INIT;
+
+		buf_printf(&line, "gateway.listen = %s", bad[i]);
+		assert_int_equal(settings_load_text(&s, "f", line.data, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "expected address:port"));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		CLEANUP(buf_done) struct buf line = BUF_INIT;
+
+		buf_printf(&line, "redis.address = %s", good[i]);
+		assert_int_equal(settings_load_text(&s, "f", line.data, &err), 0);
+		assert_string_equal(s.redis_address, good[i]);
+	}
+}
+
 static void a_password_among_the_settings_is_refused_and_not_repeated(void **state)
 {
 	static const char *const refused[] = {
@@ -183,6 +211,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(a_bad_value_tells_what_is_allowed, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_address_that_no_path_fits_behind_is_refused,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(an_address_without_a_port_that_can_be_is_refused,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_password_among_the_settings_is_refused_and_not_repeated, setup, teardown),
