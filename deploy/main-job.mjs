@@ -18,7 +18,7 @@ const { values: options } = parseArgs({ options: {
 const pensum = new Pensum(options.url);
 pensum.onEvent = (event, job) => {
 	const what = job?.title ?? job?.kind ?? 'job';
-	const step = event.state === 'running' ? event.step : event.state;
+	const step = event.state === 'running' && event.step ? event.step : event.state;
 	const count = event.total ? ` ${event.done}/${event.total}` : '';
 	console.log(`      ${what}: ${step}${count}${event.note ? ` - ${event.note}` : ''}`);
 };

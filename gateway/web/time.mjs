@@ -65,11 +65,12 @@ export function zone() {
 
 export const URGENT_DAYS = 7;
 
-// Which heading an assignment stands under: overdue, soon, later, undated or unknown.
+// Which heading an assignment stands under: overdue, soon, later, undated or unknown. Days are counted as in
+// the words beside it: what is due "in 7 days" stands under "Due in 7 days".
 export function groupOf(assignment, now = new Date()) {
 	if (assignment.pending === null) return 'unknown';
 	if (!assignment.due) return 'undated';
-	const ms = new Date(assignment.due) - now;
-	if (ms < 0) return 'overdue';
-	return ms <= URGENT_DAYS * DAY ? 'soon' : 'later';
+	const due = new Date(assignment.due);
+	if (due < now) return 'overdue';
+	return calendarDays(now, due) <= URGENT_DAYS ? 'soon' : 'later';
 }

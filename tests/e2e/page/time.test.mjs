@@ -22,8 +22,8 @@ test('minutes and hours are counted, days go by the calendar', () => {
 test('an assignment is overdue, soon, later, undated or unknown', () => {
 	const group = (due, pending = true) => groupOf({ due, pending }, now);
 	assert.equal(group('2026-11-22T09:59:59+01:00'), 'overdue');
-	assert.equal(group('2026-11-29T10:00:00+01:00'), 'soon');
-	assert.equal(group('2026-11-29T10:00:01+01:00'), 'later');
+	assert.equal(group('2026-11-29T23:55:00+01:00'), 'soon');
+	assert.equal(group('2026-11-30T00:00:00+01:00'), 'later');
 	assert.equal(group(null), 'undated');
 	assert.equal(group('2026-11-22T09:59:59+01:00', null), 'unknown');
 });
