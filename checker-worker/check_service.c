@@ -296,7 +296,7 @@ static void clear_group(struct check *c)
 }
 
 enum service_end check_by_service(struct work *w, struct service *s, const json_t *courses,
-				  json_t *answers)
+				  json_t *answers, int *done, int total)
 {
 	struct check c = { .w = w,
 			   .s = s,
@@ -307,12 +307,14 @@ enum service_end check_by_service(struct work *w, struct service *s, const json_
 			   .events = json_object(),
 			   .sections = json_object(),
 			   .states = json_object() };
-	size_t total = json_array_size(courses);
+	size_t count = json_array_size(courses);
 	enum service_end end = SERVICE_OK;
+	int first = *done;
 
-	for (c.from = 0; end == SERVICE_OK && c.from < total; c.from += c.count) {
-		c.count = MIN(total - c.from, MAX_COURSES);
-		work_progress(w, "checking courses", (int)c.from, (int)total, "");
+	for (c.from = 0; end == SERVICE_OK && c.from < count; c.from += c.count) {
+		c.count = MIN(count - c.from, MAX_COURSES);
+		*done = first + (int)c.from;
+		work_progress(w, "checking courses", *done, total, "");
 		end = check_group(&c);
 		clear_group(&c);
 	}

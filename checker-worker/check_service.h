@@ -13,6 +13,7 @@
 
 /* courses: [{"id","name"}]. Adds to answers (an object): course id → {"ok":true, "at" (wall clock, s),
  * "assignments", "activities" (null: the site does not tell)}. SERVICE_NONE: what is there so far holds,
- * the rest is the browser's. */
+ * the rest is the browser's. *done of total courses are behind the whole check; it grows by the groups
+ * that are. */
 enum service_end check_by_service(struct work *w, struct service *s, const json_t *courses,
-				  json_t *answers);
+				  json_t *answers, int *done, int total);

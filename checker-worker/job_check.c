@@ -30,6 +30,7 @@ struct check {
 	json_t *left;	    /* the others */
 	long long requests, bytes; /* what those cost */
 	int pending, failed;
+	int told_done; /* the student was told that so many are behind us: never fewer */
 	int answered; /* courses of which the site said something, if only that they are hidden */
 	int silent;   /* courses in a row of which it said nothing */
 };
@@ -210,7 +211,8 @@ static int check_courses(struct work *w, struct moodle *m, struct check *c, cons
 		}
 		if (get_browser(w, m, told) < 0)
 			return -1;
-		work_progress(w, "checking courses", done + (int)i, total, name);
+		c->told_done = MAX(c->told_done, done + (int)i);
+		work_progress(w, "checking courses", c->told_done, total, name);
 		if ((told != NULL ? add_told(w, m, c, course, told)
 				  : check_course(w, m, c, course)) < 0)
 			return -1;
@@ -237,12 +239,12 @@ static int check_again(struct work *w, struct moodle *m, struct check *c, int to
 }
 
 /* The road without a browser, as far as it leads. */
-static int ask_service(struct work *w, struct service *s, struct check *c, const json_t *courses)
+static int ask_service(struct work *w, struct service *s, struct check *c, int total)
 {
 	enum service_end end = service_open(w, s);
 
 	if (end == SERVICE_OK)
-		end = check_by_service(w, s, courses, c->told);
+		end = check_by_service(w, s, c->left, c->told, &c->told_done, total);
 	return end == SERVICE_FAILED ? -1 : 0;
 }
 
@@ -271,7 +273,7 @@ static void begin(struct check *c, const json_t *courses, const json_t *part)
 	c->done = json_deep_copy(json_object_get(part, "done"));
 	if (c->done == NULL)
 		c->done = json_array();
-	c->answered = (int)json_array_size(c->done);
+	c->answered = c->told_done = (int)json_array_size(c->done);
 	c->pending = (int)json_integer_value(json_object_get(part, "pending"));
 	c->failed = (int)json_integer_value(json_object_get(part, "failed"));
 	c->requests = json_integer_value(json_object_get(part, "requests"));
@@ -315,7 +317,7 @@ int job_check(struct work *w)
 	begin(c, courses, w->part);
 	if (total == 0)
 		return work_fail(w, "bad_input", NULL);
-	if (ask_service(w, &s, c, c->left) < 0 ||
+	if (ask_service(w, &s, c, total) < 0 ||
 	    check_courses(w, &m, c, c->left, total - (int)json_array_size(c->left), total) < 0 ||
 	    check_again(w, &m, c, total) < 0)
 		return leave(w, c, &s, &m);

@@ -2,20 +2,20 @@
 // over what an earlier one wrote.
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
-import { becomes, pg, pool, redis, row, saveSession, seal, startWorker, submit, USER } from './stage.mjs';
+import { addJob, becomes, pg, pool, redis, ring, row, saveSession, seal, startWorker, submit, USER } from './stage.mjs';
 
 const TOLD = 2; // the course that the web service tells all of
 const response = (data) => ({ error: false, data: JSON.stringify(data) });
 const CALENDAR = response({ groupedbycourse: [] });
-let site, served, calendar;
+let site, served, calendar, answers;
 
 before(async () => {
 	site = http.createServer((question, answer) => {
 		served++;
-		question.resume().on('end', () => answer.end(JSON.stringify({ responses: [
-			response({ release: '5.0' }), response({ courses: [{ id: TOLD, assignments: [] }] }), calendar] })));
+		text(question).then((body) => answers(new URLSearchParams(body))).then((responses) => answer.end(JSON.stringify({ responses })));
 	});
 	await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve));
 });
@@ -23,6 +23,7 @@ beforeEach(async () => {
 	await pg.query('TRUNCATE pensum.course_checks CASCADE');
 	served = 0;
 	calendar = CALENDAR;
+	answers = async () => [response({ release: '5.0' }), response({ courses: [{ id: TOLD, assignments: [] }] }), calendar];
 });
 after(() => new Promise((resolve) => site.close(resolve).closeAllConnections()));
 
@@ -101,4 +102,27 @@ test('a site whose first document says when to come back is left alone by all fo
 	const down = await submit('check', { courses: [{ id: 1, name: 'Biology' }] });
 	await until('failure', async () => (await row(down)).code === 'site_down');
 	assert.deepEqual(await redis.command('KEYS', 'pensum:pause*'), []);
+});
+
+test('what a check tells of its way is of all of it, and never goes back: on both roads, after an earlier attempt', async () => {
+	const courses = Array.from({ length: 15 }, (_, i) => ({ id: i + 1, name: `Course ${i + 1}` })), untold = 6;
+	const told = (ids) => response({ courses: ids.filter((id) => id !== untold).map((id) => ({ id, assignments: [] })) });
+	answers = async (form) => {
+		const asked = JSON.parse(form.get('requests[0][arguments]')).courseids ?? JSON.parse(form.get('requests[1][arguments]')).courseids;
+		await sleep(500); // a step is told when it is over, else only the newest
+		return [...(form.get('requests[0][function]').endsWith('site_info') ? [response({ release: '5.0' })] : []), told(asked), CALENDAR];
+	};
+	await saveToken();
+	pool.answer = async () => ({ ok: true, assignments: [], activities: [] });
+	await startWorker(atSite());
+	const id = await addJob('check', { courses });
+	await pg.query(`UPDATE pensum.jobs SET part = '{"done": [1, 2, 3]}' WHERE id = '${id}'`);
+	await ring(id);
+	await becomes(id, 'succeeded');
+	const events = (await redis.command('XRANGE', 'pensum:events', '-', '+')).map(([, fields]) => Object.fromEntries(
+		fields.flatMap((name, i) => (i % 2 ? [] : [[name, fields[i + 1]]])))).filter(({ j, p }) => j === id && p === 'checking courses');
+	const done = events.map(({ d }) => Number(d));
+	assert.deepEqual([...new Set(events.map(({ t }) => t))], ['15']);
+	assert.deepEqual(done, [...done].sort((a, b) => a - b));
+	assert.deepEqual(done.slice(0, 2), [3, 13]);
 });
