@@ -16,15 +16,17 @@
 #include "text.h"
 
 #define REDIS_MS   1000
+#define HELD_MS	   30000 /* a job is not given back for so long when its file cannot be read */
 #define READ_BYTES ((size_t)256 * 1024 * 1024) /* a file is never larger than the spool */
 
 struct replay {
-	const struct spool *sp;
+	struct spool *sp;
 	struct pg *pg;
 	struct redis *redis;
 	struct job_event ev;
 	const char *worker, *user, *result, *secret; /* borrowed from the record */
 	json_t *statements;
+	bool met_unreadable;
 };
 
 static int run_statement(struct replay *p, json_t *statement, struct error *err)
@@ -216,12 +218,39 @@ static int replay_record(struct replay *p, const json_t *record, struct error *e
 	return e == -EPROTO ? 0 : e; /* refused: it would be again */
 }
 
+/* Only a file that was read tells that it is none of ours; this one stays. */
+static void note_unreadable(struct replay *p, const struct error *err)
+{
+	struct spool *sp = p->sp;
+
+	p->met_unreadable = true;
+	if (!sp->is_held) {
+		log_warning("finished work cannot be read for now", "err=\"%s\"", err->text);
+		sp->is_held = true;
+		sp->held_until = deadline_in(HELD_MS);
+	}
+}
+
+static int judge_unreadable(const struct replay *p, struct error *err)
+{
+	p->sp->is_held = p->met_unreadable;
+	if (!p->met_unreadable || deadline_is_over(p->sp->held_until))
+		return 0;
+	return error_set(err, -EAGAIN, "worker.spool_dir has what cannot be read");
+}
+
 static int replay_file(struct replay *p, const char *name, struct error *err)
 {
 	CLEANUP_FREE char *path = mem_printf("%s/%s", p->sp->dir, name);
 	json_t *record = NULL;
 	int e = read_record(p->sp, name, &record, err);
 
+	if (e == -ENOENT)
+		return 0;
+	if (e < 0 && e != -EBADMSG && e != -EFBIG) {
+		note_unreadable(p, err);
+		return 0;
+	}
 	e = e < 0 ? 0 : replay_record(p, record, err);
 	json_decref(record);
 	if (e < 0)
@@ -237,13 +266,26 @@ static int replay_file(struct replay *p, const char *name, struct error *err)
 	return 0;
 }
 
-int spool_replay(const struct spool *sp, const char *worker, struct pg *pg, struct redis *redis,
+/* A folder that is not there, or not for us, has nothing of ours: spool_check() told that. */
+static DIR *open_folder(struct replay *p)
+{
+	DIR *d = opendir(p->sp->dir);
+	struct error err;
+
+	if (d == NULL && errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
+		error_set(&err, -errno, "%s: %s", p->sp->dir, strerror(errno));
+		note_unreadable(p, &err);
+	}
+	return d;
+}
+
+int spool_replay(struct spool *sp, const char *worker, struct pg *pg, struct redis *redis,
 		 struct error *err)
 {
 	struct replay p = { .sp = sp, .pg = pg, .redis = redis };
-	DIR *d = opendir(sp->dir);
 	const struct dirent *entry;
 	char prefix[SPOOL_NAME_SIZE];
+	DIR *d = open_folder(&p);
 	int r = 0;
 
 	spool_prefix(worker, prefix);
@@ -259,5 +301,5 @@ int spool_replay(const struct spool *sp, const char *worker, struct pg *pg, stru
 	}
 	if (d != NULL)
 		closedir(d);
-	return r;
+	return r < 0 ? r : judge_unreadable(&p, err);
 }

@@ -259,3 +259,37 @@ test('a spool that is full, or cannot be written, leaves the work in memory', as
 	assert.deepEqual(await row(id), ['succeeded', '1', '1']);
 	assert.deepEqual(files(), ['filler']);
 });
+
+test('a file that cannot be read for now is told once and waits, and its job is not given back meanwhile', async () => {
+	await startWorker();
+	const id = await finishWithoutPostgres();
+	const [name] = await kept();
+	await worker.kill();
+	await pg.start();
+	const file = path.join(spool(), name), aside = path.join(folder.path, 'aside');
+	fs.renameSync(file, aside);
+	fs.symlinkSync(file, file); // ELOOP, also for root
+	await startWorker({}, /cannot be read for now/);
+	const beat = async () => Number((await pg.query('SELECT beat FROM pensum.workers'))[0][0]);
+	const first = await beat();
+	await until('several tries', async () => await beat() > first + 3);
+	assert.equal(worker.lines.filter((line) => /cannot be read for now/.test(line)).length, 1);
+	assert.deepEqual(await row(id), ['running', '1', null]);
+	fs.renameSync(aside, file);
+	await ended(id);
+	assert.deepEqual(await row(id), ['succeeded', '1', '1']);
+	assert.deepEqual(files(), []);
+});
+
+test('one that stays so gives its job back, is kept, and keeps no other work from being done', { skip: !slow }, async () => {
+	fs.mkdirSync(spool());
+	const name = `checker:0:${'a'.repeat(24)}.1`;
+	fs.symlinkSync(name, path.join(spool(), name));
+	await startWorker({}, /cannot be read for now/);
+	await worker.waitLine(/worker ready/, 60_000);
+	const id = crypto.randomBytes(12).toString('hex');
+	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
+		VALUES ('${id}', 'courses', 'checker', 'normal', '${USER}', '{}')`);
+	await until('end', async () => (await row(id))[0] === 'succeeded', 60_000);
+	assert.deepEqual(files(), [name]);
+});
