@@ -134,7 +134,9 @@ const struct setting settings_table[] = {
 	    "A calendar link that no calendar asks for ends after this long, seconds."),
 
 	TEXT("worker.host", worker_host, "",
-	     "Name of this host in consumer names and in the workers table. Empty: the host name."),
+	     "Name of this host in consumer names and in the workers table, which no other may have: a worker does "
+	     "not start while one of another machine has it (containers of one machine are not told apart). "
+	     "Empty: the host name."),
 	TEXT("worker.spool_dir", worker_spool_dir, "/var/lib/pensum/spool",
 	     "Folder of this host's own disk where finished work waits, sealed, while PostgreSQL is "
 	     "away."),

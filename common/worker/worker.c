@@ -14,9 +14,9 @@
 #include "mem.h"
 #include "spool.h"
 #include "store.h"
+#include "worker_name.h"
 
 #define TURN_MS	    100
-#define BEAT_MS	    3000
 #define OVERTIME_MS 5000  /* a slot gets this much more than its job's limit */
 #define STOP_MS	    15000 /* slots hand their jobs back within this */
 #define RESTART_MS  500	  /* between two starts of one slot */
@@ -43,25 +43,13 @@ struct parent {
 	struct spool spool;
 	struct pg *pg;
 	struct redis *redis;
-	char name[96]; /* host:queue */
-	char boot[ID_LEN + 1];
+	char name[WORKER_NAME_SIZE]; /* host:queue */
+	char boot[WORKER_BOOT_SIZE];
+	struct worker_watch watch; /* of who else has the name */
+	bool is_named;		   /* nobody; before that nothing is given back */
 	struct deadline next_beat, next_word; /* next_word: that the database is still away */
 	bool released; /* what an earlier life left running has been given back */
 };
-
-static void name_host(struct parent *p)
-{
-	char host[64] = "localhost";
-
-	if (p->settings->worker_host[0] != '\0')
-		snprintf(host, sizeof(host), "%.60s", p->settings->worker_host);
-	else
-		gethostname(host, sizeof(host) - 1);
-	for (char *c = host; *c != '\0'; c++)
-		if (*c == ':' || *c == ' ')
-			*c = '-';
-	snprintf(p->name, sizeof(p->name), "%s:%s", host, job_queue_name(p->wp->queue));
-}
 
 /* Zeroed; the slots have it, too. */
 static void *shared_memory(size_t size)
@@ -220,20 +208,7 @@ static void kill_overdue(struct parent *p)
 
 static int beat_now(struct parent *p, struct error *err)
 {
-	json_t *counts = counts_to_json(p->counts);
-	CLEANUP_FREE char *text = json_dumps(counts, JSON_COMPACT);
-	char slots[16];
-	const char *params[] = { p->name, p->boot, slots, text };
-
-	json_decref(counts);
-	snprintf(slots, sizeof(slots), "%d", p->count);
-	return pg_exec(
-		p->pg,
-		"INSERT INTO pensum.workers AS w (name, boot, beat, slots, counters) "
-		"VALUES ($1, $2, 1, $3::integer, $4::jsonb) ON CONFLICT (name) DO UPDATE SET "
-		"boot = $2, beat = w.beat + 1, slots = $3::integer, counters = $4::jsonb, "
-		"seen_at = now()",
-		4, params, NULL, err);
+	return worker_name_beat(p->name, p->boot, p->count, p->counts, p->pg, err);
 }
 
 static void beat(struct parent *p)
@@ -242,10 +217,19 @@ static void beat(struct parent *p)
 
 	if (!deadline_is_over(p->next_beat))
 		return;
-	p->next_beat = deadline_in(BEAT_MS);
+	p->next_beat = deadline_in(WORKER_BEAT_MS);
 	daemon_notify("WATCHDOG=1"); /* we live, whether the database does or not */
 	if (beat_now(p, &err) < 0)
 		log_warning("no heartbeat", "err=\"%s\"", err.text);
+}
+
+static void tell_away(struct parent *p, const struct error *err)
+{
+	if (deadline_is_over(p->next_word)) {
+		log_warning("record not reached, waiting for it", "err=\"%s\"", err->text);
+		p->next_word = deadline_in(WORD_MS);
+	}
+	clock_sleep_ms(RESTART_MS);
 }
 
 /* Jobs that this name was running when an earlier life of it ended. Nothing runs before the row is
@@ -264,11 +248,7 @@ static void release_earlier_life(struct parent *p)
 		log_notice("worker ready", "name=%s slots=%d version=%s", p->name, p->count,
 			   pensum_version);
 	} else {
-		if (deadline_is_over(p->next_word)) {
-			log_warning("database away, waiting for it", "err=\"%s\"", err.text);
-			p->next_word = deadline_in(WORD_MS);
-		}
-		clock_sleep_ms(RESTART_MS);
+		tell_away(p, &err);
 	}
 }
 
@@ -311,10 +291,30 @@ static void stop(struct parent *p)
 		log_warning("jobs not given back at the end", "err=\"%s\"", err.text);
 }
 
-static void supervise(struct parent *p)
+/* 0, or -EEXIST: the name is another machine's, whose jobs are left alone. */
+static int take_name(struct parent *p)
+{
+	struct error err;
+	int r = p->is_named ? 1 : worker_name_look(&p->watch, p->name, p->boot, p->pg, &err);
+
+	if (r == -EEXIST)
+		log_error("cannot start", "err=\"%s\"", err.text);
+	else if (r < 0)
+		tell_away(p, &err);
+	else
+		p->is_named = r > 0;
+	return r == -EEXIST ? r : 0;
+}
+
+static int supervise(struct parent *p)
 {
 	while (!daemon_stop_asked()) {
-		release_earlier_life(p);
+		int r = take_name(p);
+
+		if (r < 0)
+			return r;
+		if (p->is_named)
+			release_earlier_life(p);
 		if (p->released) {
 			reap(p);
 			release_dead(p);
@@ -324,7 +324,9 @@ static void supervise(struct parent *p)
 		}
 		clock_sleep_ms(TURN_MS);
 	}
-	stop(p);
+	if (p->is_named)
+		stop(p);
+	return 0;
 }
 
 /* A key or a folder that cannot be used is told now, not at the first job. */
@@ -374,15 +376,15 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 	daemon_prepare();
 	daemon_catch_stop();
 	json_set_alloc_funcs(mem_malloc, mem_wipe_free);
-	name_host(&p);
+	worker_name_make(&s, wp->queue, p.name);
 	r = build(&p, &err);
 	if (r < 0) {
 		log_error("cannot start", "err=\"%s\"", err.text);
 	} else {
 		pg_set_patience(p.pg, PG_MS);
-		vault_new_id(p.boot);
+		worker_boot_make(p.boot);
 		make_children(&p);
-		supervise(&p);
+		r = supervise(&p) == -EEXIST ? -EINVAL : 0;
 		munmap(p.watches, (size_t)p.count * sizeof(*p.watches));
 		munmap(p.counts, sizeof(*p.counts));
 	}

@@ -183,3 +183,38 @@ test('a pool that comes back late is asked for no more time than the attempt has
 		folder.remove();
 	}
 });
+
+// The row of a worker that bears our name, with a job in its hands; whether it beats.
+async function anotherMachine(t, lives) {
+	await pg.query(`INSERT INTO pensum.workers (name, boot, beat, slots) VALUES ('h:checker', 'elsewhere 1', 1, 1)`);
+	const id = await addJob('courses');
+	await pg.query(`SELECT pensum.job_claim('${id}', 0, 'h:checker:0')`);
+	let ended = !lives;
+	const beating = (async () => {
+		while (!ended) {
+			await pg.query(`UPDATE pensum.workers SET beat = beat + 1 WHERE boot = 'elsewhere 1'`);
+			await sleep(200);
+		}
+	})();
+	t.after(() => ((ended = true), beating));
+	return id;
+}
+
+test('a name that a living worker of another machine has is refused with 78, and its jobs stay its own', async (t) => {
+	const id = await anotherMachine(t, true);
+	await startWorker({}, {}, null);
+	const { code } = await worker.exited;
+	assert.equal(code, 78, worker.text());
+	assert.match(worker.text(), /another machine runs a worker named .*h:checker.*worker\.host/);
+	const { state, attempt, worker: holder } = await row(id);
+	assert.deepEqual([state, attempt, holder], ['running', 1, 'h:checker:0']);
+	assert.deepEqual(await pg.query('SELECT boot FROM pensum.workers'), [['elsewhere 1']]);
+});
+
+test('one that a dead worker of another machine had is taken over, jobs and all', async (t) => {
+	const id = await anotherMachine(t, false);
+	await startWorker();
+	const { attempt, worker: holder } = await row(id);
+	assert.notDeepEqual([attempt, holder], [1, 'h:checker:0']);
+	assert.match((await pg.query('SELECT boot FROM pensum.workers'))[0][0], /^[0-9a-f-]{36} \w+$/);
+});

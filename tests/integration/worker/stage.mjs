@@ -46,8 +46,8 @@ afterEach(async () => {
 	await until('quiet pool', () => pool.running === 0 && pool.open() === 0);
 });
 
-export async function startWorker(settings = {}, env = {}) {
-	worker = await startDaemon('pensum-checker-worker', { ready: /worker ready/, env, settings: {
+export async function startWorker(settings = {}, env = {}, ready = /worker ready/) {
+	worker = await startDaemon('pensum-checker-worker', { ready, env, settings: {
 		'redis.address': redis.address, 'postgres.conninfo': proxy.conninfo, 'secrets.key_file': keyFile,
 		'pool.socket': pool.socketPath, 'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1,
 		'jobs.retry_base_ms': 10, 'worker.spool_dir': path.join(redis.folder, 'spool'), ...settings } });
