@@ -49,7 +49,6 @@ for (const [name, withoutRedis] of [['', false], [', without Redis', true]]) {
 			const answered = await cancel(crowd, ids);
 			const verdict = await judge(world, crowd, { watchers, ends: ['cancelled'] });
 			const took = Date.now() - at;
-			assert.ok(took < 15_000, `${took} ms`);
 			await until('freed leases', () => world.pool.open() === 0, 10_000);
 			report(`P16 cancel, queued and running${name}`, verdict, took, `until all were; answered in ${answered} ms`);
 		} finally {

