@@ -27,29 +27,32 @@ function read(pid, name) {
 	}
 }
 
+const wordsOf = (stat) => stat.slice(stat.lastIndexOf(')') + 2).split(' '); // state, parent, group, …
+const stateOf = (pid) => wordsOf(read(pid, 'stat'))[0];
+
 function sample(daemonPid) {
 	const foreign = new Set(), groups = new Set(), kinds = new Map();
 	const most = { browsers: 0, pages: 0, looks: 0 };
 	return () => {
-		const alive = new Set();
-		let pages = 0;
+		const seen = [];
 		for (const name of fs.readdirSync('/proc')) {
 			const pid = Number(name);
 			// Children are younger than the daemon; pids do not wrap around in some seconds.
 			if (!(pid > daemonPid) || foreign.has(pid)) continue;
 			const stat = read(pid, 'stat');
-			const [state, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map((v, i) => (i ? Number(v) : v));
+			const [, parent, group] = wordsOf(stat).map(Number);
 			if (parent === daemonPid && group === pid) groups.add(group);
 			if (!groups.has(group)) {
 				if (stat && parent !== daemonPid) foreign.add(pid);
 				continue;
 			}
-			alive.add(group);
+			seen.push({ pid, group });
 			if (!kinds.get(pid)) kinds.set(pid, /--type=(?!zygote)([\w-]+)/.exec(read(pid, 'cmdline'))?.[1]);
-			if (kinds.get(pid) === 'renderer' && state !== 'Z') pages++;
 		}
-		most.browsers = Math.max(most.browsers, alive.size);
-		most.pages = Math.max(most.pages, pages);
+		// A look takes a while, in which one may end and another begin: those that are still there were all there at its end.
+		const there = seen.map((one) => ({ ...one, state: stateOf(one.pid) })).filter((one) => one.state);
+		most.browsers = Math.max(most.browsers, new Set(there.map((one) => one.group)).size);
+		most.pages = Math.max(most.pages, there.filter((one) => kinds.get(one.pid) === 'renderer' && one.state !== 'Z').length);
 		most.looks++;
 		return most;
 	};
