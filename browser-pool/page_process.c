@@ -44,16 +44,17 @@ struct context *page_process_owner(struct browser *b, pid_t pid, uint64_t start_
 	return NULL;
 }
 
-static bool runs(const struct context *c)
+pid_t page_process_running(const struct context *c)
 {
 	struct process p;
+	bool runs = c->page_pid > 0 && process_read(c->page_pid, &p) == 0 &&
+		    p.start_ticks == c->page_start_ticks && p.group == c->browser->pid &&
+		    p.type == PROCESS_RENDERER && p.state != 'Z';
 
-	return c->page_pid > 0 && process_read(c->page_pid, &p) == 0 &&
-	       p.start_ticks == c->page_start_ticks && p.group == c->browser->pid &&
-	       p.type == PROCESS_RENDERER && p.state != 'Z';
+	return runs ? c->page_pid : 0;
 }
 
 void page_process_kill(struct context *c, const char *why)
 {
-	watchdog_kill(c->browser->pool->watchdog, c->browser, runs(c) ? c->page_pid : 0, why);
+	watchdog_kill(c->browser->pool->watchdog, c->browser, page_process_running(c), why);
 }

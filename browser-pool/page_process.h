@@ -20,5 +20,8 @@ void page_process_ask(struct context *c);
 /* NULL when no context of the browser is known to have it. */
 struct context *page_process_owner(struct browser *b, pid_t pid, uint64_t start_ticks);
 
+/* The one that the page began with; 0: not known, or it has ended. */
+pid_t page_process_running(const struct context *c);
+
 /* At once, whatever its browser is busy with. */
 void page_process_kill(struct context *c, const char *why);

@@ -11,6 +11,7 @@
 #include "fd.h"
 #include "log.h"
 #include "mem.h"
+#include "page_process.h"
 #include "pool.h"
 #include "timer.h"
 
@@ -24,6 +25,7 @@ struct remain {
 	struct event *ended;
 	uint64_t question; /* that found it */
 	int64_t found_ms;
+	bool is_own; /* known to be a context's that is gone, even while Chromium names it */
 	bool killed;
 };
 
@@ -106,7 +108,7 @@ static bool is_page_process(const struct remains *r, const struct process *p)
 	       p->state != 'Z';
 }
 
-static void watch(struct remains *r, pid_t pid, int fd)
+static struct remain *watch(struct remains *r, pid_t pid, int fd)
 {
 	struct remain *m = mem_zalloc(sizeof(*m));
 
@@ -118,20 +120,31 @@ static void watch(struct remains *r, pid_t pid, int fd)
 	m->ended = event_new(r->browser->pool->base, fd, EV_READ, on_ended, m);
 	event_add(m->ended, NULL);
 	TAILQ_INSERT_TAIL(&r->list, m, link);
+	return m;
 }
 
-/* The look comes after the open: so the descriptor is that process's, not one's with its old pid.
- */
-static void find(struct remains *r, pid_t pid)
+static struct remain *find(struct remains *r, pid_t pid)
+{
+	struct remain *m;
+
+	TAILQ_FOREACH (m, &r->list, link)
+		if (m->pid == pid)
+			return m;
+	return NULL;
+}
+
+/* NULL: it has ended. The look comes after the open: so the descriptor is that process's, not one's
+ * with its old pid. */
+static struct remain *begin(struct remains *r, pid_t pid)
 {
 	int fd = pidfd_open(pid, 0); /* close-on-exec by itself */
 
 	if (fd < 0)
-		return;
+		return NULL;
 	if (is_page_process(r, processes_look(r->browser->pool->processes, pid)))
-		watch(r, pid, fd);
-	else
-		close(fd);
+		return watch(r, pid, fd);
+	close(fd);
+	return NULL;
 }
 
 static void kill_if_late(struct remain *m)
@@ -160,23 +173,13 @@ static bool names(json_t *result, pid_t pid)
 	return false;
 }
 
-static bool has(const struct remains *r, pid_t pid)
-{
-	const struct remain *m;
-
-	TAILQ_FOREACH (m, &r->list, link)
-		if (m->pid == pid)
-			return true;
-	return false;
-}
-
 static void look_at_known(struct remains *r, json_t *result)
 {
 	struct remain *m, *next;
 
 	for (m = TAILQ_FIRST(&r->list); m != NULL; m = next) {
 		next = TAILQ_NEXT(m, link);
-		if (names(result, m->pid))
+		if (!m->is_own && names(result, m->pid))
 			forget(m); /* it was not ending but starting */
 		else
 			kill_if_late(m);
@@ -187,8 +190,24 @@ static void look_at_known(struct remains *r, json_t *result)
 static void look_for_new(struct remains *r, json_t *result)
 {
 	for (size_t i = 0; i < r->seen_count; i++)
-		if (!names(result, r->seen[i]) && !has(r, r->seen[i]))
-			find(r, r->seen[i]);
+		if (!names(result, r->seen[i]) && find(r, r->seen[i]) == NULL)
+			begin(r, r->seen[i]);
+}
+
+/* Chromium can still name a process whose page it has said to be gone. */
+static void look_for_own(struct remains *r)
+{
+	const struct context *c;
+
+	TAILQ_FOREACH (c, &r->browser->contexts[CONTEXT_DISPOSING], link) {
+		pid_t pid = c->question == r->last_question ? page_process_running(c) : 0;
+		struct remain *m = pid > 0 ? find(r, pid) : NULL;
+
+		if (pid > 0 && m == NULL)
+			m = begin(r, pid);
+		if (m != NULL)
+			m->is_own = true;
+	}
 }
 
 static void on_answer(void *arg, json_t *result, const char *error)
@@ -205,6 +224,7 @@ static void on_answer(void *arg, json_t *result, const char *error)
 		look_at_known(r, result);
 		look_for_new(r, result);
 	}
+	look_for_own(r);
 	if (!TAILQ_EMPTY(&r->list) && !event_pending(r->timer, EV_TIMEOUT, NULL))
 		timer_set(r->timer, PATIENCE_MS);
 	free_contexts(r);

@@ -31,24 +31,22 @@ const wordsOf = (stat) => stat.slice(stat.lastIndexOf(')') + 2).split(' '); // s
 const stateOf = (pid) => wordsOf(read(pid, 'stat'))[0];
 
 function sample(daemonPid) {
-	const foreign = new Set(), groups = new Set(), kinds = new Map();
+	// Foreign: what was first seen as somebody else's child and in no browser's group, whoever adopts it later.
+	const groups = new Set(), foreign = new Set(), kinds = new Map();
 	const most = { browsers: 0, pages: 0, looks: 0 };
 	return () => {
-		const seen = [];
-		for (const name of fs.readdirSync('/proc')) {
-			const pid = Number(name);
-			// Children are younger than the daemon; pids do not wrap around in some seconds.
-			if (!(pid > daemonPid) || foreign.has(pid)) continue;
+		const all = [];
+		for (const pid of fs.readdirSync('/proc').map(Number)) {
+			if (!(pid > 0) || foreign.has(pid)) continue;
 			const stat = read(pid, 'stat');
 			const [, parent, group] = wordsOf(stat).map(Number);
 			if (parent === daemonPid && group === pid) groups.add(group);
-			if (!groups.has(group)) {
-				if (stat && parent !== daemonPid) foreign.add(pid);
-				continue;
-			}
-			seen.push({ pid, group });
-			if (!kinds.get(pid)) kinds.set(pid, /--type=(?!zygote)([\w-]+)/.exec(read(pid, 'cmdline'))?.[1]);
+			if (stat) all.push({ pid, parent, group });
 		}
+		const seen = all.filter((one) => groups.has(one.group));
+		for (const { pid, parent, group } of all) if (!groups.has(group) && parent !== daemonPid) foreign.add(pid);
+		for (const { pid } of seen)
+			if (!kinds.get(pid)) kinds.set(pid, /--type=(?!zygote)([\w-]+)/.exec(read(pid, 'cmdline'))?.[1]);
 		// A look takes a while, in which one may end and another begin: those that are still there were all there at its end.
 		const there = seen.map((one) => ({ ...one, state: stateOf(one.pid) })).filter((one) => one.state);
 		most.browsers = Math.max(most.browsers, new Set(there.map((one) => one.group)).size);
