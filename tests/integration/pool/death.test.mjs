@@ -25,11 +25,12 @@ const cpuOf = (pid) => {
 	return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[11]);
 };
 
-// Fifty calls that Chromium answers only when their page lets it, which it never does.
-function beginCalls(lease) {
+// Fifty calls that Chromium has, and answers only when their page lets it, which it never does.
+async function beginCalls(lease) {
 	const calls = { answers: [] };
 	for (let i = 0; i < OPEN_CALLS; i++)
 		lease.ask('Runtime.evaluate', { expression: 'new Promise(() => {})', awaitPromise: true }).then((answer) => calls.answers.push(answer));
+	await lease.evaluate('0'); // it came behind them
 	return calls;
 }
 
@@ -84,7 +85,7 @@ async function startTwo(t, settings) {
 for (const name of ['browser', 'network'])
 	test(`the ${name} process dies: its leases end with a word, all calls are answered, another browser comes`, async (t) => {
 		const { pool, victim, neighbour, leader, finish } = await startTwo(t);
-		const calls = [beginCalls(victim), beginCalls(neighbour)];
+		const calls = [await beginCalls(victim), await beginCalls(neighbour)];
 		const begun = Date.now();
 		for (const pid of processes[name](leader)) process.kill(pid, 'SIGKILL');
 		assert.deepEqual(await Promise.all([victim.ended, neighbour.ended]), ['browser_gone', 'browser_gone']);
@@ -101,7 +102,7 @@ for (const name of ['browser', 'network'])
 test('a page process dies: its lease ends, its neighbour goes on', async (t) => {
 	const { pool, victim, neighbour, leader, finish } = await startTwo(t);
 	const beside = await watch(neighbour);
-	const calls = beginCalls(victim);
+	const calls = await beginCalls(victim);
 	// Which process is the victim's shows by its work.
 	const before = typed(leader, (c) => c.includes('--type=renderer'));
 	victim.ask('Runtime.evaluate', { expression: 'for (;;);' });
@@ -120,7 +121,7 @@ test('a page process dies: its lease ends, its neighbour goes on', async (t) => 
 test('the GPU process dies: nobody notices', async (t) => {
 	const { pool, victim, neighbour, leader, finish } = await startTwo(t);
 	const watched = await watch(victim);
-	const calls = beginCalls(neighbour);
+	const calls = await beginCalls(neighbour);
 	const gpu = processes.gpu(leader);
 	for (const pid of gpu) process.kill(pid, 'SIGKILL');
 	await until('it is dead', () => isDead(gpu));
@@ -140,7 +141,7 @@ for (const name of ['zygote', 'unsandboxed zygote'])
 	test(`the ${name} dies: no lease fails, and the browser is replaced`, async (t) => {
 		const { pool, victim, neighbour, leader, finish } = await startTwo(t);
 		const watched = await watch(neighbour);
-		const calls = beginCalls(victim);
+		const calls = await beginCalls(victim);
 		await pool.until('its zygotes seen twice', (s) => s.browsers.every((b) => b.age_s >= 6));
 		const zygotes = processes[name](leader);
 		assert.equal(zygotes.length, 1);
