@@ -158,7 +158,7 @@ async function endsAlone(t, code, begun = () => {}) {
 
 for (const [name, code] of Object.entries(floods)) test(`a page that logs as fast as it can ends alone: ${name}`, (t) => endsAlone(t, code));
 
-// Two thirds of the time it stands still.
+// Two thirds of the time it stands still. On a machine with much else to do the browser can lose this race (README).
 function slowDown(t, pid) {
 	const script = 'while kill -STOP $0; do sleep 0.04; kill -CONT $0; sleep 0.02; done';
 	const brake = spawn('sh', ['-c', script, `${pid}`], { stdio: 'ignore' });
@@ -168,7 +168,8 @@ function slowDown(t, pid) {
 	});
 }
 
-test('also where the pool reads more slowly than that, and what it says waits in the browser', (t) =>
+const skip = process.env.PENSUM_SLOW !== '1';
+test('also where the pool reads more slowly than that, and what it says waits in the browser', { skip }, (t) =>
 	endsAlone(t, 'for (;;) console.log("x".repeat(50000))', () => slowDown(t, pool.daemon.pid)));
 
 test('a client that is busy for a while and reads its large answer later keeps its page', async (t) => {
