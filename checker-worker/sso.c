@@ -9,40 +9,15 @@
 #include "page_intercept.h"
 #include "recipe_host.h"
 #include "script_sso.h"
+#include "sso_end.h"
 
-#define CALL_MS	    10000
 #define LOOK_MS	    100	  /* between two looks at a page that is not there yet */
 #define PATIENCE_MS 10000 /* with a page that no step is for */
 #define MAX_STEPS   64	  /* in all: steps may be done again, but not for ever */
 
-struct sso {
-	struct work *w;
-	struct moodle *m;
-	const struct recipe *recipe;
-	const struct sso_values *values;
-	json_t **half;
-	struct deadline end;	  /* of the sign-in */
-	struct deadline patience; /* with this page */
-	json_t *origin;		  /* the site's */
-	json_t *times;		  /* how often each step was done */
-	json_t *document;	  /* where the last one was, and … */
-	const char *wait;	  /* … what it waits for; NULL: nothing */
-	double seen;		  /* the document that was looked at last */
-	bool typed;		  /* the password, into some page */
-	int done;
-	char where[300];
-};
-
 static struct deadline soon(const struct sso *s, int64_t ms)
 {
 	return deadline_min(s->end, deadline_in(ms));
-}
-
-static int stop(struct sso *s, const char *code, const char *message, const char *why)
-{
-	log_info("sign-in by recipe ended", "code=%s why=\"%s\" at=\"%s\" steps=%d", code, why,
-		 s->where, s->done);
-	return work_fail(s->w, code, message);
 }
 
 /* ---- rules ---- */
@@ -69,7 +44,7 @@ static int keep_in(struct sso *s, struct error *err)
 					  .allow_origins = origins,
 					  .asset_origins = assets };
 
-	return page_intercept(s->m->lease, &rules, soon(s, CALL_MS), err);
+	return page_intercept(s->m->lease, &rules, soon(s, SSO_CALL_MS), err);
 }
 
 /* ---- one call of the script ---- */
@@ -89,7 +64,7 @@ static int call(struct sso *s, const char *function, json_t *args, json_t **ret,
 		   function, text);
 	mem_wipe(text, strlen(text));
 	free(text);
-	return page_evaluate_apart(s->m->lease, expression.data, soon(s, CALL_MS), ret, err);
+	return page_evaluate_apart(s->m->lease, expression.data, soon(s, SSO_CALL_MS), ret, err);
 }
 
 static int look(struct sso *s, json_t **ret, struct error *err)
@@ -102,43 +77,15 @@ static int look(struct sso *s, json_t **ret, struct error *err)
 
 /* ---- what a page asks for ---- */
 
-static bool fills(json_t *step, const char *what)
-{
-	json_t *pair;
-	size_t i;
-
-	json_array_foreach (json_object_get(step, "fill"), i, pair)
-		if (strcmp(json_string_value(json_array_get(pair, 1)), what) == 0)
-			return true;
-	return false;
-}
-
-/* The code is asked for where the page stands now; only in this session is it good. */
-static int ask_for_code(struct sso *s, const char *message)
-{
-	json_t *cookies = NULL, *url = NULL;
-	struct error err;
-	int e = page_evaluate_apart(s->m->lease, "location.href", soon(s, CALL_MS), &url, &err);
-
-	if (e == 0)
-		e = page_get_cookies(s->m->lease, NULL, soon(s, CALL_MS), &cookies, &err);
-	if (e < 0) {
-		json_decref(url);
-		return moodle_page_failed(s->w, s->m, e, &err);
-	}
-	*s->half = json_pack("{so so}", "cookies", cookies, "url", url);
-	return stop(s, "mfa_needed", message, "a code is asked for");
-}
-
 static json_t *values_for(struct sso *s, json_t *step)
 {
 	json_t *values = json_object();
 
-	if (fills(step, "username"))
+	if (sso_step_fills(step, "username"))
 		json_object_set_new(values, "username", json_string(s->values->username));
-	if (fills(step, "password"))
+	if (sso_step_fills(step, "password"))
 		json_object_set_new(values, "password", json_string(s->values->password));
-	if (fills(step, "code"))
+	if (sso_step_fills(step, "code"))
 		json_object_set_new(values, "code", json_string(s->values->code));
 	return values;
 }
@@ -154,8 +101,8 @@ static int act(struct sso *s, json_int_t index, json_t *step, json_t *state)
 		     &answer, &err);
 	bool did = json_is_true(json_object_get(answer, "done"));
 
-	/* A page that left before it was called has left by itself; one that left while it was called may have
-	 * been left by the step. */
+	/* A page that left before it was called has left by itself; one that left while it was
+	 * called may have been left by the step. */
 	if (e == -EAGAIN)
 		return 0;
 	if (e == -ESTALE || did) {
@@ -166,7 +113,7 @@ static int act(struct sso *s, json_int_t index, json_t *step, json_t *state)
 		s->document = json_incref(json_object_get(state, "document"));
 		s->wait = json_string_value(json_object_get(step, "wait"));
 		s->patience = soon(s, PATIENCE_MS);
-		s->typed |= fills(step, "password");
+		s->typed |= sso_step_fills(step, "password");
 		s->done++;
 		e = 0;
 	}
@@ -174,27 +121,15 @@ static int act(struct sso *s, json_int_t index, json_t *step, json_t *state)
 	if (e < 0)
 		e = moodle_page_failed(s->w, s->m, e, &err);
 	else if (why != NULL && strcmp(why, "elsewhere") == 0)
-		e = stop(s, "signs_in_elsewhere",
-			 "The sign-in page sends what is typed to another site, which is not set "
-			 "up here.",
-			 "a form leads to another host");
+		e = sso_stop(
+			s, "signs_in_elsewhere",
+			"The sign-in page sends what is typed to another site, which is not set "
+			"up here.",
+			"a form leads to another host");
 	else if (why != NULL && strcmp(why, "field") == 0)
-		e = stop(s, "signin_not_understood", NULL, "a field is of another kind");
+		e = sso_stop(s, "signin_not_understood", NULL, "a field is of another kind");
 	json_decref(answer);
 	return e;
-}
-
-/* Tries are counted there, and too many lock the account. */
-static int fail_asked_again(struct sso *s, json_t *state)
-{
-	json_int_t index = json_integer_value(json_object_get(state, "index"));
-	json_t *step = json_array_get(json_object_get(s->recipe->page, "steps"), (size_t)index);
-
-	if (fills(step, "code"))
-		return ask_for_code(s, "This code was not accepted. Try another one.");
-	return stop(s, "signin_not_understood",
-		    "The sign-in page asks for the same again. Maybe the password is wrong.",
-		    "a step comes again, and no error of the recipe's fits");
 }
 
 static int do_step(struct sso *s, json_t *state)
@@ -205,49 +140,22 @@ static int do_step(struct sso *s, json_t *state)
 	const char *sentence = json_string_value(json_object_get(step, "stop"));
 
 	if (step == NULL)
-		return stop(s, "signin_not_understood", NULL, "no such step");
+		return sso_stop(s, "signin_not_understood", NULL, "no such step");
 	if (sentence != NULL)
-		return stop(s, "signin_stopped", sentence, name);
-	if (fills(step, "code") && s->values->code == NULL)
-		return ask_for_code(s, NULL);
-	if (fills(step, "password") && s->values->password == NULL)
-		return stop(s, "mfa_refused", "The sign-in began anew. Sign in again.",
-			    "the password is asked for again");
-	if (fills(step, "password") && s->typed &&
+		return sso_stop(s, "signin_stopped", sentence, name);
+	if (sso_step_fills(step, "code") && s->values->code == NULL)
+		return sso_ask_for_code(s, NULL);
+	if (sso_step_fills(step, "password") && s->values->password == NULL)
+		return sso_stop(s, "mfa_refused", "The sign-in began anew. Sign in again.",
+				"the password is asked for again");
+	if (sso_step_fills(step, "password") && s->typed &&
 	    json_integer_value(json_object_get(step, "times")) < 2)
-		return fail_asked_again(s, state);
+		return sso_fail_asked_again(s, state);
 	if (s->done >= MAX_STEPS)
-		return stop(s, "signin_not_understood", NULL, "too many steps");
+		return sso_stop(s, "signin_not_understood", NULL, "too many steps");
 	log_debug("sign-in by recipe", "step=%lld name=\"%s\" at=\"%s\"", (long long)index,
 		  name ? name : "", s->where);
 	return act(s, index, step, state);
-}
-
-static int fail_by_error(struct sso *s, json_t *state)
-{
-	size_t index = (size_t)json_integer_value(json_object_get(state, "index"));
-	json_t *entry = json_array_get(json_object_get(s->recipe->page, "errors"), index);
-	const char *code = json_string_value(json_object_get(entry, "code"));
-	const char *message = json_string_value(json_object_get(entry, "message"));
-
-	if (code == NULL)
-		return stop(s, "signin_not_understood", NULL, "no such error");
-	if (strcmp(code, "mfa_needed") == 0)
-		return ask_for_code(s, message ? message
-					       : "This code was not accepted. Try another one.");
-	return stop(s, code, message, "an error of the recipe's");
-}
-
-static int fail_lost(struct sso *s)
-{
-	const char *host = page_refused_document(s->m->lease);
-
-	if (host[0] == '\0')
-		return stop(s, "site_down", "A site of the sign-in does not answer.", "no answer");
-	snprintf(s->where, sizeof(s->where), "%s", host);
-	return stop(s, "signs_in_elsewhere",
-		    "The sign-in leads to another site, which is not set up here.",
-		    "a host that the recipe does not name");
 }
 
 static bool is_at(json_t *state, const char *what)
@@ -273,17 +181,18 @@ static int answer_state(struct sso *s, json_t *state)
 	if (is_at(state, "step"))
 		return do_step(s, state);
 	if (is_at(state, "error"))
-		return fail_by_error(s, state);
+		return sso_fail_by_error(s, state);
 	if (is_at(state, "again"))
-		return fail_asked_again(s, state);
+		return sso_fail_asked_again(s, state);
 	if (is_at(state, "refused"))
-		return stop(s, "signin_stopped",
-			    json_string_value(json_object_get(state, "message")), "Moodle says no");
+		return sso_stop(s, "signin_stopped",
+				json_string_value(json_object_get(state, "message")),
+				"Moodle says no");
 	if (is_at(state, "lost"))
-		return fail_lost(s);
+		return sso_fail_lost(s);
 	if (is_at(state, "down"))
-		return stop(s, "site_down", "A site of the sign-in answers with an error.",
-			    "HTTP 5xx");
+		return sso_stop(s, "site_down", "A site of the sign-in answers with an error.",
+				"HTTP 5xx");
 	return 0;
 }
 
@@ -309,10 +218,11 @@ static int walk(struct sso *s)
 		if (deadline_is_over(s->w->deadline))
 			return work_fail(s->w, "timeout", NULL);
 		if (deadline_is_over(s->end))
-			return stop(s, "signin_not_understood", "The sign-in took too long.",
-				    "time is over");
+			return sso_stop(s, "signin_not_understood", "The sign-in took too long.",
+					"time is over");
 		if (deadline_is_over(s->patience))
-			return stop(s, "signin_not_understood", NULL, "no step is for this page");
+			return sso_stop(s, "signin_not_understood", NULL,
+					"no step is for this page");
 		e = look(s, &state, &err);
 		if (e == 0)
 			r = answer_state(s, state);
@@ -322,8 +232,9 @@ static int walk(struct sso *s)
 		if (e == 0 && r == 0)
 			e = wait_a_moment(s, &err);
 		if (e < 0)
-			return e == -EREMOTEIO ? stop(s, "signin_not_understood", NULL, err.text)
-					       : moodle_page_failed(s->w, s->m, e, &err);
+			return e == -EREMOTEIO
+				       ? sso_stop(s, "signin_not_understood", NULL, err.text)
+				       : moodle_page_failed(s->w, s->m, e, &err);
 	}
 	return r < 0 ? -1 : moodle_return(s->w, s->m);
 }
@@ -355,7 +266,7 @@ static void ask_for_light_page(struct sso *s)
 			   quoted);
 
 	json_decref(root);
-	page_evaluate(s->m->lease, call, soon(s, CALL_MS), NULL, NULL);
+	page_evaluate(s->m->lease, call, soon(s, SSO_CALL_MS), NULL, NULL);
 }
 
 /* url NULL: from the start. */
