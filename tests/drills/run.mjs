@@ -17,7 +17,7 @@ const table = path.join(os.tmpdir(), `pensum-drills-${process.pid}.jsonl`);
 const started = Date.now();
 
 const child = spawn(process.execPath, ['--test', '--test-concurrency=2', '--test-reporter=spec', ...files], { stdio: 'inherit',
-	env: { ...process.env, PENSUM_DRILLS_TABLE: table, ...(long && { PENSUM_DRILLS: 'long' }) } });
+	env: { ...process.env, PENSUM_DRILLS_TABLE: table, PENSUM_TEST_FROM_MS: started, ...(long && { PENSUM_DRILLS: 'long' }) } });
 for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => child.kill(signal));
 child.once('close', (code) => {
 	const rows = fs.existsSync(table) ? fs.readFileSync(table, 'utf8').trim().split('\n').map((line) => JSON.parse(line)) : [];

@@ -4,8 +4,8 @@
 //   import { fetch } from './waiting.mjs';              the global one with a deadline, also for the body
 //   await fetch(url, { …, limitMs: 5000 })              throws TooLate; with a signal the caller sees to it
 //
-// Before ctest ends a file without a word ($PENSUM_TEST_S is what it gives), the file says what it still
-// waits for, and ends itself.
+// Before ctest ends a file without a word ($PENSUM_TEST_S is what it gives, from the file's start or, when
+// one run has many files, from $PENSUM_TEST_FROM_MS), the file says what it still waits for, and ends itself.
 export const ANSWER_MS = 30_000; // many times what anything here takes on a busy machine
 const EARLIER_S = 10;
 
@@ -44,4 +44,5 @@ function giveUp() {
 	process.exit(1);
 }
 const limitS = Number(process.env.PENSUM_TEST_S ?? 0);
-if (limitS > EARLIER_S) setTimeout(giveUp, (limitS - EARLIER_S) * 1000).unref();
+const goneMs = Date.now() - Number(process.env.PENSUM_TEST_FROM_MS ?? Date.now());
+if (limitS > EARLIER_S) setTimeout(giveUp, (limitS - EARLIER_S) * 1000 - goneMs).unref();

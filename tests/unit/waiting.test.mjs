@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
+import path from 'node:path';
 import { test } from 'node:test';
-import { freePort, run, until } from '../support/process.mjs';
+import { fileURLToPath } from 'node:url';
+import { freePort, run, temporaryFolder, until } from '../support/process.mjs';
 import { fetch, TooLate, within } from '../support/waiting.mjs';
 
 const never = new Promise(() => {});
@@ -42,18 +44,35 @@ test('a program that does not end is killed, and named with its arguments', asyn
 	assert.equal((await run('sh', ['-c', 'exit 3'])).code, 3);
 });
 
+const waitForSpring = `import { until } from '${new URL('../support/process.mjs', import.meta.url).href}';
+	setInterval(() => {}, 1000);
+	await until('spring', () => false, 600_000);`;
+
+// As from a shell, and not from within a run of tests.
+const runNode = (args, env) => new Promise((resolve) => {
+	const { NODE_TEST_CONTEXT: ignored, ...rest } = process.env;
+	execFile(process.execPath, args, { env: { ...rest, ...env }, timeout: 40_000 },
+		(error, stdout, stderr) => resolve({ code: error?.code, text: stdout + stderr }));
+});
+
 test('a file that ctest would end says before what it waits for', async () => {
-	const support = new URL('../support/process.mjs', import.meta.url).href;
-	const script = `import { until } from '${support}';
-		setInterval(() => {}, 1000);
-		await until('spring', () => false, 600_000);`;
-	const { code, stderr } = await new Promise((resolve) => {
-		execFile(process.execPath, ['--input-type=module', '-e', script],
-			{ env: { ...process.env, PENSUM_TEST_S: '11' }, timeout: 40_000 },
-			(error, stdout, stderr) => resolve({ code: error?.code, stderr }));
-	});
+	const { code, text } = await runNode(['--input-type=module', '-e', waitForSpring], { PENSUM_TEST_S: '11' });
 	assert.equal(code, 1);
-	assert.match(stderr, /it waits for:\nspring \(for \d+ ms\)/);
+	assert.match(text, /it waits for:\nspring \(for \d+ ms\)/);
+});
+
+test('and so does one of many, however late it began in their run', async (t) => {
+	const folder = temporaryFolder('pensum-late-');
+	t.after(() => folder.remove());
+	const file = path.join(folder.path, 'late.test.mjs');
+	fs.writeFileSync(file, waitForSpring);
+	const late = await runNode(['--input-type=module', '-e', waitForSpring],
+		{ PENSUM_TEST_S: '900', PENSUM_TEST_FROM_MS: `${Date.now() - 889_000}` });
+	assert.match(late.text, /it waits for:\nspring/);
+	const drills = await runNode([fileURLToPath(new URL('../drills/run.mjs', import.meta.url)), file],
+		{ PENSUM_TEST_S: '11', PENSUM_TEST_FROM_MS: '0' });
+	assert.equal(drills.code, 1);
+	assert.match(drills.text, /it waits for:[^]*spring \(for \d{3,} ms\)/, 'its own second, not one of before');
 });
 
 test('a question that does not come back does not keep until() waiting', async (t) => {
