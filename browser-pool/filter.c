@@ -61,6 +61,64 @@ static int check_no_target(json_t *params, struct error *err)
 	return error_set(err, -EPERM, "pool: unknown target");
 }
 
+/* What a key code may be; a larger one would have modifiers of its own. */
+#define MAX_KEY_CODE 0xffff
+#define KEY_INSERT   45
+#define KEY_V	     86
+#define WITH_CONTROL 2
+#define WITH_SHIFT   8
+
+/* -1 when it is none that Chromium would take. */
+static int64_t number_of(json_t *params, const char *member)
+{
+	double n = json_number_value(json_object_get(params, member));
+
+	return n >= 0 && n <= INT32_MAX ? (int64_t)n : -1;
+}
+
+static bool is_paste_command(json_t *name)
+{
+	return json_is_string(name) && strcasestr(json_string_value(name), "paste") != NULL;
+}
+
+static bool is_paste_key(json_t *params)
+{
+	const char *key = json_string_value(json_object_get(params, "key"));
+	int64_t code = number_of(params, "windowsVirtualKeyCode");
+	int64_t modifiers = number_of(params, "modifiers");
+
+	return code < 0 || code > MAX_KEY_CODE || (code == KEY_V && (modifiers & WITH_CONTROL)) ||
+	       (code == KEY_INSERT && (modifiers & WITH_SHIFT)) ||
+	       (key != NULL && strcmp(key, "Paste") == 0);
+}
+
+/* A browser has one clipboard, and one for what is marked: what any of its pages put there, every
+ * other one would paste. */
+static int refuse_paste(bool is_paste, struct error *err)
+{
+	return is_paste ? error_set(err, -EPERM, "pool: no pasting: all pages share the clipboard")
+			: 0;
+}
+
+static int check_key(json_t *params, struct error *err)
+{
+	bool is_paste = is_paste_key(params);
+	json_t *name;
+	size_t i;
+
+	json_array_foreach (json_object_get(params, "commands"), i, name)
+		is_paste |= is_paste_command(name);
+	return refuse_paste(is_paste, err);
+}
+
+/* The middle button pastes what is marked. */
+static int check_mouse(json_t *params, struct error *err)
+{
+	const char *button = json_string_value(json_object_get(params, "button"));
+
+	return refuse_paste(button != NULL && strcmp(button, "middle") == 0, err);
+}
+
 static const struct rule rules[] = {
 	{ "Accessibility.*", NULL },
 	{ "Audits.disable", NULL },
@@ -118,8 +176,8 @@ static const struct rule rules[] = {
 	{ "HeapProfiler.collectGarbage", NULL },
 	{ "IO.close", NULL },
 	{ "IO.read", NULL },
-	{ "Input.dispatchKeyEvent", NULL },
-	{ "Input.dispatchMouseEvent", NULL },
+	{ "Input.dispatchKeyEvent", check_key },
+	{ "Input.dispatchMouseEvent", check_mouse },
 	{ "Input.dispatchTouchEvent", NULL },
 	{ "Input.insertText", NULL },
 	{ "Inspector.disable", NULL },

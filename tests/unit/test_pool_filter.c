@@ -152,6 +152,42 @@ static void test_children_are_attached_to_flatly_and_nothing_else_is_asked_for(v
 	assert_int_equal(check("Target.getTargetInfo", "{\"targetId\":\"A\"}", NULL), -EPERM);
 }
 
+static void test_keys_and_the_mouse_do_not_paste(void **state)
+{
+	static const char *const good[] = {
+		"{\"type\":\"keyDown\",\"key\":\"v\",\"windowsVirtualKeyCode\":86,\"text\":\"v\"}",
+		"{\"modifiers\":8,\"key\":\"V\",\"windowsVirtualKeyCode\":86}",
+		"{\"modifiers\":2,\"windowsVirtualKeyCode\":67,\"commands\":[\"copy\"]}",
+		"{\"windowsVirtualKeyCode\":45}",
+		"{\"modifiers\":2,\"windowsVirtualKeyCode\":45}",
+		"{\"key\":\"Enter\",\"windowsVirtualKeyCode\":13}",
+	};
+	static const char *const bad[] = {
+		"{\"modifiers\":2,\"windowsVirtualKeyCode\":86}",
+		"{\"modifiers\":2.0,\"windowsVirtualKeyCode\":86.0}",
+		"{\"modifiers\":10,\"windowsVirtualKeyCode\":86}",
+		"{\"modifiers\":8,\"windowsVirtualKeyCode\":45}",
+		"{\"windowsVirtualKeyCode\":131158}",
+		"{\"windowsVirtualKeyCode\":-1}",
+		"{\"windowsVirtualKeyCode\":1e99}",
+		"{\"key\":\"Paste\"}",
+		"{\"key\":\"a\",\"commands\":[\"selectAll\",\"paste\"]}",
+		"{\"key\":\"a\",\"commands\":[\"PasteGlobalSelection\"]}",
+		"{\"key\":\"a\",\"commands\":[\"pAsTeAndMatchStyle\"]}",
+		"{\"key\":\"a\",\"commands\":[],\"commands\":[\"paste\"]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		if (check("Input.dispatchKeyEvent", good[i], NULL) != 0)
+			fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (check("Input.dispatchKeyEvent", bad[i], NULL) != -EPERM)
+			fail_msg("passed: %s", bad[i]);
+	assert_int_equal(check("Input.dispatchMouseEvent", "{\"button\":\"left\"}", NULL), 0);
+	assert_int_equal(check("Input.dispatchMouseEvent", "{\"button\":\"middle\"}", NULL), -EPERM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +198,7 @@ int main(void)
 		cmocka_unit_test(test_parameters_that_cannot_be_read_once_are_refused),
 		cmocka_unit_test(
 			test_children_are_attached_to_flatly_and_nothing_else_is_asked_for),
+		cmocka_unit_test(test_keys_and_the_mouse_do_not_paste),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

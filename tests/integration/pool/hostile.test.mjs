@@ -176,6 +176,39 @@ test('a neighbour\'s names are unknown, and no name is known that is not', { ski
 	lease.close();
 });
 
+// Chromium has one clipboard, and one for what is marked, for all pages of a browser.
+test('what a neighbour has copied or marked is not pasted, not even when its lease is over', { skip }, async (t) => {
+	const neighbour = await pool.lease(), lease = await pool.lease();
+	t.after(() => lease.close());
+	const make = (page, html) => page.call('Runtime.evaluate', { expression: `document.body.innerHTML = ${JSON.stringify(html)}; 0` });
+	await neighbour.goto(`${site.url}/`);
+	await make(neighbour, `<p style="position:absolute;left:0;top:0;font:20px monospace">${CANARY}</p><textarea id=t>${CANARY}</textarea>`);
+	const copied = await neighbour.call('Runtime.evaluate', { expression: 't.select(); document.execCommand("copy")', userGesture: true });
+	assert.equal(copied.result.value, true);
+	for (const [type, x] of [['mousePressed', 2], ['mouseMoved', 100], ['mouseReleased', 100]])
+		await neighbour.call('Input.dispatchMouseEvent', { type, button: 'left', x, y: 30, clickCount: 1, buttons: 1 });
+	assert.match(await neighbour.evaluate('getSelection().toString()'), /^canary-/);
+	await lease.goto(`${site.url}/`);
+	await make(lease, '<textarea id=t style="position:absolute;left:0;top:0;width:300px;height:200px"></textarea>');
+	const keys = [{ modifiers: 2, windowsVirtualKeyCode: 86 }, { modifiers: 10, windowsVirtualKeyCode: 86 }, { modifiers: 8, windowsVirtualKeyCode: 45 },
+		{ windowsVirtualKeyCode: 131158 }, { key: 'Paste' }, { key: 'a', commands: ['paste'] }, { key: 'a', commands: ['PasteGlobalSelection'] }];
+	const tryAll = async () => {
+		await lease.call('Page.bringToFront');
+		await lease.evaluate('t.focus(); 0');
+		const ask = (method, params) => lease.ask(method, params).then(({ error }) => assert.match(error?.message ?? 'passed', /no pasting/, JSON.stringify(params)));
+		for (const key of keys) await ask('Input.dispatchKeyEvent', { type: 'rawKeyDown', ...key });
+		for (const type of ['mousePressed', 'mouseReleased']) await ask('Input.dispatchMouseEvent', { type, button: 'middle', x: 20, y: 20, clickCount: 1 });
+		await lease.ask('Runtime.evaluate', { expression: 't.focus(); document.execCommand("paste"); navigator.clipboard?.readText().then((text) => (t.value += text), () => 0)', userGesture: true, awaitPromise: true });
+		await lease.call('Input.dispatchKeyEvent', { type: 'keyDown', key: 'x', text: 'x', windowsVirtualKeyCode: 88 });
+		assert.match(await lease.evaluate('t.value'), /^x+$/);
+	};
+	await tryAll();
+	neighbour.close();
+	await pool.until('the neighbour gone', (s) => s.leases.length === 2 && s.contexts.disposing === 0);
+	await tryAll();
+	nothingOf(lease);
+});
+
 test('what is no message ends the lease, and large ones cost little', { skip }, async () => {
 	const deep = `{"id":1,"method":"Runtime.evaluate","params":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
 	const bad = ['{"id":1,"meth\\u006fd":"Browser.crash","method":"Page.enable"}', '{"id":1,"method":"Page.enable","method":"Browser.crash"}', '{"id":1,"method":"Browser.crash","method":"Page.enable"}',
