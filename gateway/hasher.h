@@ -1,5 +1,5 @@
 /*
- * hasher.h - checks passwords in a helper thread: 60 ms of CPU each, which the loop does not have.
+ * hasher.h - checks passwords in a helper thread: 25 ms of CPU each, which the loop does not have.
  *
  * The one thread beside the loop. It shares nothing with it but a bounded queue;
  * vault_check_verifier is thread-safe.
@@ -28,5 +28,5 @@ int hasher_new(struct event_base *base, const struct vault *vault, struct hasher
  * -ESHUTDOWN: closed. */
 int hasher_check(struct hasher *h, const char *user_id, const char *password, const char *verifier,
 		 hasher_fn *fn, void *arg, struct error *err);
-void hasher_close(struct hasher *h); /* waits for the check that runs, at most 60 ms or so */
+void hasher_close(struct hasher *h); /* waits for the check that runs, at most 25 ms or so */
 void hasher_free(struct hasher *h);  /* not from a callback of its own */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mem.h"
@@ -81,6 +82,33 @@ static void a_verifier_fits_one_user_and_one_password(void **state)
 	assert_false(vault_check_verifier(v, "u1", "right", "nonsense"));
 }
 
+static int64_t cpu_us_of_check(const char *verifier)
+{
+	struct timespec before, after;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+	assert_false(vault_check_verifier(v, "u1", "wrong", verifier));
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	return (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
+}
+
+/* Or else the time would tell who has a verifier. Without hashing it is some microseconds. */
+static void where_there_is_no_verifier_as_much_is_hashed(void **state)
+{
+	static const char of_another_cost[] =
+		"$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$"
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+	char verifier[VAULT_VERIFIER_MAX];
+	int64_t us;
+
+	(void)state;
+	assert_int_equal(vault_make_verifier(v, "u1", "right", verifier, NULL), 0);
+	us = cpu_us_of_check(verifier);
+	assert_true(cpu_us_of_check("") > us / 4);
+	assert_true(cpu_us_of_check("nonsense") > us / 4);
+	assert_true(cpu_us_of_check(of_another_cost) > us / 4);
+}
+
 static void usernames_are_one_however_they_are_typed(void **state)
 {
 	char a[VAULT_USER_ID], b[VAULT_USER_ID], c[VAULT_USER_ID];
@@ -144,6 +172,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(a_verifier_fits_one_user_and_one_password, setup,
 						teardown),
+		cmocka_unit_test(where_there_is_no_verifier_as_much_is_hashed),
 		cmocka_unit_test_setup_teardown(usernames_are_one_however_they_are_typed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_signature_is_for_its_text_only, setup, teardown),
