@@ -3,11 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { startMoodle } from '../../moodle/server.mjs';
 import { PASSWORD, siteOfStates } from '../../moodle/states.mjs';
+import { until } from '../../support/process.mjs';
 import { startSystem } from '../../support/system.mjs';
+import { fetch } from '../../support/waiting.mjs';
 import { startBrowser } from '../../unit/scripts/browser.mjs';
 import { openBare, record } from './bare.mjs';
 
 const COURSES = 10;
+const SIGN_INS = 5; // in a round
 const { values } = parseArgs({
 	options: {
 		url: { type: 'string' }, user: { type: 'string' }, 'password-file': { type: 'string' }, truth: { type: 'string' },
@@ -62,30 +65,53 @@ async function timed(act) {
 	return { ms: performance.now() - start, answer };
 }
 
-// A new student of a new system each time: nothing of the sign-in is cached.
-async function ours(site, ids) {
-	const system = await startSystem({ moodleUrl: site.url });
-	try {
-		const client = system.client();
-		const signin = await timed(() => client.signIn(site.username, site.password));
-		const { jobs } = await client.call('GET', '/api/v1/jobs');
-		const check = await timed(() => client.check(ids));
-		const { courses } = await client.call('GET', '/api/v1/assignments');
-		client.close();
-		return { signin: { ms: signin.ms, ...costOf(jobs[0]) }, check: { ms: check.ms, ...costOf(check.answer) }, courses };
-	} finally {
-		await system.stop();
-	}
-}
-
 const costOf = ({ result }) => ({ requests: result?.requests, bytes: result?.bytes });
 
-async function bareTurn({ signin, check }) {
+// The account and the Moodle session are ended: the next one who signs in is new.
+async function leave(system, client) {
+	await client.call('DELETE', '/api/v1/account');
+	client.close();
+	await until('the end of the Moodle session', async () => {
+		const { queue_length: waiting, processing } = await (await fetch(`${system.adminUrl}/health`)).json();
+		return waiting === 0 && processing === 0;
+	});
+}
+
+async function signIn(system, site) {
+	const client = system.client();
+	const { ms } = await timed(() => client.signIn(site.username, site.password));
+	const { jobs } = await client.call('GET', '/api/v1/jobs');
+	return { client, ms, ...costOf(jobs[0]) };
+}
+
+async function bareSignIn({ signin }) {
 	const bare = await openBare();
+	return { bare, ...await bare.play(signin, { isSignIn: true }) };
+}
+
+// A new system, whose browser and whose workers have done nothing yet. In turn curl and a student who is
+// new to it sign in; those who did last go on with the check.
+async function round(site, steps) {
+	const system = await startSystem({ moodleUrl: site.url });
+	const signins = [];
 	try {
-		return { signin: await bare.play(signin, { isSignIn: true }), check: await bare.play(check) };
-	} finally {
+		for (let n = 0; n < SIGN_INS; n++) {
+			const [bare, ours] = [await bareSignIn(steps), await signIn(system, site)];
+			signins.push({ bare, ours });
+			if (n + 1 === SIGN_INS) break;
+			await leave(system, ours.client);
+			await bare.bare.close();
+		}
+		const { bare: { bare }, ours: { client } } = signins.at(-1);
+		const check = { bare: await bare.play(steps.check) };
+		const { ms, answer } = await timed(() => client.check(steps.ids));
+		check.ours = { ms, ...costOf(answer) };
+		const { courses } = await client.call('GET', '/api/v1/assignments');
 		await bare.close();
+		client.close();
+		return { signins, check, courses };
+	} finally {
+		await system.stop();
 	}
 }
 
@@ -107,26 +133,27 @@ function wrongStates(courses, truth) {
 const row = (name, side, { ms, requests, bytes }) => console.log(
 	`${name.padEnd(20)} ${side.padEnd(6)} ${ms.toFixed(0).padStart(7)} ms ${String(requests).padStart(5)} requests ${String(bytes).padStart(10)} bytes`);
 
+function printPart(name, turns) {
+	for (const side of ['bare', 'ours'])
+		row(name, side, { ...turns.at(-1)[side], ms: median(turns.map((turn) => turn[side].ms)) });
+}
+
 async function main() {
 	const site = await openSite();
 	try {
 		const steps = await recordSteps(site);
-		const turns = [];
-		for (let n = 0; n < Number(values.rounds); n++) {
-			const bare = await bareTurn(steps);
-			turns.push({ bare, ours: await ours(site, steps.ids) });
-		}
-		const last = turns.at(-1);
+		const rounds = [];
+		for (let n = 0; n < Number(values.rounds); n++) rounds.push(await round(site, steps));
+		const turns = { signin: rounds.flatMap(({ signins }) => signins), check: rounds.map(({ check }) => check) };
+		printPart('sign-in and courses', turns.signin);
+		printPart('  first of a system', rounds.map(({ signins }) => signins[0]));
+		printPart(`check of ${steps.ids.length}`, turns.check);
 		for (const part of ['signin', 'check']) {
-			const name = part === 'signin' ? 'sign-in and courses' : `check of ${steps.ids.length}`;
-			for (const side of ['bare', 'ours']) row(name, side, { ...last[side][part], ms: median(turns.map((turn) => turn[side][part].ms)) });
-		}
-		for (const part of ['signin', 'check']) {
-			const ratio = median(turns.map((turn) => turn.ours[part].ms / turn.bare[part].ms));
+			const ratio = median(turns[part].map(({ ours, bare }) => ours.ms / bare.ms));
 			console.log(`figure moodle.${part}_ratio_vs_bare ${ratio.toFixed(2)} x`);
 		}
 		if (!site.truth) return;
-		const { wrong, asked } = wrongStates(last.ours.courses, site.truth);
+		const { wrong, asked } = wrongStates(rounds.at(-1).courses, site.truth);
 		console.error(`${asked} assignments compared`);
 		console.log(`figure moodle.wrong_states ${wrong} assignments`);
 	} finally {
