@@ -28,6 +28,7 @@ enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE, HTTP_METHOD_COUNT };
 enum route_access {
 	ROUTE_PUBLIC,  /* no session needed; request_session() may be NULL */
 	ROUTE_PENDING, /* a session, also one whose sign-in still runs */
+	ROUTE_LEAVING, /* the same, for signing out: however much was asked before, it may pass */
 	ROUTE_USER,    /* a signed-in session */
 	ROUTE_LINK,    /* no session: who knows the path may */
 	ROUTE_ADMIN    /* only on the admin listener */

@@ -34,6 +34,7 @@ static const char *const names[RATE_KIND_COUNT] = {
 	[RATE_SIGNIN_USER] = "signin", [RATE_SIGNIN_ADDRESS] = "signin-from",
 	[RATE_WRITE_USER] = "write",   [RATE_WRITE_ADDRESS] = "write-from",
 	[RATE_READ_USER] = "read",     [RATE_READ_ADDRESS] = "read-from",
+	[RATE_SIGNOUT_ADDRESS] = "signout-from",
 };
 
 struct taking {
@@ -60,6 +61,7 @@ static int64_t per_minute(const struct settings *s, enum rate_kind kind)
 	case RATE_READ_USER:
 		return s->limits_reads_per_user;
 	case RATE_READ_ADDRESS:
+	case RATE_SIGNOUT_ADDRESS:
 		return s->limits_reads_per_address;
 	case RATE_KIND_COUNT:
 		break;

@@ -10,7 +10,8 @@
  * over all gateways (signing in, whatever changes something) is counted in Redis, by Redis's clock,
  * all asks of a request or none. A clock that is put back locks nobody out for longer than his limit
  * takes to come back. While Redis is away each gateway counts for itself, with its share of the
- * limit (limits.gateways). Reading is always counted so: it must not cost a question.
+ * limit (limits.gateways). Reading is always counted so: it must not cost a question. Signing out is, too,
+ * and apart from the rest: whoever has used up his limits, or shares an address with one who has, can leave.
  *
  * Addresses: IPv6 by /64, which is what one customer has; behind a proxy on this machine the
  * address that the proxy saw (gateway.forwarded).
@@ -30,6 +31,7 @@ enum rate_kind {
 	RATE_WRITE_ADDRESS,
 	RATE_READ_USER,
 	RATE_READ_ADDRESS,
+	RATE_SIGNOUT_ADDRESS, /* as many as may read, counted apart */
 	RATE_KIND_COUNT
 };
 

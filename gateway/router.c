@@ -203,6 +203,10 @@ static void dispatch_known(struct gateway *g, struct request *r)
 	char address[RATE_ADDRESS_SIZE];
 	int64_t wait_ms;
 
+	if (r->route->access == ROUTE_LEAVING) {
+		r->route->fn(g, r);
+		return;
+	}
 	if (r->route->method != HTTP_GET) {
 		rate_take(g,
 			  (struct rate_ask[]){ { RATE_WRITE_ADDRESS, rate_address(r, address) },
@@ -221,8 +225,10 @@ static void dispatch_known(struct gateway *g, struct request *r)
 static bool address_may_ask(struct request *r)
 {
 	char address[RATE_ADDRESS_SIZE];
-	int64_t wait_ms = rate_take_here(
-		r->g, &(struct rate_ask){ RATE_READ_ADDRESS, rate_address(r, address) });
+	enum rate_kind kind =
+		r->route->access == ROUTE_LEAVING ? RATE_SIGNOUT_ADDRESS : RATE_READ_ADDRESS;
+	int64_t wait_ms =
+		rate_take_here(r->g, &(struct rate_ask){ kind, rate_address(r, address) });
 
 	if (wait_ms > 0)
 		refuse_for_now(r, wait_ms);

@@ -11,7 +11,7 @@ const struct route routes[] = {
 
 	{ HTTP_POST, "/api/v1/session", ROUTE_PUBLIC, api_session_create },
 	{ HTTP_GET, "/api/v1/session", ROUTE_PENDING, api_session_get },
-	{ HTTP_DELETE, "/api/v1/session", ROUTE_PENDING, api_session_delete },
+	{ HTTP_DELETE, "/api/v1/session", ROUTE_LEAVING, api_session_delete },
 	{ HTTP_DELETE, "/api/v1/account", ROUTE_USER, api_account_delete },
 
 	{ HTTP_GET, "/api/v1/courses", ROUTE_USER, api_courses_get },

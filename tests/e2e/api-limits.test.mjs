@@ -140,6 +140,22 @@ test('what changes something and what reads is limited for each student', async 
 	assert.equal((await fetch(`${world.url}/health`)).status, 200, 'whoever asks how it is gets an answer');
 });
 
+test('who has used up every limit can still sign out', async () => {
+	const [maya, neighbour] = [await world.student('maya2'), await world.student('neighbour')];
+	const { daemon, url } = await world.startSecond({ 'limits.reads_per_address': 10, 'limits.writes_per_address': 10 });
+	for (const browser of [maya, neighbour]) browser.url = url;
+	const write = () => maya.delete(`/api/v1/jobs/${newId()}`);
+	await until('no more writes', async () => (await write()).status === 429);
+	await until('no more reads', async () => (await maya.get('/api/v1/jobs')).status === 429);
+	assert.equal((await neighbour.get('/api/v1/jobs')).status, 429, 'the address is used up');
+	assert.deepEqual([(await maya.delete('/api/v1/session')).status, (await neighbour.delete('/api/v1/session')).status], [204, 204]);
+	const nobody = Object.assign(world.browser(), { url });
+	const statuses = [];
+	for (let i = 0; i < 8; i++) statuses.push((await nobody.delete('/api/v1/session')).status);
+	assert.equal(statuses.at(-1), 429, `who only pretends to is looked up no more: ${statuses}`);
+	await daemon.stop();
+});
+
 test('a full queue refuses with the time that it takes to drain', async () => {
 	const maya = await world.student('full');
 	await world.giveCourses(maya);
