@@ -104,10 +104,9 @@ static const char *status_of(const struct facts *f)
 			status = words[i][1];
 	if (status == NULL)
 		return NULL;
-	/* What was handed in is graded when the student may see it: so does Moodle's list, the
-	 * other road's source. What was not is settled by any grade. */
-	if (f->is_graded && (strcmp(status, "none") == 0 ||
-			     (f->is_grade_shown && strcmp(status, "submitted") == 0)))
+	/* When the student may see the grade: so does Moodle's list, the other road's source. */
+	if (f->is_graded && f->is_grade_shown &&
+	    (strcmp(status, "none") == 0 || strcmp(status, "submitted") == 0))
 		return "graded";
 	return status;
 }

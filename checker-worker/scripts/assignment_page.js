@@ -17,7 +17,7 @@ async function readAssignmentPage(cmid, texts) {
 	if (page.reason) return page;
 	const table = page.doc.querySelector('.submissionstatustable');
 	if (!table) return { reason: 'Moodle shows no submission state', isOther: true };
-	const status = statusOfPage(table);
+	const status = statusOfPage(page, table);
 	const dates = datesOfPage(page, table, texts);
 	return { status, ...handInOf(page, table, status, texts, dates), ...dates };
 }
@@ -35,12 +35,16 @@ async function openAssignmentPage(cmid) {
 	}
 }
 
-function statusOfPage(table) {
+// The list knows a grade only when the student may see it; so it is here.
+function statusOfPage(page, table) {
 	const has = (name) => table.querySelector(`td.${name}`) !== null;
 	const status = STATUS_CLASSES.find((one) => has(`submissionstatus${one}`)) ?? 'none';
 	if (status === 'marked') return 'graded';
-	return has('submissiongraded') && (status === 'none' || status === 'submitted') ? 'graded' : status;
+	const isGraded = has('submissiongraded') && isGradeShown(page);
+	return isGraded && (status === 'none' || status === 'submitted') ? 'graded' : status;
 }
+
+const isGradeShown = (page) => [...page.doc.querySelectorAll('.feedback')].some((part) => !part.closest('#intro, .submissionsummarytable'));
 
 // What the teacher wrote and what the student handed in may hold anything, so neither is looked at.
 function hasAction(page, name) {

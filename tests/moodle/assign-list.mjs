@@ -14,7 +14,7 @@ function statusText(ctx, assign, state) {
 }
 
 function gradeText(ctx, state) {
-	if (!state.isGraded) return '-';
+	if (!state.isGradeShown) return '-';
 	return state.grade.toFixed(2).replace('.', ctx.lang === 'de' ? ',' : '.');
 }
 

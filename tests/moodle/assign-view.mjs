@@ -201,7 +201,7 @@ function timeRow(ctx, t, state) {
 }
 
 function feedback(ctx, assign, state) {
-	if (!state.isGraded) return '';
+	if (!state.isGradeShown) return '';
 	return `\n<div class="feedback"><h3>${text(ctx.lang, 'feedback')}</h3><div class="box py-3 boxaligncenter feedbacktable">
 <table class="generaltable"><tr><th>${text(ctx.lang, 'grade')}</th><td>${state.grade.toFixed(2)} / ${assign.max_grade.toFixed(2)}</td></tr></table></div></div>`;
 }

@@ -37,6 +37,7 @@ export function stateOf(ctx, assign) {
 		deadline,
 		submitted: state.status === 'submitted' || state.status === 'marked',
 		isGraded: state.grade !== undefined,
+		isGradeShown: state.grade !== undefined && !state.grade_hidden,
 		attempt: state.attempt ?? (state.status === 'reopened' ? 2 : 1),
 		notOpen: assign.opens !== null && assign.opens > ctx.now,
 		cutOff: cutoff !== null && cutoff < ctx.now,

@@ -168,7 +168,7 @@ function submissionStatus(ctx, args) {
 			cansubmit: actions.includes('submit'), extensionduedate: state.extension ?? null, timelimit: 0, blindmarking: false,
 			gradingstatus: state.isGraded ? 'graded' : 'notgraded', usergroups: [],
 		},
-		...(state.isGraded && { feedback: { gradefordisplay: `${state.grade.toFixed(2)}&nbsp;/&nbsp;${assign.max_grade.toFixed(2)}` } }),
+		...(state.isGradeShown && { feedback: { gradefordisplay: `${state.grade.toFixed(2)}&nbsp;/&nbsp;${assign.max_grade.toFixed(2)}` } }),
 		assignmentdata: {}, warnings: [],
 	};
 }
