@@ -11,6 +11,8 @@ struct idle {
 	struct pool *pool;
 	struct event *timer;
 	bool asleep;
+	struct event *surplus_timer;
+	bool surplus_is_due;
 };
 
 bool idle_is_needed(const struct pool *p)
@@ -24,10 +26,64 @@ bool idle_is_asleep(const struct idle *i)
 	return i->asleep;
 }
 
+/* One browser more than all pages need, while none is coming or going. */
+static bool has_surplus(const struct pool *p)
+{
+	const unsigned *count = p->context_count;
+	int64_t pages = (int64_t)count[CONTEXT_LENT] + count[CONTEXT_KEEPING] +
+			count[CONTEXT_KEPT] + waiting_count_ready(p->waiting) + POOL_WARM_CONTEXTS;
+	const struct browser *b;
+	int64_t ready = 0;
+
+	TAILQ_FOREACH (b, &p->browsers[BROWSER_READY], link)
+		ready++;
+	return ready > 1 && ready == pool_browser_count(p) && recycle_extra(p) == 0 &&
+	       pages <= (ready - 1) * pool_pages_of_one(p);
+}
+
+/* The one with the fewest pages among those that lend none; NULL. */
+static struct browser *find_unlent(const struct pool *p)
+{
+	struct browser *b, *best = NULL;
+
+	TAILQ_FOREACH (b, &p->browsers[BROWSER_READY], link)
+		if (TAILQ_EMPTY(&b->contexts[CONTEXT_LENT]) &&
+		    (best == NULL || b->context_count < best->context_count))
+			best = b;
+	return best;
+}
+
+static void end_surplus(struct idle *i, struct timeval pause)
+{
+	struct browser *b;
+
+	if (pause.tv_sec == 0 || !has_surplus(i->pool)) {
+		event_del(i->surplus_timer);
+		i->surplus_is_due = false;
+	} else if (!i->surplus_is_due) {
+		if (!event_pending(i->surplus_timer, EV_TIMEOUT, NULL))
+			event_add(i->surplus_timer, &pause);
+	} else if ((b = find_unlent(i->pool)) != NULL) {
+		i->surplus_is_due = false;
+		browser_drain(b, RECYCLE_IDLE);
+	}
+}
+
+static void on_surplus_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct idle *i = arg;
+
+	(void)fd;
+	(void)what;
+	i->surplus_is_due = true;
+	pool_wake(i->pool);
+}
+
 void idle_begin_turn(struct idle *i)
 {
 	struct timeval pause = { i->pool->settings->pool_idle_s, 0 };
 
+	end_surplus(i, pause);
 	if (pause.tv_sec == 0 || idle_is_needed(i->pool)) {
 		event_del(i->timer);
 		i->asleep = false;
@@ -39,6 +95,7 @@ void idle_begin_turn(struct idle *i)
 void idle_note_limits(struct idle *i)
 {
 	event_del(i->timer);
+	event_del(i->surplus_timer);
 	idle_begin_turn(i);
 }
 
@@ -63,6 +120,7 @@ struct idle *idle_new(struct pool *p)
 
 	i->pool = p;
 	i->timer = event_new(p->base, -1, 0, on_timer, i);
+	i->surplus_timer = event_new(p->base, -1, 0, on_surplus_timer, i);
 	return i;
 }
 
@@ -71,5 +129,6 @@ void idle_free(struct idle *i)
 	if (i == NULL)
 		return;
 	event_free(i->timer);
+	event_free(i->surplus_timer);
 	free(i);
 }

@@ -1,8 +1,9 @@
 /*
- * idle.h - a pool that nobody needs holds no browser.
+ * idle.h - a pool that nobody needs holds no browser, and one that little is asked of none too many.
  *
  * When for pool.idle_s no page was lent, waited for or kept, all browsers end, and nothing is kept
- * warm until somebody asks for a page again; that one waits for a browser's start.
+ * warm until somebody asks for a page again; that one waits for a browser's start. When for as long
+ * one browser fewer would have had room for all pages, the next one that lends none ends.
  */
 #pragma once
 

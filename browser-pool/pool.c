@@ -147,13 +147,17 @@ void pool_start_browser(struct pool *p)
 	}
 }
 
-/* The emptiest browser that may have one more; pages are shared out evenly. */
+int64_t pool_pages_of_one(const struct pool *p)
+{
+	return (p->caps.pages + p->caps.browsers - 1) / p->caps.browsers;
+}
+
+/* The emptiest browser that may have one more. */
 static struct browser *browser_with_room(struct pool *p)
 {
-	int64_t share = (p->caps.pages + p->caps.browsers - 1) / p->caps.browsers;
 	struct browser *best = emptiest_browser(p);
 
-	return best != NULL && best->context_count < share ? best : NULL;
+	return best != NULL && best->context_count < pool_pages_of_one(p) ? best : NULL;
 }
 
 struct context *pool_warm_context(const struct pool *p)

@@ -116,6 +116,8 @@ struct context *pool_warm_context(const struct pool *p); /* NULL: none */
 void pool_start_browser(struct pool *p);
 unsigned pool_browser_count(const struct pool *p); /* all states */
 unsigned pool_context_count(const struct pool *p); /* all states */
+/* At most so many are made in one browser: they are shared out evenly. */
+int64_t pool_pages_of_one(const struct pool *p);
 /* How long somebody who was refused should stay away. */
 int64_t pool_retry_after_ms(const struct pool *p);
 /* What to say to somebody who has waited in vain. */

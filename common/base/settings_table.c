@@ -190,7 +190,8 @@ const struct setting settings_table[] = {
 	    "never."),
 	INT("pool.idle_s", pool_idle_s, "300", 0, 86400,
 	    "When no page was lent, waited for or kept for this long, the browsers end, and start "
-	    "again on demand, seconds; 0: never."),
+	    "again on demand, seconds; so does one that was more than enough for this long. 0: "
+	    "never."),
 	INT("pool.page_memory_mb", pool_page_memory_mb, "0", 0, 16384,
 	    "A page whose process takes more memory of its own, MiB (at least 128), is killed "
 	    "(page_oom). The kernel gives no browser process more than 256 above it. 0: as fits the "

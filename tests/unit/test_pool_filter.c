@@ -185,7 +185,8 @@ static void test_keys_and_the_mouse_do_not_paste(void **state)
 		if (check("Input.dispatchKeyEvent", bad[i], NULL) != -EPERM)
 			fail_msg("passed: %s", bad[i]);
 	assert_int_equal(check("Input.dispatchMouseEvent", "{\"button\":\"left\"}", NULL), 0);
-	assert_int_equal(check("Input.dispatchMouseEvent", "{\"button\":\"middle\"}", NULL), -EPERM);
+	assert_int_equal(check("Input.dispatchMouseEvent", "{\"button\":\"middle\"}", NULL),
+			 -EPERM);
 }
 
 int main(void)

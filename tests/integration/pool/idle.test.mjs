@@ -41,6 +41,38 @@ test('a pool that nobody needs ends its browsers, and starts one again on demand
 	await pool.stop();
 });
 
+test('one browser too many ends after a while, and nobody who holds a page notices', async (t) => {
+	const pool = await startPool({ 'pool.idle_s': 1, 'pool.max_browsers': 2, 'pool.max_pages': 8 }, { t });
+	const held = await pool.lease({ ttl_ms: 120_000 });
+	const own = await pool.browserPid();
+	const others = await Promise.all([1, 2, 3, 4].map(() => pool.lease()));
+	const two = await pool.until('two browsers', (s) => s.browsers.length === 2 && s.browsers.every((b) => b.state === 'ready'));
+	const second = two.browsers.find((b) => b.pid !== own).pid;
+	await sleep(1600);
+	assert.equal((await pool.status()).browsers.length, 2, 'both are needed');
+	others.forEach((lease) => lease.close());
+	// The pool as a whole is needed all the time.
+	const working = { over: false };
+	const work = (async () => {
+		for (; !working.over; await sleep(20)) {
+			const lease = await pool.lease();
+			assert.equal(await lease.evaluate('6 * 7'), 42);
+			lease.close();
+		}
+	})();
+	const one = await pool.until('one browser', (s) => s.browsers.length === 1 && s.browsers[0].state === 'ready');
+	assert.deepEqual([one.browsers[0].pid, one.asleep, one.metrics['bp_browser_restarts_total{reason="idle"}']], [own, false, 1]);
+	assert.deepEqual(groupOf(second), []);
+	working.over = true;
+	await work;
+	assert.equal(await held.evaluate('1 + 1'), 2);
+	assert.deepEqual(Object.keys((await pool.status()).totals.ended), ['client_gone']);
+	const again = await Promise.all([1, 2, 3, 4].map(() => pool.lease()));
+	assert.equal((await pool.status()).browsers.length, 2, 'and comes again on demand');
+	[held, ...again].forEach((lease) => lease.close());
+	await pool.stop();
+});
+
 test('pool.idle_s = 0 keeps the browser, and a reload changes the time', async (t) => {
 	const pool = await startPool({ 'pool.idle_s': 0 }, { t });
 	const browser = await pool.browserPid();

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { run, startProcess, temporaryFolder, until } from '../../support/process.mjs';
 import { programPath, writeSettings } from '../../support/daemon.mjs';
-import { Connection, startPool } from './pool.mjs';
+import { Connection, groupOf, startPool } from './pool.mjs';
 
 const ok = { type: 'ok' };
 const isLent = (lease) => lease.messages.some((m) => m.type === 'leased');
@@ -68,6 +68,40 @@ test('who may only borrow pages may look, and change nothing', { skip: process.g
 	assert.equal(await held.evaluate('1 + 1'), 2);
 	held.close();
 	await pool.stop();
+});
+
+test('who is neither of the pool\'s user nor of its group is not even listened to', { skip: process.getuid() !== 0 && 'needs root' }, async (t) => {
+	const pool = await startPool({}, { t });
+	fs.chmodSync(pool.folder.path, 0o755);
+	const ask = (gid) => run('socat', ['-', `UNIX-CONNECT:${pool.socket}`], { input: '{"op":"status"}\n', uid: 65534, gid });
+	assert.match((await ask(65534)).stderr, /Permission denied/);
+	fs.chmodSync(pool.socket, 0o666);
+	assert.equal((await ask(65534)).stdout, '');
+	await pool.daemon.waitLine(/msg="connection refused" uid=65534 gid=65534 /);
+	assert.match((await ask(process.getgid())).stdout, /"version"/);
+	await pool.stop();
+});
+
+test('SIGTERM lets leases go on and refuses who waits; a second one ends them with a word', async (t) => {
+	const pool = await startPool({ 'pool.max_pages': 2 }, { t });
+	const held = [await pool.lease(), await pool.lease()];
+	const browser = await pool.browserPid();
+	const waiter = pool.begin();
+	await pool.until('one waiting', (s) => s.waiting.length === 1);
+	process.kill(pool.daemon.pid, 'SIGTERM');
+	await assert.rejects(waiter.granted(), { reason: 'shutting_down' });
+	await assert.rejects(pool.lease(), { reason: 'shutting_down' });
+	assert.equal((await pool.status()).stopping, true);
+	for (const lease of held) assert.equal(await lease.evaluate('1 + 1'), 2);
+	const open = held[0].ask('Runtime.evaluate', { expression: 'new Promise(() => {})', awaitPromise: true });
+	await held[0].evaluate('0'); // it came behind that one
+	process.kill(pool.daemon.pid, 'SIGTERM');
+	for (const lease of held) assert.equal(await lease.ended, 'shutting_down');
+	assert.equal((await open).error.message, 'pool: the lease ended: shutting_down');
+	assert.equal((await pool.daemon.exited).code, 0);
+	assert.deepEqual(groupOf(browser), []);
+	assert.deepEqual(pool.profiles(), []);
+	pool.folder.remove();
 });
 
 test('status has the numbers that a metrics system wants', async (t) => {
