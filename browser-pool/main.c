@@ -12,6 +12,8 @@
 #include "child.h"
 #include "clock.h"
 #include "daemon.h"
+#include "fd.h"
+#include "file.h"
 #include "listener.h"
 #include "log.h"
 #include "notify.h"
@@ -31,10 +33,18 @@ static int check_browser(const struct settings *s, struct error *err)
 	return 0;
 }
 
+static int check_start(const struct settings *s, struct error *err)
+{
+	if (file_check_dir(s->pool_run_dir, err) < 0)
+		return error_prefix(err, "pool.run_dir = \"%s\"", s->pool_run_dir);
+	return fd_unix_check(s->pool_socket, err);
+}
+
 static const struct program program = {
 	.name = "pensum-browser-pool",
 	.summary = "supervises Chromium and lends isolated pages to workers",
 	.check = check_browser,
+	.check_start = check_start,
 };
 
 struct app {

@@ -149,16 +149,37 @@ static struct addrinfo *resolve(const char *address)
 	return found;
 }
 
-static int listen_inet(const char *address, struct error *err)
+static int resolve_or_say(const char *address, struct addrinfo **ret, struct error *err)
 {
-	struct addrinfo *at = resolve(address);
-	int fd, r = 0, on = 1;
-
-	if (at == NULL)
+	*ret = resolve(address);
+	if (*ret == NULL)
 		return error_set(err, -EINVAL,
 				 "listen address \"%s\": expected address:port with a "
 				 "literal address, e.g. 127.0.0.1:8080",
 				 address);
+	return 0;
+}
+
+int http_server_check(const char *address, struct error *err)
+{
+	struct addrinfo *at = NULL;
+	int r;
+
+	if (text_starts_with(address, "unix:"))
+		return fd_unix_check(address + 5, err);
+	r = resolve_or_say(address, &at, err);
+	if (r == 0)
+		freeaddrinfo(at);
+	return r;
+}
+
+static int listen_inet(const char *address, struct error *err)
+{
+	struct addrinfo *at = NULL;
+	int fd, r = resolve_or_say(address, &at, err), on = 1;
+
+	if (r < 0)
+		return r;
 	fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));

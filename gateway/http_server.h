@@ -18,6 +18,8 @@ struct request;
 /* address: "127.0.0.1:8080", "[::1]:8080" or "unix:/path". */
 int http_server_new(struct gateway *g, const char *address, bool admin, struct http_server **ret,
 		    struct error *err);
+/* Whether an address is one, and its folder there; not, whether somebody else listens there. */
+int http_server_check(const char *address, struct error *err);
 void http_server_stop(struct http_server *s);
 size_t http_server_running(const struct http_server *s); /* requests without an answer so far */
 void http_server_end_requests(struct http_server *s);	 /* answers 503 to what is left */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backends.h"
 #include "clock.h"
 #include "cleanup.h"
 #include "daemon.h"
@@ -55,12 +56,28 @@ static const struct option_flag flags[] = {
 	{ "--migrate", &migrate, "bring the database to this version's schema, exit" },
 	{ "--migrate-first", &migrate_first, "the same, then serve" },
 };
+static int check_start(const struct settings *s, struct error *err)
+{
+	int r = static_check(s, err);
+
+	if (r == 0)
+		r = backends_check(s, err);
+	if (r == 0)
+		r = store_check(s, err);
+	if (r == 0)
+		r = http_server_check(s->gateway_listen, err);
+	if (r == 0)
+		r = http_server_check(s->gateway_admin_listen, err);
+	return r;
+}
+
 static const struct program program = {
 	.name = "pensum-gateway",
 	.summary = "serves the page, the API and the live channel",
 	.flags = flags,
 	.flag_count = ARRAY_LEN(flags),
 	.needs_site = true,
+	.check_start = check_start,
 };
 
 static int run_migrate(const struct settings *s)
@@ -176,7 +193,7 @@ static int build_backends(struct gateway *g, struct error *err)
 static int build(struct run *run, struct error *err)
 {
 	struct gateway *g = &run->g;
-	int r = static_check(g, err);
+	int r = static_check(g->settings, err);
 
 	g->traffic = traffic_new();
 	if (r == 0)

@@ -53,9 +53,9 @@ static int open_beneath(int dir, const char *path)
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 }
 
-int static_check(const struct gateway *g, struct error *err)
+int static_check(const struct settings *s, struct error *err)
 {
-	const char *folder = g->settings->gateway_web_dir;
+	const char *folder = s->gateway_web_dir;
 	CLEANUP(fd_close) int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (dir < 0 || faccessat(dir, "index.html", R_OK, AT_EACCESS) < 0)

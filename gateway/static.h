@@ -6,11 +6,10 @@
 
 #include "error.h"
 #include "http.h"
-
-struct gateway;
+#include "settings.h"
 
 /* Whether the page can be served, told at the start. */
-int static_check(const struct gateway *g, struct error *err);
+int static_check(const struct settings *s, struct error *err);
 
 void static_serve(struct request *r); /* answers always */
 

@@ -76,6 +76,22 @@ static int unix_address(const char *path, struct sockaddr_un *addr, struct error
 	return 0;
 }
 
+int fd_unix_check(const char *path, struct error *err)
+{
+	CLEANUP_FREE char *folder = mem_strdup(path);
+	struct sockaddr_un addr;
+	char *slash = strrchr(folder, '/');
+	int r = unix_address(path, &addr, err);
+
+	if (r < 0)
+		return r;
+	if (slash != NULL)
+		slash[slash == folder] = '\0';
+	if (access(slash != NULL ? folder : ".", W_OK | X_OK) < 0)
+		return error_set(err, -errno, "cannot listen on %s: %s", path, strerror(errno));
+	return 0;
+}
+
 int fd_unix_connect(const char *path, struct error *err)
 {
 	struct sockaddr_un addr;

@@ -20,4 +20,6 @@ int fd_wait(int fd, short events, struct deadline d);
 /* Stream sockets on a path, close-on-exec. A descriptor >= 0, or -errno with a sentence. Listening
  * replaces a stale socket file (one nobody answers on) and refuses a living one: -EADDRINUSE. */
 int fd_unix_connect(const char *path, struct error *err);
+/* Whether one could be made at path, were nobody there; changes nothing. */
+int fd_unix_check(const char *path, struct error *err);
 int fd_unix_listen(const char *path, unsigned mode, int backlog, struct error *err);

@@ -86,6 +86,28 @@ int file_mkdirs(const char *path, unsigned mode, struct error *err)
 	}
 }
 
+int file_check_dir(const char *path, struct error *err)
+{
+	CLEANUP_FREE char *part = mem_strdup(path);
+	const char *there = part;
+	struct stat st;
+	char *slash;
+
+	while (stat(there, &st) < 0) {
+		if (errno != ENOENT || strlen(there) < 2)
+			return error_set(err, -errno, "%s: %s", there, strerror(errno));
+		slash = strrchr(part, '/');
+		if (slash != NULL)
+			*slash = '\0';
+		there = slash == NULL ? "." : slash == part ? "/" : part;
+	}
+	if (!S_ISDIR(st.st_mode))
+		return error_set(err, -ENOTDIR, "%s: %s", there, strerror(ENOTDIR));
+	if (access(there, W_OK | X_OK) < 0)
+		return error_set(err, -errno, "%s: %s", there, strerror(errno));
+	return 0;
+}
+
 static int remove_entries(int dir_fd, int depth)
 {
 	DIR *dir = fdopendir(dir_fd);

@@ -18,6 +18,9 @@ int file_write_atomic(const char *path, const void *data, size_t len, unsigned m
 /* mkdir -p with that mode for what it makes. */
 int file_mkdirs(const char *path, unsigned mode, struct error *err);
 
+/* Whether file_mkdirs() would work, and files could be made in it, as whoever asks; changes nothing. */
+int file_check_dir(const char *path, struct error *err);
+
 /* rm -rf, staying on path's own file system entries (links are removed, not followed). */
 int file_remove_tree(const char *path, struct error *err);
 

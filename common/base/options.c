@@ -25,7 +25,7 @@ static void print_help(const struct program *p, FILE *out)
 		"usage: %s [options]\n"
 		"  --config FILE    settings (default " SETTINGS_DEFAULT_PATH ");\n"
 		"                   PENSUM_<KEY> in the environment wins over it\n"
-		"  --check-config   read the settings, say what is wrong, exit\n"
+		"  --check-config   read the settings and look at what they name, say what is wrong, exit\n"
 		"  --print-config   print the settings in force with their help, exit\n"
 		"  --print-settings-table  print the table of settings as Markdown, exit\n"
 		"  --version        print the version, exit\n"
@@ -126,6 +126,8 @@ static int load(const struct program *p, const struct common *c, struct settings
 				 c->config != NULL ? c->config : SETTINGS_DEFAULT_PATH);
 	if (r == 0 && p->check != NULL && !c->print)
 		r = p->check(s, err);
+	if (r == 0 && p->check_start != NULL && c->check && !c->print)
+		r = p->check_start(s, err);
 	return r;
 }
 

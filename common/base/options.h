@@ -36,6 +36,9 @@ struct program {
 	bool needs_site; /* without a Moodle site it does not start */
 	/* What only this program can say about its settings, also with --check-config; may be NULL. */
 	int (*check)(const struct settings *s, struct error *err);
+	/* Only with --check-config: whether what it opens at its start could be opened; changes nothing. At the
+	 * start itself some of it may only not be there yet. May be NULL. */
+	int (*check_start)(const struct settings *s, struct error *err);
 };
 
 /* -1: go on, s is loaded and yours to settings_done(); else the exit code. */

@@ -42,6 +42,25 @@ static void add_quoted(struct buf *b, const char *key, const char *value)
 	buf_add_char(b, '\'');
 }
 
+/* Of the two ways that libpq reads, one has no place for what is added here. */
+static int check_conninfo(const char *conninfo, struct error *err)
+{
+	char *why = NULL;
+	PQconninfoOption *options = PQconninfoParse(conninfo, &why);
+	int r = 0;
+
+	if (text_starts_with(conninfo, "postgres://") ||
+	    text_starts_with(conninfo, "postgresql://"))
+		r = error_set(err, -EINVAL,
+			      "postgres.conninfo: expected `host=... dbname=...`, no URI");
+	else if (options == NULL)
+		r = error_set(err, -EINVAL, "postgres.conninfo: %.*s",
+			      why ? (int)strcspn(why, "\n") : 0, why ? why : "");
+	PQconninfoFree(options);
+	PQfreemem(why);
+	return r;
+}
+
 /* Rows are found through indexes, whatever the planner thinks of a table that was nearly empty when it
  * was asked; and not by bitmaps, which visit the entries of rows that have moved on until the next
  * vacuum. */
@@ -53,6 +72,9 @@ int pg_conninfo(const struct settings *s, const char *application_name, char **r
 	int r = file_read_secret("pensum-postgres", s->postgres_password_file, &password, err);
 
 	if (r < 0 && (r != -ENOENT || s->postgres_password_file[0] != '\0'))
+		return r;
+	r = check_conninfo(s->postgres_conninfo, err);
+	if (r < 0)
 		return r;
 	buf_add_str(&b, s->postgres_conninfo);
 	if (password.len > 0)

@@ -32,6 +32,13 @@ struct store {
 	int root_fd;
 };
 
+int store_check(const struct settings *s, struct error *err)
+{
+	if (file_check_dir(s->documents_dir, err) < 0)
+		return error_prefix(err, "documents.dir = \"%s\"", s->documents_dir);
+	return 0;
+}
+
 int store_open(const struct settings *s, struct store **ret, struct error *err)
 {
 	struct store *st;

@@ -15,6 +15,8 @@
 
 struct store;
 
+/* Whether the folder is there or could be made, and written to; changes nothing. */
+int store_check(const struct settings *s, struct error *err);
 int store_open(const struct settings *s, struct store **ret, struct error *err);
 void store_free(struct store *st);
 

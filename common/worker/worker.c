@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backends.h"
 #include "claim.h"
 #include "daemon.h"
+#include "file.h"
 #include "log.h"
 #include "mem.h"
 #include "spool.h"
@@ -359,6 +361,15 @@ static int build(struct parent *p, struct error *err)
 		r = pg_new(p->settings, p->name, &p->pg, err);
 	if (r == 0)
 		r = redis_new(p->settings, &p->redis, err);
+	return r;
+}
+
+int worker_check_start(const struct settings *s, struct error *err)
+{
+	int r = backends_check(s, err);
+
+	if (r == 0 && file_check_dir(s->worker_spool_dir, err) < 0)
+		r = error_prefix(err, "worker.spool_dir = \"%s\"", s->worker_spool_dir);
 	return r;
 }
 

@@ -21,4 +21,7 @@ struct worker_program {
 	size_t kind_count;
 };
 
+/* For struct program: what every worker opens at its start. */
+int worker_check_start(const struct settings *s, struct error *err);
+
 int worker_main(const struct worker_program *wp, int argc, char **argv);

@@ -236,9 +236,10 @@ test('a script from elsewhere is loaded only when the recipe names its host', as
 
 test('a mistake in a recipe stops the start, and is told with file, place and what to do', async () => {
 	const file = path.join(folder.path, 'wrong.json');
+	const env = { PATH: process.env.PATH, PENSUM_SITE_URL: moodle.url, PENSUM_SITE_RECIPE: file,
+		PENSUM_SECRETS_KEY_FILE: system.settings['secrets.key_file'], PENSUM_WORKER_SPOOL_DIR: folder.path };
 	const check = async (recipe) => {
 		fs.writeFileSync(file, recipe);
-		const env = { PATH: process.env.PATH, PENSUM_SITE_URL: moodle.url, PENSUM_SITE_RECIPE: file };
 		return run(programPath('pensum-checker-worker'), ['--config', '/dev/null', '--check-config'], { env });
 	};
 	assert.equal((await check(JSON.stringify({ hosts: [idp.host], ...RECIPE }))).code, 0);
@@ -247,7 +248,6 @@ test('a mistake in a recipe stops the start, and is told with file, place and wh
 	assert.match(wrong.stderr, /site "default": .*wrong\.json: steps\[0\]: fill: "pasword" is not known; it may be username, password, code/);
 	assert.match((await check('{"hosts": [}')).stderr, /wrong\.json: line 1, column/);
 	fs.rmSync(file);
-	const env = { PATH: process.env.PATH, PENSUM_SITE_URL: moodle.url, PENSUM_SITE_RECIPE: file };
 	assert.match((await run(programPath('pensum-checker-worker'), ['--config', '/dev/null', '--check-config'], { env })).stderr, /wrong\.json: No such file/);
 });
 

@@ -162,8 +162,11 @@ test('a session of a site that is gone from the settings is none', async () => {
 
 test('a mistake in a site\'s file stops the start with its place', async () => {
 	const file = path.join(folder.path, 'bad.conf');
+	const outside = { PATH: process.env.PATH, PENSUM_SECRETS_KEY_FILE: system.settings['secrets.key_file'],
+		PENSUM_GATEWAY_WEB_DIR: system.settings['gateway.web_dir'], PENSUM_DOCUMENTS_DIR: folder.path,
+		PENSUM_WORKER_SPOOL_DIR: folder.path };
 	const check = (program) => run(programPath(program), ['--config', '/dev/null', '--check-config'],
-		{ env: { PATH: process.env.PATH, PENSUM_SITES_DIR: folder.path } });
+		{ env: { ...outside, PENSUM_SITES_DIR: folder.path } });
 	for (const program of ['pensum-gateway', 'pensum-checker-worker', 'pensum-docgen-worker']) {
 		fs.rmSync(file, { force: true });
 		assert.equal((await check(program)).code, 0, 'files alone are enough');
