@@ -104,6 +104,16 @@ static void be_killed_for_memory(void)
 	close(fd);
 }
 
+/* Neither now nor later: what the pool goes before others for is not work like this. */
+static void be_no_better_than_others(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	setrlimit(RLIMIT_NICE, &none);
+	if (getpriority(PRIO_PROCESS, 0) < 0)
+		setpriority(PRIO_PROCESS, 0, 0);
+}
+
 /* In the child: nothing here may allocate or lock. One socket serves both directions; Chromium
  * reads from 3 and writes to 4. */
 static _Noreturn void become(const struct child_plan *plan, const struct ends *e, pid_t parent)
@@ -115,6 +125,7 @@ static _Noreturn void become(const struct child_plan *plan, const struct ends *e
 	reset_signals();
 	limit_data(plan->data_limit_bytes);
 	be_killed_for_memory();
+	be_no_better_than_others();
 	if (dup2(e->null, 0) < 0 || dup2(e->null, 1) < 0 || dup2(e->stderr_theirs, 2) < 0 ||
 	    dup2(e->theirs, 3) < 0 || dup2(e->theirs, 4) < 0 || chdir(plan->dir) < 0)
 		_exit(CHILD_EXIT_CANNOT_EXECUTE);

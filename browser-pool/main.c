@@ -3,7 +3,9 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -129,6 +131,21 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Where the kernel shares the processors out among sessions first (autogroup, sched(7)), a niceness
+ * counts within its session only: what this one was given is to hold beside the browsers' and others'. */
+static void be_as_nice_to_other_sessions(void)
+{
+	int nice = getpriority(PRIO_PROCESS, 0), fd;
+
+	if (nice >= 0 || getsid(0) != getpid())
+		return;
+	fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && dprintf(fd, "%d", nice) < 0)
+		log_info("no niceness beside other sessions", "nice=%d reason=\"%s\"", nice,
+			 strerror(errno));
+	fd_close(&fd);
+}
+
 /* Not with --check-config, which root may ask for. */
 static int check_sandbox(const struct settings *s, struct error *err)
 {
@@ -151,6 +168,7 @@ static int app_open(struct app *a, struct error *err)
 		log_notice("a killed pool left processes: killed", "processes=%u",
 			   rundir_orphans(a->rundir));
 	raise_descriptor_limit();
+	be_as_nice_to_other_sessions();
 	child_adopt_orphans();
 	a->base = event_base_new();
 	a->on_term = evsignal_new(a->base, SIGTERM, on_stop, a);
