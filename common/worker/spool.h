@@ -22,7 +22,7 @@ struct spool {
 	const struct vault *vault;
 	struct counts *counts;
 	bool is_held;		    /* some of it cannot be read for now … */
-	struct deadline held_until; /* … and until then its jobs are not given back */
+	struct deadline held_until; /* … and until then its job, if it still runs, is not given back */
 };
 
 /* The folder is made when only it is missing. Negative: finished work cannot be kept. */
@@ -38,7 +38,7 @@ void spool_prefix(const char *worker, char out[SPOOL_NAME_SIZE]);
 int spool_save(const struct spool *sp, struct work *w, enum job_state end, struct error *err);
 /* Records all that a slot (host:queue:slot) or a worker (host:queue) has kept; none of them may be at
  * work. What is no record of ours, or is not wanted any more, goes. Negative: what was not recorded stays,
- * since PostgreSQL is away or (-EAGAIN, told in the log) a file cannot be read for now. After half a minute
- * such a file holds its job no longer, and is only tried again each time. */
+ * since PostgreSQL is away or (-EAGAIN, told in the log) a file cannot be read for now whose job the record
+ * still waits for. After half a minute such a file holds its job no longer, and is only tried again each time. */
 int spool_replay(struct spool *sp, const char *worker, struct pg *pg, struct redis *redis,
 		 struct error *err);

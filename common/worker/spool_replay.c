@@ -26,7 +26,7 @@ struct replay {
 	struct job_event ev;
 	const char *worker, *user, *result, *secret; /* borrowed from the record */
 	json_t *statements;
-	bool met_unreadable;
+	bool met_unreadable, holds; /* holds: and a job runs, as far as the record knows, that is in it */
 };
 
 static int run_statement(struct replay *p, json_t *statement, struct error *err)
@@ -218,6 +218,25 @@ static int replay_record(struct replay *p, const json_t *record, struct error *e
 	return e == -EPROTO ? 0 : e; /* refused: it would be again */
 }
 
+/* name: of the file, or of the worker when it is not known which files there are. What the record does
+ * not wait for needs nobody to wait. */
+static int ask_held(struct replay *p, const char *name, bool is_file, struct error *err)
+{
+	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
+	const char *colon = strrchr(name, ':');
+	const char *job = colon != NULL ? colon + 1 : name;
+	int e = pg_exec(p->pg,
+			is_file ? "SELECT 1 FROM pensum.jobs WHERE id = split_part($1, '.', 1) "
+				  "AND state = 'running' AND attempt::text = split_part($1, '.', 2)"
+				: "SELECT 1 FROM pensum.jobs WHERE state = 'running' "
+				  "AND (worker = $1 OR starts_with(worker, $1 || ':')) LIMIT 1",
+			1, is_file ? &job : &name, &r, err);
+
+	if (e == 0 && pg_rows(r) > 0)
+		p->holds = true;
+	return e;
+}
+
 /* Only a file that was read tells that it is none of ours; this one stays. */
 static void note_unreadable(struct replay *p, const struct error *err)
 {
@@ -234,7 +253,7 @@ static void note_unreadable(struct replay *p, const struct error *err)
 static int judge_unreadable(const struct replay *p, struct error *err)
 {
 	p->sp->is_held = p->met_unreadable;
-	if (!p->met_unreadable || deadline_is_over(p->sp->held_until))
+	if (!p->holds || deadline_is_over(p->sp->held_until))
 		return 0;
 	return error_set(err, -EAGAIN, "worker.spool_dir has what cannot be read");
 }
@@ -249,7 +268,7 @@ static int replay_file(struct replay *p, const char *name, struct error *err)
 		return 0;
 	if (e < 0 && e != -EBADMSG && e != -EFBIG) {
 		note_unreadable(p, err);
-		return 0;
+		return ask_held(p, name, true, err);
 	}
 	e = e < 0 ? 0 : replay_record(p, record, err);
 	json_decref(record);
@@ -288,6 +307,8 @@ int spool_replay(struct spool *sp, const char *worker, struct pg *pg, struct red
 	DIR *d = open_folder(&p);
 	int r = 0;
 
+	if (p.met_unreadable)
+		r = ask_held(&p, worker, false, err);
 	spool_prefix(worker, prefix);
 	while (r == 0 && d != NULL && (entry = readdir(d)) != NULL) {
 		size_t len = strlen(entry->d_name);

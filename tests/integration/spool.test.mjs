@@ -281,15 +281,36 @@ test('a file that cannot be read for now is told once and waits, and its job is 
 	assert.deepEqual(files(), []);
 });
 
-test('one that stays so gives its job back, is kept, and keeps no other work from being done', { skip: !slow }, async () => {
-	fs.mkdirSync(spool());
-	const name = `checker:0:${'a'.repeat(24)}.1`;
-	fs.symlinkSync(name, path.join(spool(), name));
-	await startWorker({}, /cannot be read for now/);
-	await worker.waitLine(/worker ready/, 60_000);
+async function askForCourses() {
 	const id = crypto.randomBytes(12).toString('hex');
 	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
 		VALUES ('${id}', 'courses', 'checker', 'normal', '${USER}', '{}')`);
 	await until('end', async () => (await row(id))[0] === 'succeeded', 60_000);
+}
+
+test('one whose job nobody waits for any more is kept, and keeps nothing waiting', async () => {
+	fs.mkdirSync(spool());
+	const name = `checker:0:${'a'.repeat(24)}.1`;
+	fs.symlinkSync(name, path.join(spool(), name));
+	await startWorker({}, /cannot be read for now/);
+	const start = Date.now();
+	await askForCourses();
+	assert.ok(Date.now() - start < 20_000, `${Date.now() - start} ms; a job that runs would be waited for half a minute`);
+	assert.equal(worker.lines.filter((line) => /cannot be read for now/.test(line)).length, 2, 'told once by parent and slot');
+	assert.deepEqual(files(), [name]);
+});
+
+test('one that stays so gives its job back after a while, and is kept', { skip: !slow }, async () => {
+	await startWorker();
+	const id = await finishWithoutPostgres();
+	const [name] = await kept();
+	await worker.kill();
+	await pg.start();
+	fs.unlinkSync(path.join(spool(), name));
+	fs.symlinkSync(name, path.join(spool(), name));
+	await startWorker({}, /cannot be read for now/);
+	await askForCourses();
+	await ended(id);
+	assert.deepEqual((await row(id)).slice(0, 2), ['succeeded', '2']);
 	assert.deepEqual(files(), [name]);
 });
