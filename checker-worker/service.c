@@ -136,6 +136,10 @@ static enum service_end post(struct work *w, struct service *s, const struct buf
 			return fail_by_errno(w, e, &err);
 		s->bytes += (long long)a->body.len;
 		s->time = a->time;
+		if (site_is_closed(a->status, a->expires)) {
+			work_fail(w, "maintenance", NULL);
+			return SERVICE_FAILED;
+		}
 		if ((a->status != 429 && a->status != 503) || a->retry_after_s == 0)
 			return SERVICE_OK;
 		end = wait_for_site(w, s, a->retry_after_s);

@@ -106,7 +106,7 @@ async function openForm(path) {
 	const form = path === LOGIN_PAGE ? page.doc.querySelector('form#login') : findForm(page.doc);
 	if (path === LOGIN_PAGE || !form) expectMoodle(page);
 	if (page.doc.querySelector('.login-maintenance')) {
-		throw new Failure('maintenance', 'Moodle is down for maintenance.', 'login page');
+		throw maintenance('login page');
 	}
 	if (!form) throw signsInElsewhere('the login page has no form#login');
 	if (form.querySelector('.login-form-recaptcha, .g-recaptcha, [name="g-recaptcha-response"]')) {

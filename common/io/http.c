@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "mem.h"
@@ -141,11 +142,14 @@ static int64_t site_time(CURL *c)
 static void read_head(CURL *c, struct http_answer *a)
 {
 	curl_off_t seconds = 0;
+	struct curl_header *expires;
 
 	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &a->status);
 	curl_easy_getinfo(c, CURLINFO_RETRY_AFTER, &seconds);
 	a->retry_after_s = MAX(0, MIN(seconds, HTTP_MAX_RETRY_AFTER_S));
 	a->time = site_time(c);
+	if (curl_easy_header(c, "Expires", 0, CURLH_HEADER, -1, &expires) == CURLHE_OK)
+		snprintf(a->expires, sizeof(a->expires), "%s", expires->value);
 }
 
 int http_post(struct http *h, const char *path, const struct buf *form, struct deadline deadline,

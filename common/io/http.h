@@ -37,6 +37,7 @@ struct http_answer {
 	long status;
 	int64_t retry_after_s; /* 0: not said; at most HTTP_MAX_RETRY_AFTER_S */
 	int64_t time;	       /* the site's clock, epoch seconds; ours when it is not told */
+	char expires[40];      /* the header, as far as it fits */
 	struct buf body;       /* may hold secrets */
 };
 #define HTTP_ANSWER_INIT                                                                           \

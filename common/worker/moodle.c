@@ -60,8 +60,13 @@ static int64_t seconds_to_wait(struct work *w, struct lease *l)
 /* The site did not let us in, or is not there. */
 static int fail_by_site(struct work *w, struct lease *l)
 {
-	int64_t seconds = seconds_to_wait(w, l);
+	const char *expires = "";
+	long status = l ? page_status(l, &expires) : 0;
+	int64_t seconds;
 
+	if (site_is_closed(status, expires))
+		return work_fail(w, "maintenance", NULL);
+	seconds = seconds_to_wait(w, l);
 	if (seconds == 0)
 		return work_fail(w, "site_down", NULL);
 	site_pause(w, seconds);
@@ -353,7 +358,8 @@ static bool is_known_better(struct work *w, struct moodle *m)
 	e = site_goto(m->lease, url, work_within(w, LOOK_MS), &err);
 	if (e < 0)
 		fail_by_errno(w, e, &err, m->lease);
-	return e == -EXDEV || (e < 0 && strcmp(w->failure_code, "site_busy") == 0);
+	return e == -EXDEV || (e < 0 && (strcmp(w->failure_code, "site_busy") == 0 ||
+					 strcmp(w->failure_code, "maintenance") == 0));
 }
 
 int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *message)

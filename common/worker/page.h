@@ -35,6 +35,9 @@ int page_open(struct lease *l, const char *url, struct deadline deadline, struct
  * Retry-After of a 429 or 503, the site's own text. "": nothing. */
 const char *page_retry_after(const struct lease *l);
 
+/* Its HTTP status, 0: none has come, and its Expires, "": none. */
+long page_status(const struct lease *l, const char **expires);
+
 /* Navigates and waits for that event; a navigation within the document has none. Whatever the site's
  * answer is, it is there. */
 int page_navigate(struct lease *l, const char *url, const char *until, struct deadline deadline,

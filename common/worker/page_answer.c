@@ -14,6 +14,8 @@
 /* Lives as the argument of the lease's handler. */
 struct answer {
 	bool heard;
+	long status;
+	char expires[MAX_SAID + 1];
 	char retry_after[MAX_SAID + 1];
 };
 
@@ -42,6 +44,9 @@ static int on_response(struct lease *l, json_t *params, void *arg, struct error 
 	if (a->heard || type == NULL || strcmp(type, "Document") != 0)
 		return 1;
 	a->heard = true;
+	a->status = (long)status;
+	said = find_header(json_object_get(response, "headers"), "Expires");
+	snprintf(a->expires, sizeof(a->expires), "%s", said);
 	said = find_header(json_object_get(response, "headers"), "Retry-After");
 	if ((status == HTTP_BUSY || status == HTTP_CLOSED) && strlen(said) <= MAX_SAID)
 		snprintf(a->retry_after, sizeof(a->retry_after), "%s", said);
@@ -58,4 +63,12 @@ const char *page_retry_after(const struct lease *l)
 	const struct answer *a = lease_handler_arg(l, EVENT);
 
 	return a ? a->retry_after : "";
+}
+
+long page_status(const struct lease *l, const char **expires)
+{
+	const struct answer *a = lease_handler_arg(l, EVENT);
+
+	*expires = a ? a->expires : "";
+	return a ? a->status : 0;
 }

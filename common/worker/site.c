@@ -109,3 +109,8 @@ bool site_is_paused(struct work *w)
 	work_fail(w, "site_busy", NULL);
 	return true;
 }
+
+bool site_is_closed(long status, const char *expires)
+{
+	return status == 503 && strstr(expires, " 1969 ") != NULL;
+}

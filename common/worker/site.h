@@ -25,5 +25,9 @@ int site_sign_requests(struct work *w, struct lease *l, struct deadline deadline
 void site_pause(struct work *w, int64_t seconds);
 bool site_is_paused(struct work *w);
 
+/* Moodle's own page while it is being upgraded, a file with this Expires (in 1969) in place of all that it
+ * answers. It says when to come back, too, but the student is to hear of it at once. */
+bool site_is_closed(long status, const char *expires);
+
 /* page_goto() that stays on the site's host. -EXDEV: the site sent us to another one. */
 int site_goto(struct lease *l, const char *url, struct deadline deadline, struct error *err);

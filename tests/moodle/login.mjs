@@ -1,5 +1,5 @@
 // Sign-in, sign-out, and the stops on the way to a page (password change, policy, ...).
-import { redirect } from './http.mjs';
+import { html, redirect } from './http.mjs';
 import { escapeHtml, text } from './strings.mjs';
 import { fatalPage, fullName, hiddenField, logoutUrl, page } from './page.mjs';
 import { GUEST, randomText } from './sessions.mjs';
@@ -36,11 +36,18 @@ export function stopFor(ctx) {
 }
 
 function maintenancePage(ctx) {
-	return page(ctx, {
+	return comeBack(page(ctx, {
 		id: 'page-maintenance-message', title: 'Maintenance', layout: 'maintenance', status: 503,
 		main: `<p>${text(ctx.lang, 'maintenance')}</p>`,
-	});
+	}));
 }
+
+const comeBack = (reply, more) => ({ ...reply, headers: { ...reply.headers, 'Retry-After': '300', ...more } });
+
+// Of the site that is being upgraded: a file instead of every page, and of every answer.
+export const closedPage = (ctx) => comeBack(html(`<!DOCTYPE html><html><head><title>States under maintenance</title></head>
+<body><div id="page"><div id="region-main"><h1>${text(ctx.siteLang, 'maintenance')}</h1></div></div></body></html>`, 503),
+{ Expires: 'Mon, 20 Aug 1969 09:23:00 GMT', 'Accept-Ranges': 'none' });
 
 export function loginPage(ctx) {
 	const { session, query } = ctx;

@@ -101,6 +101,7 @@ function answer(ctx) {
 	const failure = ctx.control.takeFailure(ctx.method, ctx.target);
 	if (failure) return failureReply(failure);
 	if (knobs.not_moodle) return html(NOT_MOODLE);
+	if (knobs.maintenance === 'closed') return login.closedPage(ctx);
 	const route = routeOf(ctx.path);
 	if (!route) return fatalPage(ctx, 'Sorry, the requested page could not be found');
 	if (knobs.autologin_guests && !ctx.session.user && (route.guests || ctx.path.startsWith('/mod/'))) login.makeGuest(ctx);

@@ -30,7 +30,7 @@
 //                                           status 0 cuts the connection
 //   hang: ["/mod/assign/"]                  these are never answered, and hold their
 //                                           session's lock until the client leaves
-//   maintenance: true                       Moodle's maintenance mode
+//   maintenance: true                       Moodle's maintenance mode; 'closed': the one of an upgrade
 //   not_moodle: true                        every page is a plain page of something else
 //   expire_sessions: true                   drops all sessions, once (or "maya": only hers)
 //   rotate_sesskeys: true                   every session gets a new sesskey, once

@@ -47,6 +47,7 @@ const sessionDead = (detail) =>
 	new Failure('session_dead', 'Moodle has ended your session. Please sign in again.', detail);
 const siteBusy = (seconds, detail) => Object.assign(
 	new Failure('site_busy', 'Moodle asks us to come back later.', detail), { retryAfterS: seconds });
+const maintenance = (detail) => new Failure('maintenance', 'Moodle is down for maintenance.', detail);
 const siteDown = (message, detail) => new Failure('site_down', message, detail);
 
 // Runs read() and makes its fields, or whatever it threw, the script's answer.
@@ -88,6 +89,7 @@ function sitePath(address) {
 async function request(path, init = {}, maxBytes = MAX_BYTES) {
 	for (;;) {
 		const answered = await requestOnce(path, init, maxBytes);
+		if (isMaintenance(answered)) throw maintenance(new URL(answered.response.url).pathname);
 		const seconds = secondsToWait(answered.response);
 		if (!seconds) return answered;
 		const detail = `${new URL(answered.response.url).pathname}: HTTP ${answered.response.status}, Retry-After ${seconds}`;
@@ -96,6 +98,11 @@ async function request(path, init = {}, maxBytes = MAX_BYTES) {
 		await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 	}
 }
+
+// Moodle's own 503, which always says "in 300 s": of a site that is closed for everybody the student is to
+// hear at once. While it is being upgraded, a file of that date is all that there is (common/worker/site.c).
+const isMaintenance = ({ response: { status, headers }, bytes }) => status === 503
+	&& ((headers.get('Expires') ?? '').includes(' 1969 ') || textOf(bytes).includes('id="page-maintenance-message"'));
 
 // A busy site says when it wants to be asked again, in seconds or as a date. 0: it does not.
 function secondsToWait({ status, headers }) {
@@ -246,11 +253,8 @@ const GATES = [
 		'Moodle wants your profile completed. Sign in to Moodle once and do so.'],
 ];
 
-// A 503 without Moodle's own page is of something before it.
 function expectAnswer(page) {
-	if (page.doc ? page.doc.querySelector('body#page-maintenance-message') : page.status === 503) {
-		throw new Failure('maintenance', 'Moodle is down for maintenance.', `${page.path}: ${page.status}`);
-	}
+	if (page.doc?.querySelector('body#page-maintenance-message')) throw maintenance(`${page.path}: ${page.status}`);
 	if (page.status >= 500 || page.status === 429) {
 		throw Object.assign(siteDown('Moodle answers with an error.', `${page.path}: HTTP ${page.status}`), { isAnswer: true });
 	}

@@ -10,18 +10,20 @@ import { addJob, becomes, pg, pool, redis, ring, row, saveSession, seal, startWo
 const TOLD = 2; // the course that the web service tells all of
 const response = (data) => ({ error: false, data: JSON.stringify(data) });
 const CALENDAR = response({ groupedbycourse: [] });
-let site, served, calendar, answers;
+let site, served, calendar, answers, refusal;
 
 before(async () => {
 	site = http.createServer((question, answer) => {
 		served++;
-		text(question).then((body) => answers(new URLSearchParams(body))).then((responses) => answer.end(JSON.stringify({ responses })));
+		if (refusal) answer.writeHead(refusal.status, refusal.headers).end('<html></html>');
+		else text(question).then((body) => answers(new URLSearchParams(body))).then((responses) => answer.end(JSON.stringify({ responses })));
 	});
 	await new Promise((resolve) => site.listen(0, '127.0.0.1', resolve));
 });
 beforeEach(async () => {
 	await pg.query('TRUNCATE pensum.course_checks CASCADE');
 	served = 0;
+	refusal = null;
 	calendar = CALENDAR;
 	answers = async () => [response({ release: '5.0' }), response({ courses: [{ id: TOLD, assignments: [] }] }), calendar];
 });
@@ -101,6 +103,22 @@ test('a site whose first document says when to come back is left alone by all fo
 	await redis.command('FLUSHALL');
 	const down = await submit('check', { courses: [{ id: 1, name: 'Biology' }] });
 	await until('failure', async () => (await row(down)).code === 'site_down');
+	assert.deepEqual(await redis.command('KEYS', 'pensum:pause*'), []);
+});
+
+test('a Moodle that is closed while it is upgraded is told as such at once, and keeps nobody waiting', async () => {
+	const closed = { status: 503, headers: { 'Retry-After': '300', Expires: 'Mon, 20 Aug 1969 09:23:00 GMT' } };
+	await saveSession();
+	pool.document = closed;
+	await startWorker(atSite());
+	const check = async () => becomes(await submit('check', { courses: [{ id: TOLD, name: 'Physics' }] }), 'failed');
+	assert.equal((await check()).code, 'maintenance');
+	await pg.query('DELETE FROM pensum.moodle_sessions');
+	await saveToken();
+	pool.document = null;
+	refusal = closed;
+	assert.equal((await check()).code, 'maintenance');
+	assert.equal(served, 1);
 	assert.deepEqual(await redis.command('KEYS', 'pensum:pause*'), []);
 });
 

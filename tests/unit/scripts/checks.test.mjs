@@ -148,9 +148,11 @@ for (const generation of ['4.5', '5.0']) {
 			assert.deepEqual((await noel.run('courses', {})).courses, []);
 			moodle.control({ fail: [{ path_prefix: '/mod/assign/', status: 500 }] });
 			assert.equal((await noel.check(11)).code, 'site_down');
-			moodle.control({ reset: true, maintenance: true });
-			assert.equal((await noel.check(11)).code, 'maintenance');
-			assert.equal((await noel.run('courses', { sesskey: noel.sesskey })).code, 'maintenance');
+			for (const maintenance of [true, 'closed']) {
+				moodle.control({ reset: true, maintenance });
+				assert.equal((await noel.check(11)).code, 'maintenance');
+				assert.equal((await noel.run('courses', { sesskey: noel.sesskey })).code, 'maintenance');
+			}
 		});
 	});
 }

@@ -121,6 +121,8 @@ test('a site in maintenance, a failing site and another kind of site are told ap
 	try {
 		moodle.control({ maintenance: true });
 		assert.equal((await signIn({ username: 'maya' })).code, 'maintenance');
+		moodle.control({ maintenance: 'closed' });
+		assert.equal((await signIn({ username: 'maya' })).code, 'maintenance');
 		moodle.control({ reset: true, fail: [{ path_prefix: '/login/', status: 502 }] });
 		assert.equal((await signIn({ username: 'maya' })).code, 'site_down');
 		moodle.control({ reset: true, not_moodle: true });
