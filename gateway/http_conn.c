@@ -19,6 +19,8 @@
 #define READING_MS     10000
 #define WRITING_MS     300000
 #define IDLE_MS	       75000
+#define GIVE_WAY_MS    1000  /* reading or idle for so long: it goes when others wait for its place … */
+#define GIVE_WAY_SHARE 4     /* … but only one of so many in a sweep */
 #define INPUT_MAX      65536 /* read ahead of evhttp */
 #define SWEEP_MS       1000
 #define SWEEP_FULL_MS  50
@@ -32,7 +34,7 @@ struct http_conn {
 	struct bufferevent *bev;
 	struct event *own_answer; /* evhttp wrote an error page: replace it */
 	enum conn_state state;
-	struct deadline deadline;
+	struct deadline deadline, gives_way;
 };
 
 struct http_conns {
@@ -58,6 +60,7 @@ static void set_state(struct http_conn *conn, enum conn_state state)
 
 	conn->state = state;
 	conn->deadline = deadline_in(limits[state]);
+	conn->gives_way = deadline_in(GIVE_WAY_MS);
 }
 
 static size_t bucket_of(const struct bufferevent *bev)
@@ -221,8 +224,16 @@ static void drop(struct http_conn *conn)
 	shutdown(fd, SHUT_RDWR);
 }
 
+/* Nobody waits for an answer of ours on it, and it had its time to ask for one. */
+static bool may_give_way(const struct http_conn *conn)
+{
+	return (conn->state == CONN_READING || conn->state == CONN_IDLE) &&
+	       deadline_is_over(conn->gives_way);
+}
+
 static void sweep_all(struct http_conns *c)
 {
+	size_t wanted = c->count < c->max ? 0 : c->max / GIVE_WAY_SHARE + 1;
 	struct http_conn *conn, *next;
 
 	for (size_t i = 0; i < BUCKETS; i++) {
@@ -232,6 +243,10 @@ static void sweep_all(struct http_conns *c)
 				forget(conn);
 			else if (conn->state != CONN_HANDLING && deadline_is_over(conn->deadline))
 				drop(conn);
+			else if (wanted > 0 && may_give_way(conn)) {
+				drop(conn);
+				wanted--;
+			}
 		}
 	}
 }

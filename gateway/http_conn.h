@@ -12,6 +12,9 @@
  *	WRITING	 the answer goes out
  *	IDLE	 kept alive
  *
+ * At the limit of connections those that have been READING or IDLE for a second make room, a part
+ * of them at a time: half a request costs nobody the answer to a whole one.
+ *
  * A record goes when evhttp has let go of the bufferevent (its callbacks are NULL then), seen by a
  * sweep each second. The bufferevent must close its descriptor itself (BEV_OPT_CLOSE_ON_FREE): else
  * the number is reused while the old event is still registered, and steals the next client's bytes.

@@ -21,8 +21,7 @@
 #include "text.h"
 
 #define MAX_HEAD_BYTES	 16384
-#define ADMIN_CONNECTIONS 64
-#define BACKLOG		 512
+#define BACKLOG		 4096 /* over it a client tries again after a second, then three … */
 #define INACTIVITY_S	 80 /* http_conn.c is stricter; this covers a peer that stops reading */
 
 struct http_server {
@@ -245,7 +244,7 @@ int http_server_new(struct gateway *g, const char *address, bool admin, struct h
 	if (s->http == NULL || listener == NULL || s->bury == NULL)
 		abort();
 	s->conns = http_conns_new(g->base, listener,
-				  admin ? ADMIN_CONNECTIONS
+				  admin ? HTTP_ADMIN_CONNECTIONS
 					: (size_t)g->settings->gateway_max_connections);
 	configure(s);
 	s->bound = evhttp_bind_listener(s->http, listener);

@@ -15,6 +15,8 @@
 struct http_server;
 struct request;
 
+#define HTTP_ADMIN_CONNECTIONS 512
+
 /* address: "127.0.0.1:8080", "[::1]:8080" or "unix:/path". */
 int http_server_new(struct gateway *g, const char *address, bool admin, struct http_server **ret,
 		    struct error *err);

@@ -95,7 +95,8 @@ static int run_migrate(const struct settings *s)
 static void limit_descriptors(const struct settings *s)
 {
 	struct rlimit limit;
-	rlim_t wanted = (rlim_t)(s->gateway_max_connections + s->gateway_max_live + 256);
+	rlim_t wanted = (rlim_t)(s->gateway_max_connections + s->gateway_max_live +
+				 HTTP_ADMIN_CONNECTIONS + 192);
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;

@@ -28,15 +28,15 @@ after(async () => {
 	web?.remove();
 });
 
-const connect = () => new Promise((resolve, reject) => {
-	const socket = net.connect(stack.port, '127.0.0.1', () => resolve(socket));
+const connect = (port = stack.port) => new Promise((resolve, reject) => {
+	const socket = net.connect(port, '127.0.0.1', () => resolve(socket));
 	socket.text = '';
 	socket.setEncoding('latin1').on('data', (d) => (socket.text += d));
 	socket.once('error', reject);
 	socket.on('error', () => {});
 	socket.gone = new Promise((done) => socket.once('close', done));
 });
-const request = 'GET /health HTTP/1.1\r\nHost: x\r\n\r\n';
+const request = 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 test('a request that comes a byte at a time is dropped with 408', async () => {
 	const head = await connect(), body = await connect(), silent = await connect();
@@ -79,14 +79,39 @@ test('a 413 arrives although the client still sends', async () => {
 test('connections over the limit wait in the kernel until there is room', async () => {
 	const all = [];
 	for (let i = 0; i < 23; i++) all.push(await connect());
-	await sleep(200);
+	await sleep(100);
 	const late = await Promise.all([connect(), connect(), connect()]);
 	for (const socket of late) socket.write(request);
-	await sleep(700);
+	await sleep(300);
 	assert.ok(late.filter((s) => s.text).length <= 1, 'more than the limit were served');
 	for (const socket of all) socket.destroy();
 	await until('answers', () => late.every((s) => s.text.includes('uptime_s')));
 	for (const socket of late) socket.destroy();
+});
+
+for (const [whose, many] of [['everyone', 60], ['operators', 1500]])
+	test(`${many} who send half a request on the port for ${whose} keep nobody waiting who sends a whole one`, async () => {
+		const port = whose === 'everyone' ? stack.port : stack.adminPort;
+		const all = await Promise.all(Array.from({ length: many }, () => connect(port)));
+		for (const socket of all) socket.write('GET /health HTTP/1.1\r\nHost: x\r\nA: ');
+		const whole = await connect(port);
+		whole.write(request);
+		await until('an answer, long before the time of all of them is over', () => whole.text.includes('uptime_s'), 18_000);
+		for (const socket of [...all, whole]) socket.destroy();
+	});
+
+test('a kept connection that others wait for gives way', async () => {
+	const all = [];
+	for (let i = 0; i < 24; i++) {
+		all.push(await connect());
+		all[i].write(request);
+		await until('an answer', () => all[i].text.includes('uptime_s'));
+	}
+	const late = await connect();
+	late.write(request);
+	await until('an answer', () => late.text.includes('uptime_s'), 30_000);
+	assert.ok(all.filter((socket) => socket.readyState === 'open').length > 8, 'only some do');
+	for (const socket of [...all, late]) socket.destroy();
 });
 
 test('without descriptors the loop does not spin, and goes on when some are free', async () => {
