@@ -157,10 +157,12 @@ function expectAccountUsable(answered) {
 			'Moodle has locked this account for a while. Wait, or unlock it by Moodle\'s e-mail.', said);
 	}
 	if (answered?.doc.querySelector('form[action*="forgot_password.php"]') && !answered.doc.querySelector('form#login')) {
-		throw new Failure('must_change_password',
-			'Moodle wants a new password first. Sign in to Moodle once and change it.', 'restored account');
+		throw mustChangePassword('restored account');
 	}
 }
+
+const mustChangePassword = (detail) => new Failure('must_change_password',
+	'Moodle wants a new password first. Sign in to Moodle once and change it.', detail);
 
 async function expectSuccess(light, answered) {
 	expectAnswer(light);
@@ -170,6 +172,8 @@ async function expectSuccess(light, answered) {
 			'after the sign-in');
 	}
 	if (light.signedIn) return;
+	// The same notice says beforehand that it will expire, to who is signed in then.
+	if (answered?.doc.querySelector('#notice')) throw mustChangePassword('expired, and changed elsewhere');
 	if (answered && !answered.doc.querySelector('form#login')) {
 		throw new Failure('account_not_confirmed', 'This Moodle account is not confirmed yet: open the link in the mail that Moodle sent.', 'answered in place');
 	}

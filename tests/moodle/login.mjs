@@ -167,8 +167,17 @@ function signIn(ctx, form) {
 	if (user.detour === 'unconfirmed') {
 		return page(ctx, { id: 'page-login-index', title: text(ctx.lang, 'unconfirmed'), layout: 'login', main: `<p>${text(ctx.lang, 'unconfirmed')}</p>` });
 	}
+	if (user.detour === 'expired') return expiredPage(ctx);
 	return admit(ctx, user);
 }
+
+// Of a password that is changed at another site: nobody is signed in.
+const expiredPage = (ctx) => page(ctx, {
+	id: 'page-login-index', title: ctx.site.name, layout: 'login',
+	main: `<div role="alertdialog" id="notice" class="box py-3 modal-dialog"><p>Your password has expired.</p>
+<form method="get" action="${ctx.wwwroot}/my/"><button type="submit">Cancel</button></form>
+<form method="post" action="https://passwords.example.edu/"><button type="submit">Continue</button></form></div>`,
+});
 
 // Without a question, where the site does so with visitors.
 export function makeGuest(ctx) {

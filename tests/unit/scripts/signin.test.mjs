@@ -94,6 +94,7 @@ test('what stops a student is told apart', async (t) => {
 		['lena', 'account_locked'],
 		['nina', 'account_not_confirmed'],
 		['mo', 'must_change_password'],
+		['exie', 'must_change_password'],
 		['polly', 'policy_agreement_needed'],
 		['prof', 'profile_incomplete'],
 		['mfa', 'mfa_needed'],
