@@ -1,6 +1,7 @@
 /* Any bytes as what Moodle's web service answers. Once as they are; and, when they are an array of
  * texts, as one answer after the other to a course list and to a check. What comes out are records
- * that records.c can judge, and of an assignment one that it takes. */
+ * that records.c can judge, and of an assignment one that it takes. The same bytes are also what a script
+ * says that reads Moodle in a browser: of whatever records.c takes nothing but records come out. */
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -125,6 +126,20 @@ static void judge_parts(const json_t *root)
 	      records_activities, false);
 }
 
+/* What is taken is taken again, and is the same. */
+static void judge_said(const json_t *said, const char *name,
+		       int (*fn)(const json_t *, json_t **, struct error *))
+{
+	json_t *list = NULL, *again = NULL, *answer;
+
+	if (fn(said, &list, NULL) < 0)
+		return;
+	answer = json_pack("{s:o}", name, list);
+	expect(fn(answer, &again, NULL) == 0 && json_equal(list, again));
+	json_decref(again);
+	json_decref(answer);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct service s = { .root = ROOT, .time = 1000000 };
@@ -135,6 +150,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ask_for_courses(&s);
 	ask_for_checks(&s);
 	judge_parts(root);
+	judge_said(root, "courses", records_courses);
+	judge_said(root, "assignments", records_assignments);
+	judge_said(root, "activities", records_activities);
 	json_decref(root);
 	return 0;
 }
