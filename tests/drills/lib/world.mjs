@@ -20,8 +20,9 @@ export const long = process.env.PENSUM_DRILLS === 'long';
 
 const LOG = `CREATE SCHEMA drill;
 	CREATE TABLE drill.log (n bigint GENERATED ALWAYS AS IDENTITY, at timestamptz DEFAULT clock_timestamp(),
-		xid xid8 DEFAULT pg_current_xact_id(), what text, job text, user_id text, attempt integer, worker text);
+		xid xid8 DEFAULT pg_current_xact_id(), what text, job text COLLATE "C", user_id text, attempt integer, worker text);
 	CREATE INDEX ON drill.log (job);
+	CREATE INDEX ON drill.log (xid);
 	CREATE FUNCTION drill.moved() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
 		INSERT INTO drill.log (what, job, user_id, attempt, worker) VALUES (OLD.state || '>' || NEW.state,
 			NEW.id, NEW.user_id, NEW.attempt, coalesce(NEW.worker, OLD.worker));
