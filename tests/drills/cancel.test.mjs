@@ -50,6 +50,8 @@ for (const [name, withoutRedis] of [['', false], [', without Redis', true]]) {
 			const verdict = await judge(world, crowd, { watchers, ends: ['cancelled'] });
 			const took = Date.now() - at;
 			await until('freed leases', () => world.pool.open() === 0, 10_000);
+			assert.ok(answered < 5000, `answered in ${answered} ms, where it should be one second at most`);
+			assert.ok(took < 12_000, `${took} ms, where it should be three seconds`);
 			report(`P16 cancel, queued and running${name}`, verdict, took, `until all were; answered in ${answered} ms`);
 		} finally {
 			if (withoutRedis) await world.redis.start();

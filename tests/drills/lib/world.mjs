@@ -38,7 +38,7 @@ const LOG = `CREATE SCHEMA drill;
 		EXECUTE FUNCTION drill.wrote();`;
 
 const ASSIGNMENT = { cmid: 301, name: 'Sheet', url: 'https://moodle.test/mod/assign/view.php?id=301', section: '',
-	due: null, due_text: '', status: 'none', pending: true, reason: '' };
+	due: null, due_text: '', status: 'none', pending: true, handin: 'open' };
 export const ANSWER = { ok: true, user: { id: 7, fullname: 'Maya' }, sesskey: 'k', courses: [{ id: 1, name: 'Biology' }],
 	assignments: [ASSIGNMENT] };
 

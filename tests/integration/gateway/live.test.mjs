@@ -472,6 +472,9 @@ test('progress for one who does not read is conflated, and he is not closed', as
 	const session = await stack.session();
 	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
 	const ws = await stack.live(session);
+	const conflated = async () => Number(/^ws_conflated_total (\d+)/m.exec(await (await fetch(
+		`http://127.0.0.1:${stack.adminPort}/metrics`)).text())[1]);
+	const before = await conflated();
 	await ws.next((m) => m.type === 'snapshot');
 	ws.pause();
 	for (let n = 2; n < 4000; n += 100)
@@ -482,6 +485,7 @@ test('progress for one who does not read is conflated, and he is not closed', as
 	ws.resume();
 	assert.deepEqual((await ws.next((m) => m.state === 'succeeded')).version, [1, 5000]);
 	assert.ok(ws.messages.length < 3998, `${ws.messages.length} frames`);
+	await until('the count of those that gave way', async () => await conflated() - before >= 3900 - ws.messages.length, 10_000, 500);
 	await ws.close();
 });
 
