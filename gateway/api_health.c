@@ -35,6 +35,8 @@ static void reply_health(struct gateway *g, struct request *r, bool has_database
 		json_array_append_new(degraded, json_string("postgres"));
 	if (!redisloop_is_up(g->redis))
 		json_array_append_new(degraded, json_string("redis"));
+	if (redisloop_refusal(g->redis) != NULL)
+		json_array_append_new(degraded, json_string("redis_refuses"));
 	if (has_database && !known.has_checker)
 		json_array_append_new(degraded, json_string("checker-worker"));
 	if (has_database && !known.has_docgen)

@@ -48,7 +48,7 @@ struct run {
 	struct event *grace;		/* after the signal: is everything answered? */
 	struct event *look;		/* says what is away, and tells systemd that we live */
 	struct deadline stop_by;
-	bool stopping, pg_up, redis_up;
+	bool stopping, pg_up, redis_up, redis_refuses;
 };
 
 static bool migrate, migrate_first;
@@ -119,6 +119,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct run *run = arg;
 	bool pg_up = pgloop_is_up(run->g.pg), redis_up = redisloop_is_up(run->g.redis);
+	const char *refusal = redisloop_refusal(run->g.redis);
 
 	(void)fd;
 	(void)what;
@@ -131,8 +132,11 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 		log_write(redis_up ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
 			  redis_up ? "redis is there" : "redis is away", "reason=\"%s\"",
 			  redis_up ? "" : redisloop_reason(run->g.redis));
+	if (refusal != NULL && !run->redis_refuses)
+		log_warning("redis refuses", "reason=\"%s\"", refusal);
 	run->pg_up = pg_up;
 	run->redis_up = redis_up;
+	run->redis_refuses = refusal != NULL;
 }
 
 static size_t running_requests(const struct gateway *g)

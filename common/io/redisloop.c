@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "mem.h"
+#include "text.h"
 #include "redisloop_events.h"
 
 #define CONNECT_MS   2000
@@ -18,6 +19,7 @@
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 5000
 #define FLIGHT_MAX   10000
+#define REFUSED_MS   15000 /* a refused write is told for so long */
 
 /*
  *	DOWN -> CONNECTING -> GREETING (AUTH, name, PING) -> UP
@@ -46,6 +48,8 @@ struct redisloop {
 	struct deadline connect_by;
 	int pause_ms;
 	char reason[128];
+	char refusal[128];
+	struct deadline refused_until;
 	size_t in_flight;
 	TAILQ_HEAD(, command) commands;
 };
@@ -118,6 +122,27 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
 		set_timer(r->watch, WATCH_MS);
 }
 
+/* Nobody else would say so: whoever rings or tells goes on without. */
+static void note_refusal(struct redisloop *r, const struct redis_reply *reply)
+{
+	static const char *const kinds[] = { "OOM ", "MISCONF ", "READONLY " };
+	const char *text = redis_error_text(reply);
+
+	for (size_t i = 0; text != NULL && i < ARRAY_LEN(kinds); i++) {
+		if (!text_starts_with(text, kinds[i]))
+			continue;
+		snprintf(r->refusal, sizeof(r->refusal), "%s", text);
+		r->refused_until = deadline_in(REFUSED_MS);
+	}
+}
+
+const char *redisloop_refusal(const struct redisloop *r)
+{
+	bool lately = r->refusal[0] != '\0' && !deadline_is_over(r->refused_until);
+
+	return r->state == LINK_UP && lately ? r->refusal : NULL;
+}
+
 static void on_reply(redisAsyncContext *ctx, void *reply, void *arg)
 {
 	struct command *c = arg;
@@ -125,6 +150,7 @@ static void on_reply(redisAsyncContext *ctx, void *reply, void *arg)
 	(void)ctx;
 	TAILQ_REMOVE(&c->loop->commands, c, link);
 	c->loop->in_flight--;
+	note_refusal(c->loop, reply);
 	if (c->fn != NULL)
 		c->fn(reply, c->arg);
 	free(c);

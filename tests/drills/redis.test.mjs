@@ -119,8 +119,13 @@ test('Redis is full: everything is accepted and runs, and no key of the queue is
 	const verdict = await judge(world, crowd, { watchers });
 	const took = Date.now() - at;
 	assert.deepEqual(Object.keys(crowd.statuses), ['202']);
+	const refuses = async () => (await (await fetch(`${world.url}/health`)).json()).degraded.includes('redis_refuses');
+	assert.ok(await refuses(), 'it is told by /health');
+	assert.match(await (await fetch(`${world.adminUrl}/metrics`)).text(), /^redis_refuses 1$/m);
+	await world.gateway().waitLine(/msg="redis refuses" reason="OOM /);
 	await world.redis.command('CONFIG', 'SET', 'maxmemory', '0');
 	assert.match(await world.redis.command('INFO', 'stats'), /evicted_keys:0/);
 	await world.redis.command('FLUSHALL');
+	await until('that it refuses no more', async () => !await refuses(), 40_000, 500);
 	report('P8 Redis full', verdict, took, `until all had ended; slowest 202 ${crowd.slowestMs} ms`);
 });
