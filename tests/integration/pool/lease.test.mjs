@@ -1,5 +1,6 @@
 // What a lease gives, and every way in which it ends.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
 import { until } from '../../support/process.mjs';
@@ -212,6 +213,29 @@ test('nothing of ours is inherited by the browser', async () => {
 	assert.ok(!names.some((name) => name.startsWith('PENSUM_')), names.join(' '));
 	assert.ok(!names.includes('SECRET_TOKEN'));
 	assert.ok(environmentOf(pid).some((variable) => variable === `HOME=${pool.runDir}/${pool.profiles()[0]}`));
+});
+
+// A second copy of the pool's end of a browser's socket would let that browser outlive the pool.
+test('no socket of the pool is in a browser, nor in one that was started later', async (t) => {
+	const pool = await startPool({ 'pool.max_browsers': 2, 'pool.max_pages': 4 }, { t });
+	const leases = await Promise.all([1, 2, 3, 4].map(() => pool.lease()));
+	const { browsers } = await pool.status();
+	assert.equal(browsers.length, 2);
+	const socketsOf = (pid) => fs.readdirSync(`/proc/${pid}/fd`).map((fd) => {
+		try {
+			return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+		} catch {
+			return ''; // closed meanwhile
+		}
+	}).filter((link) => link.startsWith('socket:'));
+	const ours = new Set(socketsOf(pool.daemon.pid));
+	assert.ok(ours.size >= 2 + leases.length, `${ours.size} sockets`);
+	for (const { pid } of browsers) {
+		assert.ok(socketsOf(pid).length > 0);
+		for (const member of groupOf(pid)) assert.deepEqual(socketsOf(member).filter((link) => ours.has(link)), [], `${member} of ${pid}`);
+	}
+	for (const lease of leases) lease.close();
+	await pool.stop();
 });
 
 test('the next page is made when a lease has loaded its own, if another is ready', async (t) => {
