@@ -224,6 +224,25 @@ test('what comes in one moment goes out in one frame', async () => {
 	await ws.close();
 });
 
+test('a job that many pages come for is read once', async () => {
+	const session = await stack.session();
+	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
+	await stack.pg.query(`ALTER SYSTEM SET log_statement = 'all'`);
+	await stack.pg.query('SELECT pg_reload_conf()');
+	const reads = () => stack.pg.process.lines.filter((line) => line.includes(`parameters: $1 = '{`) && line.includes(job)).length;
+	const come = async (count) => Promise.all(Array.from({ length: count }, async () => {
+		const ws = await stack.live(session);
+		await ws.next((m) => m.type === 'snapshot' && m.job === job);
+		return ws;
+	}));
+	const pages = await come(4);
+	for (let i = 0; i < 6; i++) pages.push(...await come(1));
+	await stack.pg.query('ALTER SYSTEM RESET log_statement');
+	await stack.pg.query('SELECT pg_reload_conf()');
+	assert.ok(reads() >= 1 && reads() <= 3, `${reads()} reads; what is known is looked at each ten seconds, too`);
+	for (const ws of pages) await ws.close();
+});
+
 test('the snapshot is the newer of row and hash', async () => {
 	const session = await stack.session();
 	const job = await stack.job(session, { state: 'running', attempt: 2, n: 1 });
