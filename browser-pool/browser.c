@@ -325,7 +325,8 @@ static void open_pipes(struct browser *b, const struct child *child)
 				      .finished = on_finished,
 				      .arg = b };
 
-	b->pipe = frames_new(b->pool->base, child->socket_fd, limits, &owner);
+	b->pipe = frames_new(b->pool->base, (struct frames_ends){ child->in_fd, child->out_fd },
+			     limits, &owner);
 	b->noise = noise_start(b, child->stderr_fd);
 }
 

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,19 +13,24 @@
 #include "fd.h"
 
 #define FIRST_FREE_FD 10 /* above the numbers that the child's descriptors get */
-#define PIPE_BYTES    (2 << 20) /* from the child, not yet read */
+#define PIPE_BYTES    (1 << 20) /* from the child, not yet read */
 
 /* Both ends of what the child gets, until it has them. */
 struct ends {
-	int ours, theirs;
+	int in_ours, in_theirs; /* from the child */
+	int out_ours, out_theirs;
 	int stderr_ours, stderr_theirs;
 	int null;
 };
 
+static const struct ends no_ends = { -1, -1, -1, -1, -1, -1, -1 };
+
 static void ends_close(struct ends *e)
 {
-	fd_close(&e->ours);
-	fd_close(&e->theirs);
+	fd_close(&e->in_ours);
+	fd_close(&e->in_theirs);
+	fd_close(&e->out_ours);
+	fd_close(&e->out_theirs);
 	fd_close(&e->stderr_ours);
 	fd_close(&e->stderr_theirs);
 	fd_close(&e->null);
@@ -44,33 +48,38 @@ static int move_up(int *fd)
 	return 0;
 }
 
+static int open_pipe(int *ours, int *theirs, bool ours_reads)
+{
+	int pair[2], r;
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -errno;
+	*ours = pair[ours_reads ? 0 : 1];
+	*theirs = pair[ours_reads ? 1 : 0];
+	r = move_up(theirs);
+	return r < 0 ? r : fd_set_nonblock(*ours);
+}
+
+/* Pipes and not a socket: Chromium writes a message and its end mark apart from each other, which
+ * costs a socket two buffers, and a thread that waits in read() is woken by a socket for the other
+ * direction, too. */
 static int open_ends(struct ends *e)
 {
-	const int room = PIPE_BYTES;
-	int pair[2], pipe_ends[2], r;
+	int r;
 
 	e->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (e->null < 0)
 		return -errno;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	e->ours = pair[0];
-	e->theirs = pair[1];
-	/* As much as the kernel gives: else the browser waits for each turn of ours that comes late. */
-	setsockopt(e->theirs, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
-	if (pipe2(pipe_ends, O_CLOEXEC) < 0)
-		return -errno;
-	e->stderr_ours = pipe_ends[0];
-	e->stderr_theirs = pipe_ends[1];
-	r = move_up(&e->theirs);
+	r = move_up(&e->null);
 	if (r == 0)
-		r = move_up(&e->stderr_theirs);
+		r = open_pipe(&e->in_ours, &e->in_theirs, true);
 	if (r == 0)
-		r = move_up(&e->null);
+		r = open_pipe(&e->out_ours, &e->out_theirs, false);
 	if (r == 0)
-		r = fd_set_nonblock(e->ours);
+		r = open_pipe(&e->stderr_ours, &e->stderr_theirs, true);
+	/* If the kernel gives so much: else the browser waits for each turn of ours that comes late. */
 	if (r == 0)
-		r = fd_set_nonblock(e->stderr_ours);
+		fcntl(e->in_ours, F_SETPIPE_SZ, PIPE_BYTES);
 	return r;
 }
 
@@ -114,8 +123,7 @@ static void be_no_better_than_others(void)
 		setpriority(PRIO_PROCESS, 0, 0);
 }
 
-/* In the child: nothing here may allocate or lock. One socket serves both directions; Chromium
- * reads from 3 and writes to 4. */
+/* In the child: nothing here may allocate or lock. */
 static _Noreturn void become(const struct child_plan *plan, const struct ends *e, pid_t parent)
 {
 	static const char sorry[] = "cannot execute the browser\n";
@@ -127,7 +135,7 @@ static _Noreturn void become(const struct child_plan *plan, const struct ends *e
 	be_killed_for_memory();
 	be_no_better_than_others();
 	if (dup2(e->null, 0) < 0 || dup2(e->null, 1) < 0 || dup2(e->stderr_theirs, 2) < 0 ||
-	    dup2(e->theirs, 3) < 0 || dup2(e->theirs, 4) < 0 || chdir(plan->dir) < 0)
+	    dup2(e->out_theirs, 3) < 0 || dup2(e->in_theirs, 4) < 0 || chdir(plan->dir) < 0)
 		_exit(CHILD_EXIT_CANNOT_EXECUTE);
 	execve(plan->path, plan->argv, plan->envp);
 	(void)!write(2, sorry, sizeof(sorry) - 1);
@@ -136,7 +144,7 @@ static _Noreturn void become(const struct child_plan *plan, const struct ends *e
 
 int child_spawn(const struct child_plan *plan, struct child *ret, struct error *err)
 {
-	struct ends e = { -1, -1, -1, -1, -1 };
+	struct ends e = no_ends;
 	int r = open_ends(&e);
 	pid_t parent = getpid(), pid;
 
@@ -153,9 +161,10 @@ int child_spawn(const struct child_plan *plan, struct child *ret, struct error *
 		return error_set(err, r, "cannot fork: %s", strerror(-r));
 	}
 	ret->pid = pid;
-	ret->socket_fd = e.ours;
+	ret->in_fd = e.in_ours;
+	ret->out_fd = e.out_ours;
 	ret->stderr_fd = e.stderr_ours;
-	e.ours = e.stderr_ours = -1;
+	e.in_ours = e.out_ours = e.stderr_ours = -1;
 	ends_close(&e);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /*
- * child.h - one process group with a message socket on descriptors 3 and 4.
+ * child.h - one process group that reads messages from descriptor 3 and writes them to 4.
  *
  * The child is in a session and group of its own, dies with this process (the kernel kills it, and
- * its socket ends), inherits no descriptor but 0-4 and no variable but the given ones, and has a
+ * its pipe ends), inherits no descriptor but 0-4 and no variable but the given ones, and has a
  * limit on its data so that a page that wants more memory crashes alone. child_spawn() must be
  * called by the main thread: the kernel ties the child's life to the thread that forked.
  */
@@ -24,9 +24,9 @@ struct child_plan {
 };
 
 struct child {
-	pid_t pid;     /* also the group's */
-	int socket_fd; /* ours to close, non-blocking */
-	int stderr_fd; /* likewise */
+	pid_t pid;	   /* also the group's */
+	int in_fd, out_fd; /* what it writes, and what it reads; ours to close, non-blocking */
+	int stderr_fd;	   /* likewise */
 };
 
 int child_spawn(const struct child_plan *plan, struct child *ret, struct error *err);

@@ -294,7 +294,7 @@ struct client *client_new(struct pool *p, int fd, const struct ucred *peer, clie
 	c->gone = gone;
 	c->gone_arg = arg;
 	c->timer = event_new(p->base, -1, 0, on_timer, c);
-	c->frames = frames_new(p->base, fd, limits, &owner);
+	c->frames = frames_new(p->base, (struct frames_ends){ fd, fd }, limits, &owner);
 	timer_set(c->timer, ASKING_LIMIT_MS);
 	return c;
 }

@@ -19,7 +19,7 @@
  * loop looks for new input), and the loop is asked for room only when the kernel has none.
  */
 struct frames {
-	int fd;
+	struct frames_ends ends;
 	struct event *readable;
 	struct event *later; /* the end of the turn: writes, and tells what a call found out */
 	struct frames_owner owner;
@@ -48,7 +48,9 @@ static void release(struct frames *f)
 	event_free(f->later);
 	outbox_done(&f->out);
 	buf_done(&f->in);
-	close(f->fd);
+	close(f->ends.in);
+	if (f->ends.out != f->ends.in)
+		close(f->ends.out);
 	free(f);
 }
 
@@ -231,7 +233,7 @@ static ssize_t read_some(struct frames *f)
 		room = MIN(f->in.cap - f->in.len - 1, READ_BYTES);
 	}
 	do
-		n = recv(f->fd, to, room, MSG_DONTWAIT);
+		n = read(f->ends.in, to, room);
 	while (n < 0 && errno == EINTR);
 	return n;
 }
@@ -252,7 +254,7 @@ static void tell_finished(struct frames *f)
 	if (frames_unsent_bytes(f) > 0)
 		return;
 	f->finished = true;
-	shutdown(f->fd, SHUT_WR);
+	shutdown(f->ends.out, SHUT_WR);
 	f->owner.finished(f->owner.arg);
 }
 
@@ -293,18 +295,18 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 	leave(f);
 }
 
-struct frames *frames_new(struct event_base *base, int fd, struct frames_limits limits,
-			  const struct frames_owner *owner)
+struct frames *frames_new(struct event_base *base, struct frames_ends ends,
+			  struct frames_limits limits, const struct frames_owner *owner)
 {
 	struct frames *f = mem_zalloc(sizeof(*f));
 
-	f->fd = fd;
+	f->ends = ends;
 	f->owner = *owner;
 	f->limits = limits;
 	f->in = (struct buf)BUF_INIT;
-	f->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, f);
+	f->readable = event_new(base, ends.in, EV_READ | EV_PERSIST, on_readable, f);
 	f->later = event_new(base, -1, 0, on_later, f);
-	outbox_init(&f->out, base, fd, on_later, f);
+	outbox_init(&f->out, base, ends.out, on_later, f);
 	event_add(f->readable, NULL);
 	return f;
 }

@@ -1,12 +1,12 @@
 /*
- * frames.h - messages with an end mark over a stream socket, for both sides of the pool.
+ * frames.h - messages with an end mark over streams, for both sides of the pool.
  *
  * Messages end with NUL; a connection that is told so also takes a newline, for people. Input is
  * always read: a browser whose pipe is not drained grows without bound. A message over the limit is
  * not kept, only its last bytes are, so that the owner can still tell whose it was.
  *
  * Callbacks come from the loop, never from inside a call; after frames_free() none comes any more,
- * and frames_free() may be called from a callback.
+ * and frames_free() may be called from a callback. SIGPIPE must be ignored: daemon_prepare() does it.
  */
 #pragma once
 
@@ -34,15 +34,20 @@ struct frames_owner {
 	void *arg;
 };
 
+/* Where messages come from and go to: the same descriptor when it is a socket. */
+struct frames_ends {
+	int in, out;
+};
+
 struct frames_limits {
 	size_t max_message; /* bytes of one message from the peer */
 	bool wait_for_end;  /* skip a large message as a whole before too_large() */
 	bool newline;	    /* a newline ends a message too, and then ends ours */
 };
 
-/* Takes fd, which must be non-blocking. */
-struct frames *frames_new(struct event_base *base, int fd, struct frames_limits limits,
-			  const struct frames_owner *owner);
+/* Takes the ends, which must be non-blocking. */
+struct frames *frames_new(struct event_base *base, struct frames_ends ends,
+			  struct frames_limits limits, const struct frames_owner *owner);
 void frames_free(struct frames *f); /* closes at once, unwritten bytes are lost */
 
 void frames_set_limits(struct frames *f, struct frames_limits limits);

@@ -1,7 +1,6 @@
 #include "outbox.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "mem.h"
 
@@ -53,11 +52,10 @@ static void note_broken(struct outbox *o)
 /* How many bytes the kernel took. */
 static size_t write_some(struct outbox *o, const struct iovec *iov, size_t count)
 {
-	struct msghdr msg = { .msg_iov = (struct iovec *)iov, .msg_iovlen = count };
 	ssize_t n;
 
 	do
-		n = sendmsg(o->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = writev(o->fd, iov, (int)count);
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		if (errno != EAGAIN)

@@ -1,5 +1,5 @@
 /*
- * outbox.h - bytes on their way into a stream socket.
+ * outbox.h - bytes on their way into a stream.
  *
  * What is added is written by outbox_flush(), which its owner calls once for all that a turn of the
  * loop brought; only when the kernel has no room is the loop asked to say when there is some.

@@ -43,7 +43,8 @@ int __wrap_child_spawn(const struct child_plan *plan, struct child *ret, struct 
 	fake_chromium_reset();
 	fake_chromium.fd = pair[1];
 	*ret = (struct child){ .pid = INT_MAX, /* nobody's */
-			       .socket_fd = pair[0],
+			       .in_fd = pair[0],
+			       .out_fd = pair[0],
 			       .stderr_fd = noise[0] };
 	return 0;
 }

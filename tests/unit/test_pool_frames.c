@@ -1,4 +1,4 @@
-/* Messages over a socket, as browser-pool reads and writes them. */
+/* Messages over a socket or pipes, as browser-pool reads and writes them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +25,8 @@
 struct fixture {
 	struct event_base *base;
 	struct frames *frames;
-	int peer;
+	int peer;      /* reads from it */
+	int peer_says; /* and writes to it: another one with pipes */
 	bool inside; /* a call of ours into frames */
 
 	struct buf said; /* what the callbacks were told, one line each */
@@ -70,19 +71,36 @@ static void on_finished(void *arg)
 	say(arg, "finished", "", 0);
 }
 
-static void begin(struct fixture *x, struct frames_limits limits)
+static void begin_on(struct fixture *x, struct frames_ends ends, struct frames_limits limits)
 {
 	struct frames_owner owner = { .message = on_message,
 				      .too_large = on_large,
 				      .ended = on_ended,
 				      .finished = on_finished,
 				      .arg = x };
+
+	x->base = event_base_new();
+	x->said = (struct buf)BUF_INIT;
+	x->frames = frames_new(x->base, ends, limits, &owner);
+}
+
+static void begin(struct fixture *x, struct frames_limits limits)
+{
 	int pair[2];
 
-	*x = (struct fixture){ .base = event_base_new(), .said = BUF_INIT };
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
-	x->peer = pair[1];
-	x->frames = frames_new(x->base, pair[0], limits, &owner);
+	*x = (struct fixture){ .peer = pair[1], .peer_says = pair[1] };
+	begin_on(x, (struct frames_ends){ pair[0], pair[0] }, limits);
+}
+
+static void begin_pipes(struct fixture *x, struct frames_limits limits)
+{
+	int in[2], out[2];
+
+	assert_int_equal(pipe2(in, O_NONBLOCK), 0);
+	assert_int_equal(pipe2(out, O_NONBLOCK), 0);
+	*x = (struct fixture){ .peer = out[0], .peer_says = in[1] };
+	begin_on(x, (struct frames_ends){ in[0], out[1] }, limits);
 }
 
 static void end(struct fixture *x)
@@ -103,7 +121,7 @@ static void turn(struct fixture *x)
 static void peer_writes(struct fixture *x, const char *data, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = write(x->peer, data, len);
+		ssize_t n = write(x->peer_says, data, len);
 
 		assert_true(n > 0 || errno == EAGAIN);
 		turn(x);
@@ -353,6 +371,49 @@ static void test_a_peer_that_closes_its_direction_still_gets_answers(void **stat
 	end(&x);
 }
 
+static void test_messages_come_by_one_pipe_and_go_by_another(void **state)
+{
+	CLEANUP_FREE char *text = make_text(LARGE);
+	CLEANUP(buf_done) struct buf got = BUF_INIT;
+	struct fixture x;
+
+	(void)state;
+	begin_pipes(&x, ample);
+	peer_writes(&x, "one\0two\0", 8);
+	assert_string_equal(x.said.data, "message one\nmessage two\n");
+	send_text(&x, "first", 5);
+	send_text(&x, text, LARGE);
+	peer_reads(&x, &got);
+	assert_int_equal(got.len, 6 + LARGE + 1);
+	assert_memory_equal(got.data + 6, text, LARGE + 1);
+	assert_int_equal(frames_unsent_bytes(x.frames), 0);
+	close(x.peer_says);
+	turn(&x);
+	turn(&x);
+	assert_string_equal(x.said.data, "message one\nmessage two\nended \n");
+	end(&x);
+}
+
+static void test_a_reader_of_the_pipe_that_is_gone_is_told_once_and_both_are_closed(void **state)
+{
+	struct fixture x;
+
+	(void)state;
+	begin_pipes(&x, small);
+	close(x.peer);
+	x.peer = -1;
+	send_text(&x, "nobody hears", 12);
+	turn(&x);
+	turn(&x);
+	assert_string_equal(x.said.data, "ended \n");
+	frames_free(x.frames);
+	x.frames = NULL;
+	assert_int_equal(write(x.peer_says, "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	close(x.peer_says);
+	end(&x);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -367,8 +428,11 @@ int main(void)
 		cmocka_unit_test(test_after_the_finish_all_is_written_and_nothing_heard),
 		cmocka_unit_test(test_a_peer_that_is_gone_is_told_once_and_ends_the_finish),
 		cmocka_unit_test(test_a_peer_that_closes_its_direction_still_gets_answers),
+		cmocka_unit_test(test_messages_come_by_one_pipe_and_go_by_another),
+		cmocka_unit_test(
+			test_a_reader_of_the_pipe_that_is_gone_is_told_once_and_both_are_closed),
 	};
 
-	signal(SIGPIPE, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN); /* as daemon_prepare() does */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

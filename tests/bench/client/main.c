@@ -9,7 +9,8 @@
  *	client calls SOCKET ARGV…	a trivial call through the pool, and on a pipe to a browser
  *		of its own, which ARGV starts, in turn:
  *			-> sequential DIRECT_US POOL_US		medians of one round
- *			-> pipelined DIRECT_US POOL_US		per call, 64 on their way
+ *			-> pipelined DIRECT_US POOL_US		per call, 64 on their way: lower
+ *								quartiles of one round
  *	client within ARGV…		runs it and adopts its orphans, so that no process and
  *		no CPU time leaves the tree; ends as it does
  *

@@ -8,9 +8,9 @@
 
 #define PATIENCE_MS 30000
 
-void peer_init(struct peer *p, int fd)
+void peer_init(struct peer *p, int in, int out)
 {
-	*p = (struct peer){ .fd = fd, .size = 65536 };
+	*p = (struct peer){ .in = in, .out = out, .size = 65536 };
 	p->buf = malloc(p->size);
 	if (p->buf == NULL)
 		die("no memory");
@@ -18,14 +18,16 @@ void peer_init(struct peer *p, int fd)
 
 void peer_done(struct peer *p)
 {
-	close(p->fd);
+	close(p->in);
+	if (p->out != p->in)
+		close(p->out);
 	free(p->buf);
 }
 
 static void peer_write(struct peer *p, const char *text, size_t len)
 {
 	while (len > 0) {
-		ssize_t n = write(p->fd, text, len);
+		ssize_t n = write(p->out, text, len);
 
 		if (n < 0 && errno != EINTR)
 			die("write: %s", strerror(errno));
@@ -38,7 +40,7 @@ static void peer_write(struct peer *p, const char *text, size_t len)
 
 static void fill(struct peer *p)
 {
-	struct pollfd readable = { .fd = p->fd, .events = POLLIN };
+	struct pollfd readable = { .fd = p->in, .events = POLLIN };
 	ssize_t n;
 
 	if (p->start > 0) {
@@ -54,7 +56,7 @@ static void fill(struct peer *p)
 	}
 	if (poll(&readable, 1, PATIENCE_MS) == 0)
 		die("no answer in %d ms", PATIENCE_MS);
-	n = read(p->fd, p->buf + p->used, p->size - p->used);
+	n = read(p->in, p->buf + p->used, p->size - p->used);
 	if (n == 0)
 		die("the peer closed");
 	if (n < 0 && errno != EINTR)
@@ -171,11 +173,12 @@ void peer_lease(struct peer *p, const char *path, const char *key)
 {
 	char text[256];
 	json_t *message;
-	int len = snprintf(text, sizeof(text),
-			   "{\"op\":\"lease\",\"class\":\"check\",\"hidden\":true%s%s%s}",
-			   key ? ",\"key\":\"" : "", key ? key : "", key ? "\"" : "");
+	int fd, len = snprintf(text, sizeof(text),
+			       "{\"op\":\"lease\",\"class\":\"check\",\"hidden\":true%s%s%s}",
+			       key ? ",\"key\":\"" : "", key ? key : "", key ? "\"" : "");
 
-	peer_init(p, connect_to(path));
+	fd = connect_to(path);
+	peer_init(p, fd, fd);
 	peer_write(p, text, (size_t)len + 1);
 	while ((message = peer_read(p)) != NULL) {
 		const char *type = peer_word(message, "type");

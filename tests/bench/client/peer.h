@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 struct peer {
-	int fd;
+	int in, out; /* the same one when it is a socket */
 	long last_id;
 	char session[80]; /* "" to the pool, which knows the page */
 	unsigned loads;	  /* Page.loadEventFired so far */
@@ -16,7 +16,7 @@ struct peer {
 	size_t start, used, size;
 };
 
-void peer_init(struct peer *p, int fd); /* takes fd */
+void peer_init(struct peer *p, int in, int out); /* takes both */
 /* A page of the pool at path; key: the request's member, or NULL for a fresh page. */
 void peer_lease(struct peer *p, const char *path, const char *key);
 void peer_done(struct peer *p);

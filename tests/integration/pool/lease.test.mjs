@@ -215,24 +215,27 @@ test('nothing of ours is inherited by the browser', async () => {
 	assert.ok(environmentOf(pid).some((variable) => variable === `HOME=${pool.runDir}/${pool.profiles()[0]}`));
 });
 
-// A second copy of the pool's end of a browser's socket would let that browser outlive the pool.
-test('no socket of the pool is in a browser, nor in one that was started later', async (t) => {
+// A second copy of the pool's end of a browser's pipe would let that browser outlive the pool.
+test('no end of a pipe or socket of the pool is in a browser, nor in one that was started later', async (t) => {
 	const pool = await startPool({ 'pool.max_browsers': 2, 'pool.max_pages': 4 }, { t });
 	const leases = await Promise.all([1, 2, 3, 4].map(() => pool.lease()));
 	const { browsers } = await pool.status();
 	assert.equal(browsers.length, 2);
-	const socketsOf = (pid) => fs.readdirSync(`/proc/${pid}/fd`).map((fd) => {
+	// Both ends of a pipe have its name; they differ in what they are open for.
+	const endsOf = (pid) => fs.readdirSync(`/proc/${pid}/fd`).map((fd) => {
 		try {
-			return fs.readlinkSync(`/proc/${pid}/fd/${fd}`);
+			const flags = /^flags:\s*(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'latin1'))[1];
+			return `${fs.readlinkSync(`/proc/${pid}/fd/${fd}`)} ${parseInt(flags, 8) & 3}`;
 		} catch {
 			return ''; // closed meanwhile
 		}
-	}).filter((link) => link.startsWith('socket:'));
-	const ours = new Set(socketsOf(pool.daemon.pid));
-	assert.ok(ours.size >= 2 + leases.length, `${ours.size} sockets`);
+	}).filter((end) => /^(socket|pipe):/.test(end));
+	const foreign = endsOf(process.pid); // of whoever started us, perhaps
+	const ours = new Set(endsOf(pool.daemon.pid).filter((end) => !foreign.includes(end)));
+	assert.ok(ours.size >= 2 * 3 + leases.length, `${ours.size} ends`);
 	for (const { pid } of browsers) {
-		assert.ok(socketsOf(pid).length > 0);
-		for (const member of groupOf(pid)) assert.deepEqual(socketsOf(member).filter((link) => ours.has(link)), [], `${member} of ${pid}`);
+		assert.ok(endsOf(pid).length > 0);
+		for (const member of groupOf(pid)) assert.deepEqual(endsOf(member).filter((end) => ours.has(end)), [], `${member} of ${pid}`);
 	}
 	for (const lease of leases) lease.close();
 	await pool.stop();
