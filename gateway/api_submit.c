@@ -131,6 +131,8 @@ static void submitted(struct gateway *g, struct request *r, const struct submit_
 			announce(g, s, json_string_value(json_object_get(job, "id")),
 				 strcmp(outcome, "rung") == 0);
 	}
+	if (rows->last)
+		redisloop_flush(g->redis); /* the workers can begin while this is answered */
 	if (s->accepted_fn != NULL)
 		s->accepted_fn(g, r, s->arg);
 	reply_accepted(r, s, jobs);
@@ -152,7 +154,9 @@ static void hash_request(struct gateway *g, const struct submission *s, char out
 static void signin_submitted(struct gateway *g, struct request *r,
 			     const struct pgloop_result *rows, void *arg)
 {
-	submitted(g, r, &(struct submit_rows){ .all = rows, .count = pgloop_rows(rows) }, arg);
+	submitted(g, r,
+		  &(struct submit_rows){ .all = rows, .count = pgloop_rows(rows), .last = true },
+		  arg);
 }
 
 static void send_signin(struct gateway *g, struct request *r, struct submission *s,

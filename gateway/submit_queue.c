@@ -138,6 +138,7 @@ static void give_all_rows(struct transaction *t, const struct pgloop_result *all
 		while (rows.first + rows.count < pgloop_rows(all) &&
 		       api_int_value(all, rows.first + rows.count, 2) == (int64_t)i)
 			rows.count++;
+		rows.last = i + 1 == t->count;
 		give_rows(t->entries[i], &rows);
 	}
 }

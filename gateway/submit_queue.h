@@ -22,6 +22,7 @@ void submit_queue_free(struct submit_queue *q); /* when no request is left */
 struct submit_rows {
 	const struct pgloop_result *all;
 	size_t first, count;
+	bool last; /* nobody else's are behind them */
 };
 const char *submit_rows_value(const struct submit_rows *rows, size_t row, size_t column);
 

@@ -305,6 +305,12 @@ int redisloop_command(struct redisloop *r, int limit_ms, size_t argc, const char
 	return 0;
 }
 
+void redisloop_flush(struct redisloop *r)
+{
+	if (r->state == LINK_UP && r->ctx != NULL)
+		redisloop_events_flush(r->ctx);
+}
+
 const char *redis_error_text(const struct redis_reply *reply)
 {
 	const redisReply *r = (const redisReply *)(const void *)reply;

@@ -39,4 +39,8 @@ const char *redisloop_refusal(const struct redisloop *r);
 int redisloop_command(struct redisloop *r, int limit_ms, size_t argc, const char *const *argv,
 		      redisloop_fn *fn, void *arg, struct error *err);
 
+/* What has been sent in this turn of the loop goes out now rather than at the turn's end: for what
+ * others wait for, before something that takes its time. Not from a callback of a redisloop. */
+void redisloop_flush(struct redisloop *r);
+
 const char *redis_error_text(const struct redis_reply *reply); /* NULL: no error reply */

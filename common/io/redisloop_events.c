@@ -94,3 +94,11 @@ void redisloop_events_attach(redisAsyncContext *ctx, struct event_base *base)
 	event_add(e->readable, NULL);
 	event_add(e->writable, NULL);
 }
+
+void redisloop_events_flush(redisAsyncContext *ctx)
+{
+	struct redisloop_events *e = ctx->ev.data;
+
+	if (event_pending(e->flush, EV_WRITE, NULL))
+		on_writable(-1, EV_WRITE, e);
+}

@@ -13,3 +13,5 @@
 #include <hiredis/async.h>
 
 void redisloop_events_attach(redisAsyncContext *ctx, struct event_base *base);
+/* The turn's write now, if it has one. May free the context. */
+void redisloop_events_flush(redisAsyncContext *ctx);

@@ -197,6 +197,39 @@ static void what_a_turn_sends_goes_out_at_its_end_in_one_piece(void **state)
 	assert_int_equal(f->reads, 1);
 }
 
+static void what_is_flushed_has_gone_out_before_the_turn_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	int there = 0;
+
+	say(f, "1");
+	ioctl(f->fd, FIONREAD, &there);
+	assert_int_equal(there, 0);
+	redisloop_flush(f->redis);
+	ioctl(f->fd, FIONREAD, &there);
+	assert_true(there > 0);
+	say(f, "2");
+	while (f->answers < 2)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	redisloop_flush(f->redis); /* of nothing */
+	assert_int_equal(f->commands, 2);
+}
+
+static void what_is_flushed_to_one_who_has_left_is_lost_once(void **state)
+{
+	struct fixture *f = *state;
+
+	event_free(f->readable);
+	f->readable = NULL;
+	close(f->fd);
+	say(f, "1");
+	redisloop_flush(f->redis);
+	while (f->losses < 1)
+		event_base_loop(f->base, EVLOOP_ONCE);
+	redisloop_flush(f->redis);
+	assert_int_equal(f->losses, 1);
+}
+
 static void what_the_socket_does_not_take_goes_out_when_it_does(void **state)
 {
 	struct fixture *f = *state;
@@ -236,6 +269,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_a_turn_sends_goes_out_at_its_end_in_one_piece,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_flushed_has_gone_out_before_the_turn_goes_on,
+						set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_flushed_to_one_who_has_left_is_lost_once,
 						set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_the_socket_does_not_take_goes_out_when_it_does,
 						set_up, tear_down),
