@@ -1,7 +1,7 @@
 /* api_checks.c - asking what is owed in some courses, and what the checks have found. */
 #include "api_handlers.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #include "api_call.h"
 #include "api_input.h"
@@ -10,81 +10,37 @@
 
 #define COURSES_MAX 60
 
-struct check {
-	json_t *body;
-	int64_t ids[COURSES_MAX];
-	size_t count;
-};
-
-/* [{"id","name"}] in the order asked for. NULL: answered, one of them is not the student's. */
-static json_t *pick_courses(struct request *r, const struct check *c, const json_t *names)
+static bool reply_refused(struct request *r, const char *outcome, const char *what)
 {
-	json_t *picked = json_array();
-
-	for (size_t i = 0; i < c->count; i++) {
-		char id[24];
-		json_t *name;
-
-		snprintf(id, sizeof(id), "%lld", (long long)c->ids[i]);
-		name = json_object_get(names, id);
-		if (name == NULL) {
-			reply_problem(r, 422, "course_not_yours",
-				      "courses: %s is not in your course list", id);
-			json_decref(picked);
-			return NULL;
-		}
-		json_array_append_new(picked, json_pack("{s:I, s:O}", "id", (json_int_t)c->ids[i],
-							"name", name));
-	}
-	return picked;
-}
-
-static void got_names(struct gateway *g, struct request *r, const struct pgloop_result *rows,
-		      void *arg)
-{
-	const struct check *c = arg;
-	char job_id[ID_LEN + 1];
-	struct submission *s;
-	json_t *names, *picked;
-
-	if (pgloop_rows(rows) == 0) {
-		reply_problem(r, 409, "courses_unknown",
+	if (strcmp(outcome, "courses_unknown") == 0)
+		reply_problem(r, 409, outcome,
 			      "Your course list is not known yet. Get /api/v1/courses first.");
-		return;
-	}
-	names = api_json_value(rows, 0, 0);
-	picked = pick_courses(r, c, names);
-	json_decref(names);
-	if (picked == NULL)
-		return;
-	vault_new_id(job_id);
-	s = submit_new(r, JOB_CHECK, "POST /api/v1/checks");
-	s->body = c->body;
-	submit_add(s, job_id, json_pack("{s:o}", "courses", picked), NULL);
-	submit_send(g, r, s);
+	else if (strcmp(outcome, "course_not_yours") == 0)
+		reply_problem(r, 422, outcome, "courses: %s is not in your course list", what);
+	else
+		return false;
+	return true;
 }
 
 void api_checks_create(struct gateway *g, struct request *r)
 {
 	static const char *const members[] = { "courses", NULL };
-	const char *params[] = { request_session(r)->user_id, NULL };
 	json_t *body = request_json(r);
-	struct check *c;
+	int64_t ids[COURSES_MAX];
+	char job_id[ID_LEN + 1];
+	struct submission *s;
+	size_t count;
 
-	if (body == NULL)
+	if (body == NULL || !input_members(r, body, members) ||
+	    !input_ids(r, body, "courses", COURSES_MAX, "too_many_courses", ids, &count))
 		return;
-	c = request_alloc(r, sizeof(*c));
-	c->body = body;
-	if (!input_members(r, body, members) ||
-	    !input_ids(r, body, "courses", COURSES_MAX, "too_many_courses", c->ids, &c->count))
-		return;
-	params[1] = input_ids_as_array(r, c->ids, c->count);
-	api_query_quick(g, r,
-			"SELECT (SELECT coalesce(jsonb_object_agg(c->>'id', c->'name'), '{}') "
-			"FROM jsonb_array_elements(l.courses) c "
-			"WHERE (c->>'id')::bigint = ANY ($2::bigint[])) "
-			"FROM pensum.course_lists l WHERE l.user_id = $1 AND l.expires_at > now()",
-			ARRAY_LEN(params), params, got_names, c);
+	s = submit_new(r, JOB_CHECK, "POST /api/v1/checks");
+	s->body = body;
+	s->courses = json_object_get(body, "courses");
+	s->refused_fn = reply_refused;
+	vault_new_id(job_id);
+	submit_add(s, job_id, json_object(), NULL);
+	submit_send(g, r, s);
 }
 
 static void got_assignments(struct gateway *g, struct request *r, const struct pgloop_result *rows,

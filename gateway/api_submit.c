@@ -118,6 +118,8 @@ static void submitted(struct gateway *g, struct request *r, const struct submit_
 			      "This Idempotency-Key was used for a different request.");
 		return;
 	}
+	if (s->refused_fn != NULL && s->refused_fn(r, outcome, submit_rows_value(rows, 0, 1)))
+		return;
 	jobs = json_array();
 	if (strcmp(outcome, "repeated") == 0 && request_header(r, "Idempotency-Key") != NULL)
 		reply_header(r, "Idempotency-Replayed", "true");
@@ -183,14 +185,15 @@ static void send_jobs(struct gateway *g, struct request *r, struct submission *s
 		      const char *idem_key, const char *idem_hash)
 {
 	json_t *json = json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:b}", "user",
+		"{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:s?, s:I, s:I, s:I, s:b, s:O?}", "user",
 		s->user_id, "session", request_session(r)->token_hash, "kind",
 		job_kind_name(s->kind), "queue", job_queue_name(job_kind_queue(s->kind)),
 		"priority", job_priority_name(job_kind_priority(s->kind)), "batch",
 		s->batch[0] ? s->batch : NULL, "key", idem_key, "hash", idem_hash, "limit",
 		(json_int_t)g->settings->jobs_per_user, "attempts",
 		(json_int_t)g->settings->jobs_max_attempts, "running",
-		(json_int_t)g->settings->jobs_per_user_running, "reuse", s->reuse);
+		(json_int_t)g->settings->jobs_per_user_running, "reuse", s->reuse,
+		"courses", s->courses);
 	CLEANUP_FREE char *head = json_dumps(json, JSON_COMPACT);
 	CLEANUP(buf_done) struct buf text = BUF_INIT;
 

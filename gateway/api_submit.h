@@ -3,7 +3,8 @@
  *
  * All jobs of a submission are made or none (pensum.jobs_submit). It answers 202 with {"job"} or
  * {"batch","jobs"}; 401 signed_out, when the session ended meanwhile; 429 too_many_jobs; 422
- * idempotency_mismatch; 503 database_away. 202 means that the rows are committed; a bell that nobody hears then is rung again by the feeder.
+ * idempotency_mismatch; what refused_fn says; 503 database_away. 202 means that the rows are committed;
+ * a bell that nobody hears then is rung again by the feeder.
  */
 #pragma once
 
@@ -14,10 +15,14 @@ struct submission {
 	const char *what; /* "POST /api/v1/checks", for its Idempotency-Key; NULL: takes none */
 	json_t *body;	  /* the request's, for the same; borrowed, may be NULL */
 	json_t *jobs;	  /* from submit_add(); taken by submit_send() */
+	json_t *courses;  /* ids, to become the input's courses with their names; borrowed, may be NULL */
 	bool reuse;	  /* one of this kind that has not ended is good enough */
 	const char *user_id;
 	const char *site; /* its id; set before submit_add() */
 	char batch[ID_LEN + 1]; /* "": a single job, answered as such */
+
+	/* An outcome of this kind alone; what: its row's value. Answers it, or is false. May be NULL. */
+	bool (*refused_fn)(struct request *r, const char *outcome, const char *what);
 
 	/* A sign-in: the new browser session, and what is to be done before a 202. */
 	const char *session_hash;

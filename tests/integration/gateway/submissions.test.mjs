@@ -50,6 +50,16 @@ test('the same request again, another with its key, one too many: each has its o
 	assert.equal((await jobsOf(full)).length, PER_USER);
 });
 
+test('a course that is not one\'s own, and courses of a list that is not known: refused among the others', async () => {
+	const [foreign, ...rest] = students, unknown = await world.student('new');
+	const answers = await Promise.all([check(foreign, 'k', [11, 99, 98]), check(unknown, 'k'), ...rest.map((student) => check(student, 'k'))]);
+	assert.deepEqual(answers.slice(0, 2).map((answer) => [answer.status, answer.json.code]),
+		[[422, 'course_not_yours'], [409, 'courses_unknown']]);
+	assert.match(answers[0].json.detail, /: 99 is not in/);
+	assert.deepEqual(statuses(answers.slice(2)), [202]);
+	assert.deepEqual([...await jobsOf(foreign), ...await jobsOf(unknown)], []);
+});
+
 test('one student at one time, twice with one key and past his limit: one job a key, and as many as he may have', async () => {
 	const [student, full] = students;
 	const twice = await Promise.all(Array.from({ length: 20 }, () => check(student, 'k')));
