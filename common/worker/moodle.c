@@ -149,16 +149,33 @@ static bool is_there(struct work *w, const struct moodle *m)
 	return there;
 }
 
+/* What the first document cost, as the scripts tell of theirs. */
+static void count_document(struct work *w, struct moodle *m)
+{
+	static const char size[] =
+		"performance.getEntriesByType('navigation')[0]?.decodedBodySize ?? 0";
+	json_t *bytes = NULL;
+
+	m->requests++;
+	if (page_evaluate(m->lease, size, work_within(w, CALL_MS), &bytes, NULL) == 0)
+		m->bytes += MAX(0, MIN(json_integer_value(bytes), MAX_COST));
+	json_decref(bytes);
+}
+
 static int go_there(struct work *w, struct moodle *m, struct error *err)
 {
 	CLEANUP_FREE char *url = mem_printf("%s%s", m->wwwroot, LIGHT_PATH);
+	int e;
 
 	m->asked = true;
 	if (is_there(w, m))
 		return 0;
 	work_progress(w, "opening Moodle", 0, 0, "");
 	pace_spent(w, 1);
-	return site_goto(m->lease, url, work_within(w, GOTO_MS), err);
+	e = site_goto(m->lease, url, work_within(w, GOTO_MS), err);
+	if (e == 0)
+		count_document(w, m);
+	return e;
 }
 
 static bool is_secure(struct work *w, const struct moodle *m)

@@ -19,7 +19,7 @@ struct moodle {
 	const char *wwwroot; /* the site's address, no slash at its end */
 	bool asked;	     /* the page's document is the site's own; else nothing was asked for it */
 	char *sealed;	     /* the saved session in use; NULL: signed out */
-	long long requests, bytes; /* what scripts have spent so far */
+	long long requests, bytes; /* what has been spent so far */
 };
 #define MOODLE_INIT { 0 }
 
