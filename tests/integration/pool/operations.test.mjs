@@ -1,6 +1,5 @@
 // What people do to a running pool: pause, resume, kill, reload, look.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import net from 'node:net';
