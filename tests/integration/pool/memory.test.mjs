@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
 import { makeGroup } from './machine.mjs';
-import { groupOf, renderersOf, startPool } from './pool.mjs';
+import { groupOf, judge, renderersOf, startPool } from './pool.mjs';
 
 const MIB = 1 << 20;
 
@@ -35,18 +35,26 @@ test('three pages that take too much memory die, and nobody else notices', async
 	const browser = await pool.browserPid();
 	for (const round of [['objects', 'array buffers', 'DOM nodes'], ['canvas', 'canvas', 'canvas']]) {
 		const victims = await Promise.all(round.map(() => pool.lease()));
-		let largest = 0, all = 0, over = false;
+		let largest = 0, all = 0, over = false, slowest = 0;
+		const begun = performance.now();
 		victims.forEach((victim, i) => victim.ask('Runtime.evaluate', { expression: bombs[round[i]] }));
 		const ends = Promise.all(victims.map((victim) => victim.ended)).finally(() => { over = true; });
 		let asked = 0;
 		while (!over) {
-			for (const bystander of bystanders) assert.equal(await bystander.evaluate(`${++asked} + 1`), asked + 1);
+			for (const bystander of bystanders) {
+				const sent = performance.now();
+				assert.equal(await bystander.evaluate(`${++asked} + 1`), asked + 1);
+				slowest = Math.max(slowest, performance.now() - sent);
+			}
 			const sizes = groupOf(browser).map(ownBytes);
 			largest = Math.max(largest, ...sizes);
 			all = Math.max(all, sizes.reduce((a, b) => a + b, 0));
 			await sleep(20);
 		}
 		assert.deepEqual(await ends, ['page_oom', 'page_oom', 'page_oom'], String(round));
+		const took = performance.now() - begun;
+		t.diagnostic(`${round}: over after ${took.toFixed(0)} ms; bystanders waited ${slowest.toFixed(0)} ms at most`);
+		judge(t, took < 15_000 && slowest < 1000, `${took.toFixed(0)} ms, and ${slowest.toFixed(0)} ms for an answer`); // on a quiet machine 3000 and 100
 		// What a bomb adds between two looks is little; 256 MiB above the limit the kernel would stop it.
 		assert.ok(largest < (limit + 128) * MIB, `${largest / MIB} MiB in one process`);
 		assert.ok(all < (3 * (limit + 128) + 300) * MIB, `${all / MIB} MiB in the group`);
