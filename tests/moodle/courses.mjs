@@ -35,10 +35,16 @@ export function preferences(ctx) {
 	return page(ctx, { id: 'page-user-preferences', title: 'Preferences', main: '<div class="preferences-container"></div>' });
 }
 
+const PROFILE_COURSES = 10; // unless all are asked for
+
 export function profile(ctx) {
+	const { user } = ctx.session;
+	const most = ctx.query.get('showallcourses') === '1' ? Infinity : PROFILE_COURSES;
+	const link = (course) => `<li><a href="${ctx.wwwroot}/user/view.php?id=${user.id}&amp;course=${course.id}">${formatString(course.fullname)}</a></li>`;
 	return page(ctx, {
-		id: 'page-user-profile', title: fullName(ctx.session.user),
-		main: `<dl><dt>Email</dt><dd>${escapeHtml(ctx.session.user.email ?? '')}</dd></dl>`,
+		id: 'page-user-profile', title: fullName(user),
+		main: `<dl><dt>Email</dt><dd>${escapeHtml(user.email ?? '')}</dd></dl>
+<ul>${ctx.site.coursesOf(user).slice(0, most).map(link).join('')}</ul>`,
 	});
 }
 

@@ -199,6 +199,30 @@ test('a list of several pages has every course, of every kind and with any name'
 	}
 });
 
+test('a course list that Moodle itself cannot answer is read from the profile, which names all courses', async () => {
+	const courses = Array.from({ length: 15 }, (_, n) => ({ id: 1000 + n, fullname: n ? `Course ${n}` : 'R&D &amp; "A" 課題', shortname: `C${n}`, members: ['u'] }));
+	const students = ['u', 'none'].map((username) => ({ username, password, firstname: 'U', lastname: 'V', email: 'u@example.edu' }));
+	const moodle = await startMoodle({ data: { site: { name: 'S', timezone: 'UTC' }, students, courses } });
+	try {
+		const { run, sesskey } = await signedIn(moodle, 'u');
+		const told = await run('courses', { sesskey });
+		moodle.control({ ajax_errors: { core_course_get_enrolled_courses_by_timeline_classification: 'invalidresponse' } });
+		const result = await run('courses', { sesskey });
+		assert.equal(result.ok, true, JSON.stringify(result));
+		const known = ({ id, name, url }) => ({ id, name, url });
+		assert.deepEqual(result.courses.map(known).sort((a, b) => a.id - b.id), told.courses.map(known).sort((a, b) => a.id - b.id));
+		assert.deepEqual(Object.keys(result.courses[0]), Object.keys(told.courses[0]));
+		moodle.control({ ajax_errors: { core_course_get_enrolled_courses_by_timeline_classification: 'invalidresponse' }, expire_sessions: true });
+		assert.equal((await run('courses', { sesskey })).code, 'session_dead');
+		const page = await browser.newPage();
+		await page.openSite(moodle.url);
+		const without = await page.run('signin', { wwwroot: moodle.url, username: 'none', password });
+		assert.equal(without.code, 'not_understood', 'that there are none nobody has said');
+	} finally {
+		await moodle.close();
+	}
+});
+
 for (const generation of ['3.9', '4.5', '5.0']) {
 	test(`Moodle ${generation}: a site that makes guests of its visitors is not taken for a session that lives`, async () => {
 		const moodle = await startMoodle({ generation });
