@@ -224,6 +224,27 @@ test('what comes in one moment goes out in one frame', async () => {
 	await ws.close();
 });
 
+test('what is no event is passed over, and so is a hash that is none', async () => {
+	const session = await stack.session();
+	const [job, other] = [await stack.job(session, { state: 'running', attempt: 1, n: 1 }), await stack.job(session, { state: 'running', attempt: 1, n: 1 })];
+	const ws = await stack.live(session);
+	for (const one of [job, other]) await ws.next((m) => m.type === 'snapshot' && m.job === one);
+	const event = { j: job, s: 'running', k: 1, n: 5, p: 'reading', d: 0, t: 0, m: '' };
+	for (const wrong of [{ k: 'x' }, { k: -1 }, { n: '99999999999999999999' }, { s: 'flying' }, { j: '../../etc' }, { j: '' },
+		{ m: 'y'.repeat(2_000_000) }, { p: 'y'.repeat(3000) }, { m: 'a\u0001b' }])
+		await stack.redis.command('XADD', 'pensum:events', '*', ...Object.entries({ ...event, ...wrong }).flat());
+	await stack.redis.command('XADD', 'pensum:events', '*', 'a', 'b');
+	await stack.redis.command('SET', `pensum:job:${job}`, 'no hash', 'EX', '60');
+	for (const one of [other, job]) await stack.redis.command('XADD', 'pensum:events', '*', ...Object.entries({ ...event, j: one, n: 9 }).flat());
+	for (const one of [other, job]) {
+		const next = await ws.next((m) => m.type === 'event');
+		assert.deepEqual([next.job, next.version], [one, [1, 9]], JSON.stringify(next).slice(0, 300));
+	}
+	const late = await stack.live(session);
+	assert.deepEqual((await late.next((m) => m.type === 'snapshot')).version, [1, 9]);
+	for (const one of [ws, late]) await one.close();
+});
+
 test('a job that many pages come for is read once', async () => {
 	const session = await stack.session();
 	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
