@@ -46,7 +46,7 @@ test('one browser too many ends after a while, and nobody who holds a page notic
 	const held = await pool.lease({ ttl_ms: 120_000 });
 	const own = await pool.browserPid();
 	const others = await Promise.all([1, 2, 3, 4].map(() => pool.lease()));
-	const two = await pool.until('two browsers', (s) => s.browsers.length === 2 && s.browsers.every((b) => b.state === 'ready'));
+	const two = await pool.until('two browsers', (s) => s.browsers.length === 2 && s.browsers.every((b) => b.state === 'ready'), 40_000);
 	const second = two.browsers.find((b) => b.pid !== own).pid;
 	await sleep(1600);
 	assert.equal((await pool.status()).browsers.length, 2, 'both are needed');
@@ -60,7 +60,7 @@ test('one browser too many ends after a while, and nobody who holds a page notic
 			lease.close();
 		}
 	})();
-	const one = await pool.until('one browser', (s) => s.browsers.length === 1 && s.browsers[0].state === 'ready');
+	const one = await pool.until('one browser', (s) => s.browsers.length === 1 && s.browsers[0].state === 'ready', 40_000);
 	assert.deepEqual([one.browsers[0].pid, one.asleep, one.metrics['bp_browser_restarts_total{reason="idle"}']], [own, false, 1]);
 	assert.deepEqual(groupOf(second), []);
 	working.over = true;
