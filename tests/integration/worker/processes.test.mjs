@@ -58,6 +58,24 @@ test('a running job that is cancelled stops within three seconds', async (t) => 
 	await noEntries();
 });
 
+test('one that still waits for a page does so, too, and leaves the queue of those who wait', async (t) => {
+	const folder = temporaryFolder('pensum-w-'), waiting = new Set();
+	const silent = net.createServer((client) => {
+		waiting.add(client);
+		client.on('error', () => {}).on('close', () => waiting.delete(client)).resume();
+	});
+	t.after(() => (silent.close(), folder.remove()));
+	await new Promise((done) => silent.listen(path.join(folder.path, 'pool'), done));
+	await startWorker({ 'pool.socket': path.join(folder.path, 'pool') });
+	await saveSession();
+	const id = await submit('courses');
+	await until('its wish', () => waiting.size === 1);
+	await pg.query(`SELECT pensum.job_cancel('${id}', '${USER}')`);
+	await becomes(id, 'cancelled', 15_000);
+	await until('nobody who waits', () => waiting.size === 0);
+	await noEntries();
+});
+
 test('a slot that dies gives its job back at once, and holds no connection of its parent', async () => {
 	await startWorker({ 'checker.slots': 2 });
 	const socketsOf = (pid) => fs.readdirSync(`/proc/${pid}/fd`).filter((fd) => Number(fd) > 2).map((fd) => {
