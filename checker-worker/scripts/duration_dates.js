@@ -4,13 +4,15 @@
 // words differ by language; the numbers do not. "20, 3" is 20 days and 3 hours, or 20 hours and 3
 // minutes, or 20 minutes and 3 seconds: each is a short span of time counted from now, in which the
 // minute and the hour of the date's text must fall. Where minute and hour lie in the student's zone
-// is learnt from another date of which both the text and the epoch are known. An answer is given
-// only when one reading fits.
+// is learnt from another date of which both the text and the epoch are known. Where two readings fit, as
+// "4 days 23 hours" does when in 4 minutes and 23 seconds the clock is the same, the text's day and year
+// decide. An answer is given only when one reading fits.
 
 const UNITS_S = [[86400, 3600], [3600, 60], [60, 1]];
 const DIGIT_ZEROS = [0x30, 0x660, 0x6f0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66,
 	0xe50, 0xed0, 0xf20, 0x1040, 0x17e0, 0x1810, 0xff10];
 const HALF_DAY_MIN = 720;
+const DAY_S = 86400;
 const SUMMER_TIME_MIN = 60;
 
 function digitOf(character) {
@@ -50,7 +52,15 @@ function epochOfTexts({ dateText, durationText, isPast, now, known }) {
 		const epoch = minuteWithin(from, from + small, modulo(clock - zone, HALF_DAY_MIN));
 		if (epoch !== null) found.add(epoch);
 	}
-	return found.size === 1 ? [...found][0] : null;
+	const fitting = found.size > 1 ? [...found].filter((epoch) => isNamed(epoch, dateText)) : [...found];
+	return fitting.length === 1 ? fitting[0] : null;
+}
+
+// Whether the text has that day and its year; which of two days it is at the student's place is not known.
+function isNamed(epoch, dateText) {
+	const numbers = numbersIn(dateText).slice(0, -2);
+	return [-DAY_S, 0, DAY_S].map((off) => new Date((epoch + off) * 1000))
+		.some((day) => numbers.includes(day.getUTCDate()) && numbers.includes(day.getUTCFullYear()));
 }
 
 // The whole minute from..to (seconds, a minute of slack) whose clock is as wanted; else one an hour
