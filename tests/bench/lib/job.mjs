@@ -1,11 +1,14 @@
 // The job that everybody does: which pages, which scripts. Pool and playwright get the same ones.
 export const FETCHES = 10;
-export const DELAY_MS = 50;
-export const ACCOUNT = { username: 'student', password: 'correct horse' };
+const DELAY_MS = 50;
+const ACCOUNT = { username: 'student', password: 'correct horse' };
 
 // What the n-th fetch answers with, and their sum, by which a job knows that it worked.
-export const valueOf = (n) => 7 * n + 1;
-export const EXPECTED = Array.from({ length: FETCHES }, (_, n) => valueOf(n)).reduce((a, b) => a + b);
+const VALUES = Array.from({ length: FETCHES }, (_, n) => 7 * n + 1);
+export const EXPECTED = VALUES.reduce((a, b) => a + b);
+
+// Of site.c, which knows the form as a browser sends it.
+export const SITE_ARGUMENTS = [new URLSearchParams(ACCOUNT).toString(), DELAY_MS, ...VALUES].map(String);
 
 export const SIGN_IN = `(() => {
 	const form = document.forms[0];

@@ -1,14 +1,12 @@
 // The story of tests/bench/pool; what is measured and how stands there.
 import fs from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { run, sleep, temporaryFolder } from '../../support/process.mjs';
+import { SITE_ARGUMENTS } from './job.mjs';
 import { cpuMsOf, memoryOf, rssMbOf } from './proc.mjs';
 import { printFigures, printTable } from './report.mjs';
 import { MAX_AT_ONCE, SANDBOX, startClient, startPlaywrightSide, startPoolSide, WARM_PAGES } from './sides.mjs';
 import { startTalker } from './talker.mjs';
 
-const here = path.dirname(fileURLToPath(import.meta.url));
 const WINDOW_MS = 1500; // in which a slot begins jobs; the last one is waited for
 const SETTLE_MS = 250;  // until what a side does behind its jobs is done
 const PASSES = 3;
@@ -132,7 +130,7 @@ async function repeat(what, most, doOnce) {
 }
 
 const folder = temporaryFolder('pensum-b-');
-const site = startTalker(process.execPath, [path.join(here, 'site.mjs')]);
+const site = startTalker(process.env.BENCH_SITE, SITE_ARGUMENTS);
 const url = await site.next();
 say('starting the sides');
 const pool = await startPoolSide('pensum-browser-pool', url);

@@ -1,4 +1,4 @@
-// A process that is spoken to by lines: client/main.c, peer.mjs, site.mjs.
+// A process that is spoken to by lines: client/main.c, peer.mjs, site.c.
 import { startProcess } from '../../support/process.mjs';
 
 const PATIENCE_MS = 60_000;
