@@ -127,18 +127,37 @@ test('the streams hold a window, four hints a slot where that is more', async ()
 	}
 });
 
+// A minute: however slow this machine is.
+const justEnded = (count) => pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, state, finished_at)
+	SELECT 'ended' || gen_random_uuid(), 'check', 'checker', 'normal', 'e', '{}', 'succeeded', now() + interval '1 minute'
+	FROM generate_series(1, ${count})`);
+const addUsers = (count) => pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
+	SELECT lpad(i::text, 24, '0'), 'check', 'checker', 'normal', 'u' || i, '{}' FROM generate_series(1, ${count}) i`);
+
 test('where hundreds end in a second, the window is what ends in a tenth of one', async () => {
-	const justEnded = (count) => pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input, state, finished_at)
-		SELECT 'ended' || gen_random_uuid(), 'check', 'checker', 'normal', 'e', '{}', 'succeeded', now() + interval '1 minute'
-		FROM generate_series(1, ${count})`); // a minute: however slow this machine is
 	await slots(2);
-	await pg.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
-		SELECT lpad(i::text, 24, '0'), 'check', 'checker', 'normal', 'u' || i, '{}' FROM generate_series(1, 300) i`);
+	await addUsers(300);
 	await justEnded(60);
 	assert.equal((await ring()).length, 64, 'no less than that');
 	await justEnded(60);
 	assert.equal((await ring()).length, 120 - 64);
 	assert.deepEqual(await ring(), []);
+});
+
+test('the window of a queue that is fast is filled again when half of what that adds is free, another one at each end', async () => {
+	const takeRung = (count) => pg.query(`DELETE FROM pensum.jobs WHERE id IN (SELECT id FROM pensum.jobs
+		WHERE state = 'queued' AND rung_at IS NOT NULL LIMIT ${count})`);
+	await slots(2);
+	await addUsers(400);
+	assert.equal((await ring()).length, 64);
+	await takeRung(1);
+	assert.equal((await ring()).length, 1);
+	await justEnded(64 + 120);
+	assert.equal((await ring()).length, 120);
+	await takeRung(60);
+	assert.deepEqual(await ring(), []);
+	await takeRung(1);
+	assert.equal((await ring()).length, 61);
 });
 
 test('hints that are lost are rung again soon, and those that only wait are not', async () => {
