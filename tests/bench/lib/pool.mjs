@@ -140,11 +140,14 @@ const { kept, keptMissing } = await startKeptSide(url);
 const sides = [pool, launch, context, ...(kept ? [kept] : [])];
 const results = newResults(sides);
 const small = { warm: [], sequential: [], pipelined: [] };
+for (let n = 1; n <= PASSES; n++) {
+	say(`calls ${n}`);
+	await measureCalls(pool, folder.path, small);
+}
 say('memory');
 await doMemory(sides, results);
 await repeat('pass', PASSES, async () => {
 	small.warm.push(...await measureWarmLeases(pool, url));
-	await measureCalls(pool, folder.path, small);
 	await doCells(PASS, sides, results);
 });
 await repeat('more of the main cell', MORE, () => doCells([MAIN], sides, results));
