@@ -34,7 +34,7 @@ struct http_conn {
 	struct bufferevent *bev;
 	struct event *own_answer; /* evhttp wrote an error page: replace it */
 	enum conn_state state;
-	struct deadline deadline, gives_way;
+	struct deadline deadline;
 };
 
 struct http_conns {
@@ -51,16 +51,15 @@ struct http_conns {
 /* evhttp takes the listener's callback argument for itself, so its error callback looks here. */
 static LIST_HEAD(, http_conns) all_conns = LIST_HEAD_INITIALIZER(all_conns);
 
+static const int64_t limits[] = { [CONN_READING] = READING_MS,
+				  [CONN_HANDLING] = INT32_MAX,
+				  [CONN_WRITING] = WRITING_MS,
+				  [CONN_IDLE] = IDLE_MS };
+
 static void set_state(struct http_conn *conn, enum conn_state state)
 {
-	static const int64_t limits[] = { [CONN_READING] = READING_MS,
-					  [CONN_HANDLING] = INT32_MAX,
-					  [CONN_WRITING] = WRITING_MS,
-					  [CONN_IDLE] = IDLE_MS };
-
 	conn->state = state;
 	conn->deadline = deadline_in(limits[state]);
-	conn->gives_way = deadline_in(GIVE_WAY_MS);
 }
 
 static size_t bucket_of(const struct bufferevent *bev)
@@ -228,7 +227,7 @@ static void drop(struct http_conn *conn)
 static bool may_give_way(const struct http_conn *conn)
 {
 	return (conn->state == CONN_READING || conn->state == CONN_IDLE) &&
-	       deadline_is_over(conn->gives_way);
+	       deadline_left_ms(conn->deadline) <= limits[conn->state] - GIVE_WAY_MS;
 }
 
 static void sweep_all(struct http_conns *c)
