@@ -14,7 +14,8 @@
 #include "mem.h"
 
 #define FIRST_MS	 2000
-#define WATCH_EVERY_MS	 3000
+#define WATCH_EVERY_MS	 1000
+#define CLOCK_EVERY_MS	 3000
 #define PURGE_EVERY_MS	 60000
 #define PURGE_PAUSE_S	 "600"
 #define AUDIT_PORTION	 "5000"
@@ -307,7 +308,7 @@ struct housekeeping *housekeeping_start(struct gateway *g)
 {
 	static const struct duty table[DUTY_COUNT] = {
 		[DUTY_WATCH] = { .name = "watch", .run_fn = run_watch, .every_ms = WATCH_EVERY_MS },
-		[DUTY_CLOCK] = { .name = "clock", .run_fn = run_clock, .every_ms = WATCH_EVERY_MS },
+		[DUTY_CLOCK] = { .name = "clock", .run_fn = run_clock, .every_ms = CLOCK_EVERY_MS },
 		[DUTY_RELEASE] = { .name = "release" }, /* when the watch says so */
 		[DUTY_SIGNINS] = { .name = "signins",
 				   .run_fn = run_signins,
