@@ -16,7 +16,8 @@ static void on_search(void *arg, json_t *result, const char *error)
 	struct process p;
 
 	(void)error;
-	if (id == NULL || process_read((pid_t)(strtoull(id, NULL, 10) & INT32_MAX), &p) < 0)
+	if (id == NULL || process_read((pid_t)(strtoull(id, NULL, 10) & INT32_MAX), &p) < 0 ||
+	    p.type != PROCESS_RENDERER)
 		return;
 	c->page_pid = p.pid;
 	c->page_start_ticks = p.start_ticks;
@@ -44,12 +45,13 @@ struct context *page_process_owner(struct browser *b, pid_t pid, uint64_t start_
 	return NULL;
 }
 
+/* What it is was seen when it was whole: one that ends has no command line long before it has ended. */
 pid_t page_process_running(const struct context *c)
 {
 	struct process p;
 	bool runs = c->page_pid > 0 && process_read(c->page_pid, &p) == 0 &&
 		    p.start_ticks == c->page_start_ticks && p.group == c->browser->pid &&
-		    p.type == PROCESS_RENDERER && p.state != 'Z';
+		    p.state != 'Z';
 
 	return runs ? c->page_pid : 0;
 }

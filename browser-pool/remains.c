@@ -147,6 +147,19 @@ static struct remain *begin(struct remains *r, pid_t pid)
 	return NULL;
 }
 
+/* The same of a context's own process, which is known. */
+static struct remain *begin_own(struct remains *r, const struct context *c, pid_t pid)
+{
+	int fd = pidfd_open(pid, 0);
+
+	if (fd < 0)
+		return NULL;
+	if (page_process_running(c) == pid)
+		return watch(r, pid, fd);
+	close(fd);
+	return NULL;
+}
+
 static void kill_if_late(struct remain *m)
 {
 	const struct browser *b = m->all->browser;
@@ -204,7 +217,7 @@ static void look_for_own(struct remains *r)
 		struct remain *m = pid > 0 ? find(r, pid) : NULL;
 
 		if (pid > 0 && m == NULL)
-			m = begin(r, pid);
+			m = begin_own(r, c, pid);
 		if (m != NULL)
 			m->is_own = true;
 	}
