@@ -11,6 +11,7 @@
 #include "moodle.h"
 #include "moodle_session.h"
 #include "script_signin.h"
+#include "service.h"
 #include "sso.h"
 
 #define MAX_TOKEN   64 /* of Moodle's web service: 32 hex digits */
@@ -142,6 +143,7 @@ static int take_answer(struct work *w, struct moodle *m, const char *verifier, s
 
 	if (verifier[0] == '\0')
 		return work_fail(w, "internal", NULL);
+	service_learn(w, json_object_get(answer, "service_offered"));
 	s->user = json_incref(json_object_get(answer, "user"));
 	if (!json_is_integer(json_object_get(s->user, "id")) ||
 	    !course_list_take(w, answer, &s->courses))
@@ -247,7 +249,7 @@ static int ask_moodle(struct work *w, struct moodle *m, struct signin *s)
 	work_progress(w, "signing in", 0, 0, "");
 	args = json_pack("{s:s, s:s, s:s}", "username", s->username, "password", s->password,
 			 "login_path", w->site->login_path);
-	if (args != NULL && w->site->road != SITE_ROAD_BROWSER)
+	if (args != NULL && service_is_wanted(w))
 		json_object_set_new(args, "wants_service", json_true());
 	if (args == NULL)
 		return work_fail(w, "bad_input", "The username or the password is not valid text.");

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keys.h"
 #include "log.h"
 #include "mem.h"
 #include "pace.h"
@@ -15,6 +16,8 @@
 #define REQUEST_MS   30000
 #define PATIENCE_S   5
 #define WAIT_STEP_MS 200
+#define REDIS_MS     1000
+#define REMEMBERED_S "600"
 
 enum service_end service_open(struct work *w, struct service *s)
 {
@@ -223,6 +226,28 @@ enum service_end service_call(struct work *w, struct service *s, const json_t *c
 int service_allow_browser(struct work *w)
 {
 	return w->site->road == SITE_ROAD_SERVICE ? work_fail(w, "no_service", NULL) : 0;
+}
+
+bool service_is_wanted(struct work *w)
+{
+	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
+	char key[KEY_SIZE];
+
+	if (w->site->road != SITE_ROAD_AUTO)
+		return w->site->road == SITE_ROAD_SERVICE;
+	key_no_service(key, w->site->id);
+	return redis_call(w->redis, REDIS_MS, &reply, NULL, "EXISTS", key, NULL) < 0 ||
+	       redis_integer(reply) == 0;
+}
+
+void service_learn(struct work *w, const json_t *offered)
+{
+	char key[KEY_SIZE];
+
+	if (!json_is_false(offered))
+		return;
+	key_no_service(key, w->site->id);
+	redis_call(w->redis, REDIS_MS, NULL, NULL, "SET", key, "", "EX", REMEMBERED_S, NULL);
 }
 
 void service_tell_cost(struct work *w, const struct service *s, long long requests, long long bytes)

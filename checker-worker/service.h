@@ -51,6 +51,14 @@ enum service_end service_call(struct work *w, struct service *s, const json_t *c
 /* What takes the browser's road next, unless the settings forbid it: then -1 after work_fail(). */
 int service_allow_browser(struct work *w);
 
+/*
+ * Whether a sign-in shall ask for a token. What a site has once said (offered: the script's
+ * "service_offered") no sign-in asks again for ten minutes, as far as Redis can tell: the question
+ * is one more request. Where the settings leave no other road each one asks.
+ */
+bool service_is_wanted(struct work *w);
+void service_learn(struct work *w, const json_t *offered);
+
 /* "requests" and "bytes" of this road and the browser's (0 each: not taken) in the job's result. */
 void service_tell_cost(struct work *w, const struct service *s, long long requests,
 		       long long bytes);

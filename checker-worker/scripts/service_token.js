@@ -22,23 +22,31 @@ async function askWithoutSession(path, init = {}) {
 	return JSON.parse(textOf(bytes));
 }
 
+// What the site says of itself; null: nothing.
 async function isServiceOffered() {
 	try {
 		const [{ data }] = await askWithoutSession(CONFIG_PAGE);
-		return Number(data.enablewebservices) === 1 && Number(data.enablemobilewebservice) === 1;
+		const said = [data.enablewebservices, data.enablemobilewebservice].map(Number);
+		return said.every(Number.isInteger) ? said.every((one) => one === 1) : null;
 	} catch (error) {
-		return false;
+		return null;
 	}
 }
 
-// {token}, or null: then jobs take the browser's road.
-async function askToken(args, isOffered) {
-	const tooLong = new Promise((resolve) => setTimeout(() => resolve(null), TOKEN_PATIENCE_MS));
-	return isOffered ? Promise.race([tokenOf(args, isOffered), tooLong]) : null;
+// {service, service_offered}: {token} or null, then jobs take the browser's road; isServiceOffered(), null
+// also when nobody asked.
+async function askService(args, offered) {
+	const nothing = { service: null, service_offered: null };
+	const tooLong = new Promise((resolve) => setTimeout(() => resolve(nothing), TOKEN_PATIENCE_MS));
+	return offered ? Promise.race([serviceOf(args, offered), tooLong]) : nothing;
 }
 
-async function tokenOf({ username, password }, isOffered) {
-	if (!await isOffered) return null;
+async function serviceOf(args, offered) {
+	const isOffered = await offered;
+	return { service: isOffered ? await askToken(args) : null, service_offered: isOffered };
+}
+
+async function askToken({ username, password }) {
 	try {
 		const body = new URLSearchParams({ username, password, service: 'moodle_mobile_app' });
 		const { token } = await askWithoutSession(TOKEN_PAGE, { method: 'POST', body });

@@ -4,27 +4,27 @@
 //	sign-in page; wants_service: also a token (service_token.js)
 //      {wwwroot, username, arrived}	who has been signed in already, by a recipe (sso.c)
 //      {wwwroot, username, code}	goes on where mfa_needed has stopped, in the same session
-// ok   {user: {id, fullname}, sesskey, wwwroot, lang, service, courses}	wwwroot as the site itself writes
-//	it; service {token} or null; courses as in course_list.js
+// ok   {user: {id, fullname}, sesskey, wwwroot, lang, service, service_offered, courses}	wwwroot as the
+//	site itself writes it; service {token} or null; courses as in course_list.js
 // fail wrong_password account_locked account_not_confirmed must_change_password
 //	policy_agreement_needed profile_incomplete mfa_needed mfa_unsupported mfa_refused captcha_needed signs_in_elsewhere
 //	signin_not_understood cookies_refused maintenance site_down not_moodle not_understood
 //
 // Four requests as a rule: the form, its POST, one light page, the courses. The POST's redirects are not
-// followed (they end at /my/), so success and failure look alike there; the light page tells. The two that
-// a token takes need no session and go beside them.
+// followed (they end at /my/), so success and failure look alike there; the light page tells. What a
+// token takes needs no session and goes beside them: one to ask whether the site has any, and one for it.
 
 async function run(args) {
 	return answer(args, async () => {
-		const isOffered = canHaveToken(args) ? isServiceOffered() : false;
+		const offered = canHaveToken(args) ? isServiceOffered() : null;
 		const light = await (args.arrived ? arrive() : args.code === undefined ? signIn(args) : answerFactor(args.code));
-		const [{ sesskey, userid, courses }, service] = await Promise.all([readCourseList(light.sesskey), askToken(args, isOffered)]);
+		const [{ sesskey, userid, courses }, service] = await Promise.all([readCourseList(light.sesskey), askService(args, offered)]);
 		return {
 			user: describeUser(light, userid, args),
 			sesskey,
 			wwwroot: light.config.wwwroot ?? site.root,
 			lang: light.lang,
-			service,
+			...service,
 			courses,
 		};
 	});

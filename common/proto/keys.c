@@ -52,3 +52,8 @@ void key_pace(char out[KEY_SIZE], const char *site)
 {
 	snprintf(out, KEY_SIZE, "pensum:pace:%s", site);
 }
+
+void key_no_service(char out[KEY_SIZE], const char *site)
+{
+	snprintf(out, KEY_SIZE, "pensum:noservice:%s", site);
+}

@@ -11,6 +11,7 @@
  *					seconds after something in it has changed
  *	pensum:pause:<site>		string, the site wants to be left alone; TTL (common/worker/site.h)
  *	pensum:pace:<site>		string, until when its requests are taken, µs; TTL (common/worker/pace.h)
+ *	pensum:noservice:<site>		string, it has said that it offers no web service; TTL (checker-worker/service.h)
  *	pensum:lock:<name>		string, its taker's token; TTL (gateway/lock.h)
  *	pensum:signin:<user>		string, which sign-in has its turn; TTL (checker-worker/flight.h)
  *	pensum:limit:<kind>:<who>	string, when a rate is free again; TTL (gateway/rate.h)
@@ -39,3 +40,4 @@ void key_limit(char out[KEY_SIZE], const char *kind, const char *who);
 void key_courses(char out[KEY_SIZE], const char *user_id);
 void key_pause(char out[KEY_SIZE], const char *site);
 void key_pace(char out[KEY_SIZE], const char *site);
+void key_no_service(char out[KEY_SIZE], const char *site);

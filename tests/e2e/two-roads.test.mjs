@@ -28,6 +28,8 @@ const sql = (text) => system.postgres.query(text);
 const counts = () => system.moodle.state().counts;
 const courses = () => sql('SELECT courses FROM pensum.course_lists').then(([[text]]) => JSON.parse(text));
 
+const NO_SERVICE = 'pensum:noservice:default';
+
 // A new sign-in with nothing kept of the one before.
 async function signIn({ service, ...knobs }) {
 	p?.close();
@@ -35,6 +37,7 @@ async function signIn({ service, ...knobs }) {
 	await sql('DELETE FROM pensum.assignments');
 	await sql('DELETE FROM pensum.activities');
 	for (const key of await system.redis.command('KEYS', 'pensum:*:????????????????????????????????')) await system.redis.command('DEL', key);
+	await system.redis.command('DEL', NO_SERVICE);
 	system.moodle.control({ reset: true, web_service: service, ...knobs });
 	p = system.client({ limitMs: 60_000 });
 	await p.signIn('maya', PASSWORD);
@@ -299,6 +302,32 @@ test('a job whose time is over while the web service is silent says so', async (
 	await client.signIn('maya', PASSWORD);
 	other.moodle.control({ hang: ['/webservice/'] });
 	await assert.rejects(client.check([COURSE]), (e) => e.code === 'timeout' && e.job.state === 'dead');
+});
+
+test('a site that offers no service is not asked again for ten minutes, unless there is no other road', async () => {
+	const asked = () => system.moodle.requests.filter((one) => one.path.startsWith('/lib/ajax/service-nologin.php')).length;
+	const signInAgain = async () => {
+		await sql('DELETE FROM pensum.moodle_sessions');
+		await system.redis.command('DEL', ...await system.redis.command('KEYS', 'pensum:moodle:*'));
+		await p.signIn('maya', PASSWORD);
+	};
+	await sql('DELETE FROM pensum.jobs'); // one that waits for a sign-in would open the same address
+	await signIn({ service: false });
+	assert.equal(asked(), 1);
+	const ttl = await system.redis.command('TTL', NO_SERVICE);
+	assert.ok(ttl > 500 && ttl <= 600, `${ttl} s`);
+
+	system.moodle.control({ web_service: true });
+	await signInAgain();
+	assert.equal(asked(), 1);
+	assert.equal(counts().logins, 2);
+
+	await system.redis.command('DEL', NO_SERVICE);
+	await signInAgain();
+	assert.equal(asked(), 2);
+	assert.equal(await system.redis.command('EXISTS', NO_SERVICE), 0, 'what is offered is no news to keep');
+	await check();
+	assert.equal(isInBrowser(), false);
 });
 
 test('site.road = browser asks for no token', async (t) => {

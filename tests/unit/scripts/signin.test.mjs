@@ -54,12 +54,14 @@ test('a token is asked for beside what the session is asked for, where the site 
 	moodle.control({ reset: true, web_service: true, latency_by_path: { '/lib/ajax/service.php': 1000 } });
 	const result = await signIn({ username: 'maya', wants_service: true });
 	assert.match(result.service.token, /^\w+$/);
+	assert.equal(result.service_offered, true);
 	assert.equal(result.cost.requests, 6);
 	const order = moodle.requests.map(({ path }) => path.split('?')[0]);
 	assert.ok(order.indexOf('/login/token.php') < order.indexOf('/lib/ajax/service.php'), 'the courses take longer');
 
 	moodle.control({ reset: true });
-	assert.equal((await signIn({ username: 'maya', wants_service: true })).service, null);
+	const without = await signIn({ username: 'maya', wants_service: true });
+	assert.deepEqual([without.service, without.service_offered], [null, false]);
 	moodle.control({ reset: true, web_service: true });
 	const wrong = await signIn({ username: 'maya', password: 'not this one', wants_service: true });
 	assert.equal(wrong.code, 'wrong_password');
@@ -73,7 +75,7 @@ test('a site that does not say what it offers is signed in to all the same', asy
 	try {
 		await page.goto(`${moodle.url}/login/index.php`);
 		const result = await page.run('signin', { wwwroot: moodle.url, username: 'maya', password, wants_service: true });
-		assert.deepEqual([result.ok, result.service], [true, null]);
+		assert.deepEqual([result.ok, result.service, result.service_offered], [true, null, null]);
 	} finally {
 		await page.close();
 	}
