@@ -6,7 +6,7 @@
 // only for what the list and the calendar leave open. None of its controls is ever followed: they
 // hand in, remove, or start a time limit.
 
-const PAGE_TEXTS = ['noonlinesubmissions', 'extensionduedate', 'activitydate:submissionsopen',
+const PAGE_TEXTS = ['noonlinesubmissions', 'extensionduedate', 'timeremaining', 'activitydate:submissionsopen',
 	'activitydate:submissionsopened', 'activitydate:submissionsdue'];
 const STATUS_CLASSES = ['submitted', 'draft', 'reopened', 'marked'];
 
@@ -69,6 +69,8 @@ function handInOf(page, table, status, texts, dates) {
 	return opensLater(page, texts, dates);
 }
 
+const cellNamed = (table, label) => (label ? [...table.querySelectorAll('.submissionsummarytable tr')]
+	.find((tr) => visibleText(tr.cells[0]) === label)?.cells[1] : undefined);
 const cellsOf = (table) => [...table.querySelectorAll('.submissionsummarytable tr > td')];
 
 // "All of the team must submit": the status names who has not, as links to their profiles.
@@ -117,13 +119,12 @@ function datesRegion(page) {
 	}));
 }
 
-// An extension stands in a row of its own; then the time row counts to it.
+// An extension stands in a row of its own; then the time row counts to it. Up to 3.11 the time that
+// remains has no class.
 function datesOfPage(page, table, texts) {
-	const row = [...table.querySelectorAll('.submissionsummarytable tr')]
-		.find((tr) => texts.extensionduedate && visibleText(tr.cells?.[0]) === texts.extensionduedate);
-	const time = table.querySelector('td.timeremaining, td.overdue');
+	const time = table.querySelector('td.timeremaining, td.overdue') ?? cellNamed(table, texts.timeremaining);
 	return {
-		extensionText: row ? clip(visibleText(row.cells[1]), MAX_UNITS.dueText) : '',
+		extensionText: clip(visibleText(cellNamed(table, texts.extensionduedate)), MAX_UNITS.dueText),
 		durationText: visibleText(time),
 		isPast: time?.classList.contains('overdue') ?? false,
 		now: page.time,

@@ -4,9 +4,10 @@ import { readFragment } from './assign-list.mjs';
 import { eventsByCourses, eventsByTimesort, monthlyView } from './calendar.mjs';
 import { coursesByTimeline, courseState } from './course-list.mjs';
 import { MoodleError } from './errors.mjs';
+import { shows } from './generations.mjs';
 import { json } from './http.mjs';
 import { DETOURS, detourOf } from './login.mjs';
-import { text } from './strings.mjs';
+import { isLanguage, text } from './strings.mjs';
 
 // `login: false` may be called without signing in; `bare` works in half signed-in states too.
 const FUNCTIONS = {
@@ -131,8 +132,10 @@ function touch(ctx) {
 	return true;
 }
 
-function oneString(ctx, { stringid = '', lang }) {
-	return text(lang ?? ctx.lang, stringid);
+function oneString(ctx, { stringid = '', lang = ctx.lang }) {
+	if (!isLanguage(lang)) throw new MoodleError('invalidparameter');
+	if (stringid.startsWith('activitydate:') && !shows(ctx, 'datesRegion')) return `[[${stringid}]]`;
+	return text(lang, stringid);
 }
 
 function getStrings(ctx, { strings }) {

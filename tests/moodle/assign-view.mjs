@@ -5,7 +5,7 @@ import { redirect } from './http.mjs';
 import { accessOf, actionsOf, courseOptions, introIsHidden, stateOf, viewUrl } from './assignments.mjs';
 import { attachmentUrl, introHtml, submissionUrl } from './files.mjs';
 import { fatalPage, hiddenField, page } from './page.mjs';
-import { dateText, durationText, escapeHtml, text } from './strings.mjs';
+import { dateText, durationText, escapeHtml, formatString, text } from './strings.mjs';
 
 const ACTION_LABELS = {
 	submit: 'submitassignment',
@@ -33,7 +33,9 @@ export function viewAssign(ctx) {
 	const state = stateOf(ctx, assign);
 	const isTeacher = ctx.site.isTeacher(ctx.session.user, assign.course);
 	const main = isTeacher ? gradingSummary() : studentView(ctx, assign, state);
-	return page(ctx, { ...options, above: activityHeader(ctx, assign, state), main });
+	const header = activityHeader(ctx, assign, state);
+	if (shows(ctx, 'innerHeader')) return page(ctx, { ...options, above: `<div class="activity-header" data-for="page-activity-header">\n${header}</div>\n`, main });
+	return page(ctx, { ...options, main: `<h2>${formatString(assign.name)}</h2>${header}${main}` });
 }
 
 // A careful reader never gets here: a real site may start the student's timer.
@@ -50,15 +52,15 @@ function gradingSummary() {
 }
 
 function activityHeader(ctx, assign, state) {
-	return `<div class="activity-header" data-for="page-activity-header">
-<div data-region="activity-information" data-activityname="${escapeHtml(assign.name)}" class="activity-information">
-${activityDates(ctx, assign, state)}</div>
-${activityDescription(ctx, assign, state)}</div>
-`;
+	const dates = activityDates(ctx, assign, state);
+	const description = activityDescription(ctx, assign, state);
+	if (!shows(ctx, 'datesRegion')) return description;
+	return `<div data-region="activity-information" data-activityname="${escapeHtml(assign.name)}" class="activity-information">
+${dates}</div>
+${description}`;
 }
 
 function activityDates(ctx, assign, state) {
-	if (!shows(ctx, 'datesRegion')) return '';
 	const dates = [];
 	const add = (key, epoch) => {
 		const label = text(ctx.lang, `activitydate:${key}`);
@@ -75,9 +77,10 @@ function activityDescription(ctx, assign, state) {
 	if (introIsHidden(assign, state)) return '';
 	const isEmpty = !assign.intro && !assign.attachments.length;
 	if (isEmpty && ctx.generation === '5.0') return '';
-	return `<div class="activity-description" id="intro">
-<div class="box py-3 generalbox"><div class="no-overflow">${introHtml(ctx, assign)}</div></div>
-${attachmentTree(ctx, assign)}</div>`;
+	const [before, after] = shows(ctx, 'innerHeader')
+		? ['<div class="activity-description" id="intro">\n<div class="box py-3 generalbox">', '</div>\n']
+		: ['<div id="intro" class="box py-3 generalbox boxaligncenter">', ''];
+	return `${before}<div class="no-overflow">${introHtml(ctx, assign)}</div>${after}${attachmentTree(ctx, assign)}</div>`;
 }
 
 function attachmentTree(ctx, assign) {
@@ -163,7 +166,7 @@ function statusRows(ctx, assign, state) {
 	const date = (epoch) => dateText(epoch, ctx.lang, ctx.session.user.timezone);
 	if (!shows(ctx, 'datesRegion') && state.due !== null) rows.push(row(t('duedate'), date(state.due)));
 	if (state.extension && state.due !== null) rows.push(row(t('extensionduedate'), date(state.extension)));
-	rows.push(...timeRow(ctx, t, state));
+	rows.push(...timeRow(ctx, t, assign, state));
 	if (state.status !== 'none') {
 		rows.push(row(t('timemodified'), date(ctx.site.now - 86400)));
 		const url = submissionUrl(ctx, assign, 'answer.txt');
@@ -175,7 +178,8 @@ function statusRows(ctx, assign, state) {
 function statusRow(ctx, t, assign, state) {
 	const label = t('submissionstatus');
 	if (assign.offline && !state.no_team) return row(label, t('noonlinesubmissions'));
-	if (state.status === 'none') return row(label, t(assign.team ? 'nosubmission' : 'nosubmissionyet'));
+	const nothing = shows(ctx, 'timeClass') ? 'nosubmissionyet' : 'noattempt';
+	if (state.status === 'none') return row(label, t(assign.team ? 'nosubmission' : nothing));
 	const awaited = state.status === 'draft' && assign.team_all_submit ? whoIsAwaited(ctx, t, assign, state) : '';
 	return row(label, t(`submissionstatus_${state.status}`) + awaited, `submissionstatus${state.status}`);
 }
@@ -187,16 +191,21 @@ function whoIsAwaited(ctx, t, assign, state) {
 	return `<div>${t('userswhoneedtosubmit', links.join(', '))}</div>`;
 }
 
-function timeRow(ctx, t, state) {
+// Up to 3.11 the time that remains stands alone, in a cell without a class.
+function timeRow(ctx, t, assign, state) {
 	if (state.deadline === null) return [];
 	const left = state.deadline - ctx.now;
 	const words = (seconds) => durationText(Math.abs(seconds), ctx.lang);
+	if (!shows(ctx, 'timeClass')) {
+		if (left > 0) return [row(t('timeremaining'), words(left))];
+		if (!state.submitted && assign.offline) return [row(t('timeremaining'), t('duedatereached'))];
+	}
 	if (state.submitted) {
 		const early = state.deadline - (ctx.site.now - 86400);
 		const [key, css] = early >= 0 ? ['submittedearly', 'earlysubmission'] : ['submittedlate', 'latesubmission'];
 		return [row(t('timeremaining'), t(key, words(early)), css)];
 	}
-	if (left < 0) return [row(t('timeremaining'), t('overdue', words(left)), 'overdue')];
+	if (left <= 0) return [row(t('timeremaining'), t('overdue', words(left)), 'overdue')];
 	return [row(t('timeremaining'), t('paramtimeremaining', words(left)), 'timeremaining')];
 }
 

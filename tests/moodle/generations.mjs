@@ -2,18 +2,20 @@
 //
 //   datesRegion       the activity's page has its dates in a region of their own
 //   controlsOnTop     and the controls above the state, not below it
-//   config            M.cfg tells the user's id and the base of the newer API
+//   innerHeader       the page's header is the activity's, not the course's, and stands before the dates and description
+//   timeClass         the cell of the time that remains has a class of its own, and words beside the time
+//   courseConfig      M.cfg tells the course
+//   config            and the user's id and the base of the newer API
 //   extensionEvents   the calendar has an event for an extension that was granted
 //   activityNames     and the activity's name beside the event's
 //   overview          the list of assignments is part of the course's overview
+const SINCE_4_0 = { controlsOnTop: true, innerHeader: true, timeClass: true, courseConfig: true, activityNames: true };
 const GENERATIONS = {
 	'3.9': {},
 	'3.11': { datesRegion: true },
-	'4.2': { datesRegion: true, controlsOnTop: true, activityNames: true },
-	'4.5': { datesRegion: true, controlsOnTop: true, activityNames: true, config: true, extensionEvents: true },
-	'5.0': {
-		datesRegion: true, controlsOnTop: true, activityNames: true, config: true, extensionEvents: true, overview: true,
-	},
+	'4.2': { datesRegion: true, ...SINCE_4_0 },
+	'4.5': { datesRegion: true, ...SINCE_4_0, config: true, extensionEvents: true },
+	'5.0': { datesRegion: true, ...SINCE_4_0, config: true, extensionEvents: true, overview: true },
 };
 
 export const generations = Object.keys(GENERATIONS);

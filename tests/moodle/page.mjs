@@ -18,16 +18,28 @@ function config(ctx, { course, assign, contextid }) {
 	const { session, wwwroot, site } = ctx;
 	const userId = session.user?.id ?? 0;
 	const newer = shows(ctx, 'config') ? { apibase: `${wwwroot}/r.php/api`, homeurl: {}, userId } : {};
+	const place = shows(ctx, 'courseConfig') ? {
+		language: ctx.lang, siteId: 1, courseId: course?.id ?? 1, courseContextId: course?.contextid ?? 2,
+		contextInstanceId: assign?.cmid ?? course?.id ?? 1,
+	} : {};
 	return {
 		wwwroot, ...newer, sesskey: session.sesskey, sessiontimeout: String(TIMEOUT_S),
 		sessiontimeoutwarning: '1200', themerev: '1', slasharguments: 1, theme: 'boost',
 		iconsystemmodule: 'core/icon_system_fontawesome', jsrev: '1', admin: 'admin', svgicons: true,
 		usertimezone: timezoneName(session.user?.timezone ?? site.timezone, ctx.lang),
-		language: ctx.lang, courseId: course?.id ?? 1, courseContextId: course?.contextid ?? 2,
-		contextid: contextid ?? assign?.contextid ?? course?.contextid ?? 2,
-		contextInstanceId: assign?.cmid ?? course?.id ?? 1,
-		langrev: 1, templaterev: '1', siteId: 1,
+		...place, contextid: contextid ?? assign?.contextid ?? course?.contextid ?? 2, langrev: 1, templaterev: '1',
 	};
+}
+
+// Up to 3.11 the header of all pages of a course is the course's, with the way to the page below it.
+function pageHeader(ctx, { heading, course, assign }) {
+	if (!course || shows(ctx, 'innerHeader')) return `<h1 class="h2">${formatString(heading)}</h1>`;
+	const crumbs = [`<a href="${ctx.wwwroot}/course/view.php?id=${course.id}" title="${escapeHtml(course.fullname)}">${formatString(course.shortname)}</a>`];
+	if (assign) {
+		crumbs.push(`<a href="${ctx.wwwroot}/mod/assign/view.php?id=${assign.cmid}" aria-current="page" title="Assignment">${formatString(assign.name)}</a>`);
+	}
+	return `<h1>${formatString(course.fullname)}</h1>
+<nav aria-label="Navigation bar"><ol class="breadcrumb">${crumbs.map((crumb) => `<li class="breadcrumb-item">${crumb}</li>`).join('')}</ol></nav>`;
 }
 
 export function logoutUrl(ctx) {
@@ -74,7 +86,7 @@ M.cfg = ${phpJson(config(ctx, options))};
 <body id="${id}" class="${bodyClasses(ctx, { ...options, layout })}">
 <nav class="navbar fixed-top" aria-label="Site navigation"><a href="${ctx.wwwroot}/" class="navbar-brand">${formatString(ctx.site.name)}</a> ${userMenu(ctx)}</nav>
 <div id="page" class="container-fluid">
-<header id="page-header"><div class="page-header-headings"><h1 class="h2">${formatString(heading)}</h1></div></header>
+<header id="page-header"><div class="page-header-headings">${pageHeader(ctx, { ...options, heading })}</div></header>
 <div id="page-content"><div id="region-main-box"><div id="region-main" aria-label="Content">
 ${above}<div role="main"><span id="maincontent"></span>
 ${main}

@@ -9,7 +9,7 @@ const EN = {
 	submissionstatus_reopened: 'Reopened',
 	submissionstatus_marked: 'Graded',
 	submissionstatus: 'Submission status',
-	noattempt: 'No submission',
+	noattempt: 'No attempt',
 	nosubmissionyet: 'No submissions have been made yet',
 	nosubmission: 'Nothing has been submitted for this assignment',
 	noonlinesubmissions: 'This assignment does not require you to submit anything online',
@@ -26,6 +26,7 @@ const EN = {
 	timeremaining: 'Time remaining',
 	paramtimeremaining: '{$a} remaining',
 	overdue: 'Assignment is overdue by: {$a}',
+	duedatereached: 'The due date for this assignment has now passed',
 	submittedearly: 'Assignment was submitted {$a} early',
 	submittedlate: 'Assignment was submitted {$a} late',
 	attemptnumber: 'Attempt number',
@@ -79,7 +80,7 @@ const DE = {
 	submissionstatus_reopened: 'Erneut geöffnet',
 	submissionstatus_marked: 'Bewertet',
 	submissionstatus: 'Abgabestatus',
-	noattempt: 'Keine Abgabe',
+	noattempt: 'Kein Versuch',
 	nosubmissionyet: 'Bisher wurde nichts abgegeben',
 	nosubmission: 'Für diese Aufgabe wurde nichts abgegeben',
 	noonlinesubmissions: 'Für diese Aufgabe muss online nichts abgegeben werden',
@@ -94,6 +95,7 @@ const DE = {
 	timeremaining: 'Verbleibende Zeit',
 	paramtimeremaining: '{$a} verbleibend',
 	overdue: 'Aufgabe ist überfällig seit: {$a}',
+	duedatereached: 'Das Fälligkeitsdatum ist vorbei',
 	submittedearly: 'Aufgabe wurde {$a} vorzeitig abgegeben',
 	submittedlate: 'Aufgabe wurde {$a} verspätet abgegeben',
 	attemptnumber: 'Versuchsnummer',
@@ -145,6 +147,7 @@ const LOCALES = { en: 'en-AU', de: 'de-DE', ar: 'ar-u-nu-latn', ja: 'ja-JP' };
 export const isLanguage = (lang) => Object.hasOwn(TEXTS, lang);
 export const directionOf = (lang) => (lang === 'ar' ? 'rtl' : 'ltr');
 
+// A language that is not installed, or lacks the text, shows it in English.
 export function text(lang, key, a = '') {
 	return (TEXTS[lang]?.[key] ?? EN[key] ?? `[[${key}]]`).replace('{$a}', () => a);
 }
@@ -159,7 +162,7 @@ export function zonedParts(epoch, timezone) {
 
 // "Thursday, 19 November 2026, 1:55 AM" and "Donnerstag, 19. November 2026, 01:55".
 export function dateText(epoch, lang, timezone) {
-	const format = new Intl.DateTimeFormat(LOCALES[lang], {
+	const format = new Intl.DateTimeFormat(LOCALES[lang] ?? LOCALES.en, {
 		timeZone: timezone, weekday: 'long', day: 'numeric', month: 'long', year: 'numeric',
 	});
 	const day = Object.fromEntries(format.formatToParts(epoch * 1000).map((p) => [p.type, p.value]));
@@ -185,7 +188,7 @@ const UNITS = {
 };
 
 export function durationText(seconds, lang) {
-	const units = UNITS[lang];
+	const units = UNITS[lang] ?? UNITS.en;
 	const first = Math.max(0, units.findIndex(([, , size]) => seconds >= size));
 	let rest = seconds;
 	return units.slice(first, first + 2).flatMap(([one, many, size]) => {

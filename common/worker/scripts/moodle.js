@@ -307,17 +307,23 @@ async function ajax(sesskey, calls, service = 'service.php') {
 
 const stringCache = new Map();
 
-// Moodle's texts in a language, customised ones included: {stringid: text}. No session is needed.
+// Moodle's texts in a language, customised ones included: {stringid: text}. No session is needed. A
+// course may be forced to a language that is not installed (any more): its pages are in English.
 async function strings(lang, component, stringids) {
 	const key = [lang, component, ...stringids].join(' ');
 	if (!stringCache.has(key)) {
-		const wanted = stringids.map((stringid) => ({ stringid, component, lang }));
-		const calls = [{ methodname: 'core_get_strings', args: { strings: wanted } }];
-		const [{ data, errorcode }] = await ajax('', calls, 'service-nologin.php');
+		let { data, errorcode } = await askStrings(lang, component, stringids);
+		if (errorcode === 'invalidparameter' && lang !== 'en') ({ data, errorcode } = await askStrings('en', component, stringids));
 		if (!Array.isArray(data)) throw notUnderstood(`core_get_strings: ${errorcode}`);
 		stringCache.set(key, Object.fromEntries(data.map((one) => [one.stringid, plainText(one.string)])));
 	}
 	return stringCache.get(key);
+}
+
+async function askStrings(lang, component, stringids) {
+	const wanted = stringids.map((stringid) => ({ stringid, component, lang }));
+	const calls = [{ methodname: 'core_get_strings', args: { strings: wanted } }];
+	return (await ajax('', calls, 'service-nologin.php'))[0];
 }
 
 // ---------------------------------------------------------------- text

@@ -134,6 +134,15 @@ describe('without the site\'s help', () => {
 	});
 });
 
+for (const generation of generations) {
+	test(`Moodle ${generation}: a course forced to a language that is not installed is read by Moodle's own texts`, async (t) => {
+		const site = siteOfStates();
+		site.data.courses[0].lang = 'fr';
+		const { truth, check } = await begin(t, { generation }, site);
+		assert.deepEqual(compare(byCmid(await check(100)), truth.get(100)), []);
+	});
+}
+
 describe('other activities', () => {
 	test('come with their dates, and what is done is not among them', async (t) => {
 		const { moodle, data, check } = await begin(t, {});
