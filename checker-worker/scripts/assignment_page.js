@@ -102,12 +102,14 @@ function opensLater(page, texts, { isPast, durationText }) {
 	return { handin: 'unknown', reason: 'Moodle does not say whether it opens later or has closed' };
 }
 
-// The opening date's label says whether it lies ahead; in some languages it does not (null).
+// The opening date's label says whether it lies ahead; in some languages it does not, and it may be
+// none that is known (null).
 function openingOf(page, texts) {
 	const [ahead, past] = [texts['activitydate:submissionsopen'], texts['activitydate:submissionsopened']];
 	for (const { label, value } of datesRegion(page)) {
 		if (label === texts['activitydate:submissionsdue']) continue;
-		return { opens: value, isAhead: ahead === past ? null : label === ahead };
+		const isKnown = ahead !== past && (label === ahead || label === past);
+		return { opens: value, isAhead: isKnown ? label === ahead : null };
 	}
 	return { opens: '', isAhead: false };
 }

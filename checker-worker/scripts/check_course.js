@@ -55,7 +55,7 @@ async function run(args) {
 async function checkCourse(courseId, args) {
 	const page = await openList(courseId);
 	const rows = readList(page);
-	const texts = rows.length > 0 ? await textsOf(page.lang) : {};
+	const texts = rows.length > 0 ? await textsOf(page) : {};
 	const statuses = statusesOf(texts);
 	for (const row of rows) row.status = statusOf(row, statuses);
 	const calendar = await readCalendar(page.sesskey, courseId, args);
@@ -151,15 +151,17 @@ const withoutDash = (text) => (/^[-\u2013\u2014]?$/.test(text ?? '') ? '' : text
 // ---------------------------------------------------------------- the status
 
 // Moodle's texts of the page's language. They are the same for all courses of a check, so the page
-// keeps them. Without them every state is read from the assignment's own page.
-async function textsOf(lang) {
+// keeps them until Moodle says that they are others (langrev: a new version, a customised text).
+// Without them every state is read from the assignment's own page.
+async function textsOf({ lang, config }) {
 	const kept = (globalThis[TEXTS_KEPT] ??= {});
+	const key = `${lang} ${config.langrev}`;
 	try {
-		kept[lang] ??= await strings(lang, 'mod_assign', [...Object.keys(STATUS_OF_STRING), ...PAGE_TEXTS]);
+		kept[key] ??= await strings(lang, 'mod_assign', [...Object.keys(STATUS_OF_STRING), ...PAGE_TEXTS]);
 	} catch (error) {
 		if (!isRefusal(error)) throw error;
 	}
-	return kept[lang] ?? {};
+	return kept[key] ?? {};
 }
 
 // Text -> status. A text that stands for two states stands for none.

@@ -19,5 +19,6 @@ const GENERATIONS = {
 };
 
 export const generations = Object.keys(GENERATIONS);
+export const revisionOf = (ctx) => generations.indexOf(ctx.generation) + 1; // grows with each upgrade
 export const isGeneration = (generation) => Object.hasOwn(GENERATIONS, generation);
 export const shows = (ctx, what) => GENERATIONS[ctx.generation][what] === true;

@@ -1,5 +1,5 @@
 // The frame of every page: M.cfg, the body's id and classes, the user menu, the region of the page.
-import { shows } from './generations.mjs';
+import { revisionOf, shows } from './generations.mjs';
 import { html } from './http.mjs';
 import { directionOf, escapeHtml, formatString, text, timezoneName } from './strings.mjs';
 import { TIMEOUT_S } from './sessions.mjs';
@@ -27,7 +27,7 @@ function config(ctx, { course, assign, contextid }) {
 		sessiontimeoutwarning: '1200', themerev: '1', slasharguments: 1, theme: 'boost',
 		iconsystemmodule: 'core/icon_system_fontawesome', jsrev: '1', admin: 'admin', svgicons: true,
 		usertimezone: timezoneName(session.user?.timezone ?? site.timezone, ctx.lang),
-		...place, contextid: contextid ?? assign?.contextid ?? course?.contextid ?? 2, langrev: 1, templaterev: '1',
+		...place, contextid: contextid ?? assign?.contextid ?? course?.contextid ?? 2, langrev: revisionOf(ctx), templaterev: '1',
 	};
 }
 
