@@ -91,10 +91,11 @@ export class Pensum {
 		if (TERMINAL.has(event.state)) this.waiting.get(event.job)?.();
 	}
 
-	// The job's end, by its events; the job as the API tells it then.
+	// The job's end, by its events; the job as the API tells it then. The same order a moment later may be
+	// answered with a job that is over, of which the channel tells nothing more.
 	async end(job) {
 		this.jobs.set(job.id, job);
-		if (!TERMINAL.has(this.newest.get(job.id)?.state)) {
+		if (!TERMINAL.has(this.newest.get(job.id)?.state ?? job.state)) {
 			await within(`end of job ${job.kind}`, this.limitMs,
 				new Promise((resolve) => { this.waiting.set(job.id, resolve); }));
 		}
