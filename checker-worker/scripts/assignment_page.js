@@ -94,7 +94,7 @@ function opensLater(page, texts, { isPast, durationText }) {
 	const later = (when) => ({ handin: 'later', reason: when ? `It opens later: ${when}` : 'It opens later.' });
 	const closed = { handin: 'closed', reason: 'It is closed: Moodle takes nothing more.' };
 	const notice = page.doc.querySelector('.submissionsalloweddates'); // up to 3.10
-	if (notice) return later('');
+	if (notice) return later(visibleText(notice.querySelector('strong')));
 	const { opens, isAhead } = openingOf(page, texts);
 	if (isAhead) return later(opens);
 	if (!opens || isAhead === false || isPast) return closed;

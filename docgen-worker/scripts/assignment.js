@@ -20,12 +20,12 @@ async function readAssignment(args, cmid) {
 	const page = await openPage(cmid);
 	const course = readCourse(page, args.course_name);
 	const status = readStatus(page);
-	const dates = await readDates(page);
+	const { isExtended, ...dates } = await readDates(page);
 	return {
 		title: args.title || readTitle(page, cmid, course),
 		course,
 		url: `${site.root}/mod/assign/view.php?id=${cmid}`,
-		due: args.due > 0 ? args.due : await readDue(page, cmid, course, status, dates.due_text),
+		due: args.due > 0 ? args.due : await readDue(page, cmid, course, { status, isExtended, dueText: dates.due_text }),
 		...dates,
 		status,
 		lang: collapse(page.doc.documentElement.lang) || page.lang.replace(/_/g, '-'),
@@ -110,7 +110,7 @@ const DATE_TEXTS = ['activitydate:submissionsopen', 'activitydate:submissionsope
 // a due date all the same, so then it is a failure.
 async function readDates(page) {
 	const entries = [...page.doc.querySelectorAll('[data-region="activity-dates"] strong')];
-	const dates = { opens_text: '', due_text: '' };
+	const dates = { opens_text: '', due_text: '', isExtended: false };
 	const ask = () => strings(page.lang, 'mod_assign', DATE_TEXTS);
 	const texts = entries.length > 0 ? await askForDates(ask, null) : await ask();
 	if (!texts) return { ...dates, due_text: entries.map((strong) => visibleText(strong.parentElement)).join('; ') };
@@ -121,21 +121,21 @@ async function readDates(page) {
 	for (const row of page.doc.querySelectorAll('.submissionstatustable tr')) {
 		const [label, value] = [...row.children].map(visibleText);
 		if (label && label === texts.duedate) dates.due_text ||= value;
-		if (label && label === texts.extensionduedate) dates.due_text = value;
+		if (label && label === texts.extensionduedate) Object.assign(dates, { due_text: value, isExtended: true });
 	}
 	return dates;
 }
 
 // Up to 4.5 only the calendar has the epoch, and only of what is not submitted. Its dates of completion
-// and of grading are others.
-async function readDue(page, cmid, course, status, dueText) {
+// and of grading are others; before 4.5 it has no extension, of which the due date is no longer true.
+async function readDue(page, cmid, course, { status, isExtended, dueText }) {
 	if (!dueText || !course.id || status === 'submitted' || status === 'graded') return null;
 	const methodname = 'core_calendar_get_action_events_by_courses';
 	const wanted = { courseids: [course.id], limitnum: 50 };
 	const [{ data }] = await askForDates(() => ajax(page.sesskey, [{ methodname, args: wanted }]), [{}]);
 	const events = (data?.groupedbycourse ?? []).flatMap((group) => group.events);
 	const mine = events.filter((event) => event.modulename === 'assign' && event.instance === cmid
-		&& (event.eventtype === 'due' || event.eventtype === 'extension'));
+		&& (event.eventtype === 'extension' || (event.eventtype === 'due' && !isExtended)));
 	return mine.length ? Math.max(...mine.map((event) => event.timesort)) : null;
 }
 

@@ -115,8 +115,8 @@ function studentView(ctx, assign, state) {
 	const alert = state.no_team ? `<div class="alert alert-warning">${text(ctx.lang, 'noteam')}</div>` : '';
 	const actions = controls(ctx, assign, state);
 	const [above, below] = shows(ctx, 'controlsOnTop') ? [actions, ''] : ['', actions];
-	return `${above}${alert}${openingNotice(ctx, assign, state)}
-<div class="submissionstatustable"><h3>${text(ctx.lang, 'submissionstatus')}</h3>
+	return `${above}${alert}
+<div class="submissionstatustable"><h3>${text(ctx.lang, 'submissionstatus')}</h3>${openingNotice(ctx, assign, state)}
 <div class="box py-3 boxaligncenter submissionsummarytable"><table class="generaltable table-bordered">
 <tbody>${statusRows(ctx, assign, state).join('\n')}</tbody>
 </table></div>${below}</div>${feedback(ctx, assign, state)}${attemptHistory(ctx, state)}`;
@@ -126,7 +126,7 @@ function studentView(ctx, assign, state) {
 function openingNotice(ctx, assign, state) {
 	if (shows(ctx, 'datesRegion') || !state.notOpen) return '';
 	const date = dateText(assign.opens, ctx.lang, ctx.session.user.timezone);
-	return `<div class="box py-3 generalbox boxaligncenter submissionsalloweddates">${text(ctx.lang, 'allowsubmissionsfromdatesummary', date)}</div>`;
+	return `<div class="box py-3 generalbox boxaligncenter submissionsalloweddates">${text(ctx.lang, 'allowsubmissionsfromdatesummary', `<strong>${date}</strong>`)}</div>`;
 }
 
 function controls(ctx, assign, state) {

@@ -112,6 +112,19 @@ test('before 3.11 the due date stands in a row of the submission\'s state', asyn
 	}
 });
 
+for (const [generation, isTold] of [['3.11', false], ['4.2', false], ['4.5', true]]) {
+	test(`Moodle ${generation}: of an extension the date of before is not told`, async () => {
+		const inDays = (days) => Math.floor(Date.now() / 60_000) * 60 + days * 86_400;
+		const moodle = await startSite({ due: inDays(1), students: { maya: { status: 'none', extension: inDays(9) } } });
+		moodle.control({ generation });
+		try {
+			assert.equal((await (await open(moodle))(7)).due, isTold ? inDays(9) : null);
+		} finally {
+			await moodle.close();
+		}
+	});
+}
+
 test('a site that tells nothing more of its dates costs no document, and none of them is lost', async () => {
 	const moodle = await startSite({ opens: '-1d' });
 	try {

@@ -73,6 +73,7 @@ for (const generation of generations) {
 				assert.deepEqual(compare(byCmid(result), truth), []);
 				for (const one of result.assignments) {
 					assert.equal(Boolean(one.reason), !['open', 'done'].includes(one.handin), JSON.stringify(one));
+					if (one.handin === 'later') assert.match(one.reason, /^It opens later: .*\d/);
 				}
 			});
 
