@@ -133,7 +133,7 @@ function readOverview(page) {
 		const cell = (item) => tr.querySelector(`td[data-mdl-overview-item="${item}"]`);
 		const due = Number(cell('duedate')?.dataset.mdlOverviewValue) || null;
 		rows.push(rowOf(link, page, {
-			section: '', due, dueText: withoutDash(visibleText(cell('duedate'))),
+			section: '', due, dueText: dueTextOf(cell('duedate')),
 			statusText: visibleText(cell('submissionstatus')), grade: visibleText(gradeCell(tr)),
 		}));
 	}
@@ -145,6 +145,14 @@ function readOverview(page) {
 
 const gradeCell = (tr) => [...tr.querySelectorAll('td[data-mdl-overview-item]')]
 	.find((td) => !['name', 'duedate', 'completion', 'submissionstatus'].includes(td.dataset.mdlOverviewItem));
+
+// From 5.1 a day that is near is told as "Tomorrow, ...", which soon is wrong; its date is the title then.
+function dueTextOf(cell) {
+	const text = withoutDash(visibleText(cell));
+	const day = collapse(cell?.querySelector('.date[title]')?.getAttribute('title') ?? '');
+	const time = text.lastIndexOf(', ');
+	return day && time > 0 ? day + text.slice(time) : text;
+}
 
 const withoutDash = (text) => (/^[-\u2013\u2014]?$/.test(text ?? '') ? '' : text);
 

@@ -102,10 +102,10 @@ for (const generation of generations) {
 		assert.deepEqual([lists, views], [0, 0], 'no page of the site was read');
 		const states = site.truth.get(COURSE).size;
 		assert.equal(ws.mod_assign_get_submission_status, states);
-		assert.equal(byService.job.result.requests, 1 + Math.ceil((states + (generation === '5.0' ? 0 : 1)) / 50));
+		assert.equal(byService.job.result.requests, 1 + Math.ceil((states + (generation.startsWith('5.') ? 0 : 1)) / 50));
 		assert.equal(ws.requests, byService.job.result.requests + 1, 'and one for the course list');
 		compareTruth(byService.checked[0]);
-		if (generation !== '5.0') isInPageOrder(byService.checked[0]);
+		if (!generation.startsWith('5.')) isInPageOrder(byService.checked[0]);
 
 		await signIn({ service: false, generation });
 		const inBrowser = await check();

@@ -81,7 +81,7 @@ function serveBatch(ctx, source, functions) {
 	if (!calls) return fatal('codingerror', 'Coding error detected: invalid JSON in request');
 	const unknown = calls.find((c) => !Object.hasOwn(FUNCTIONS, c.methodname) && !NOT_AJAX.has(c.methodname));
 	if (unknown) {
-		const errorcode = ctx.generation === '5.0' ? 'invalidrecordunknown' : 'invalidrecord';
+		const errorcode = shows(ctx, 'overview') ? 'invalidrecordunknown' : 'invalidrecord';
 		return fatal(errorcode, 'Can\'t find data record in database table external_functions.');
 	}
 	if (detourOf(ctx.session) === 'mfa') {

@@ -6,7 +6,9 @@ import { stateOf, viewUrl, visibleAssigns } from './assignments.mjs';
 import { MoodleError, checkArgs } from './errors.mjs';
 import { stopFor, toLogin } from './login.mjs';
 import { page } from './page.mjs';
-import { dateText, escapeHtml, formatString, text } from './strings.mjs';
+import { dateText, escapeHtml, formatString, nearDay, text } from './strings.mjs';
+
+const FIRST_SECTION = 'General';
 
 function statusText(ctx, assign, state) {
 	if (ctx.site.isTeacher(ctx.session.user, assign.course)) return text(ctx.lang, 'numberofsubmissionsneedgradinglabel', '2');
@@ -85,28 +87,56 @@ export function overview(ctx) {
 	if (visibleAssigns(ctx, course).length === 0) return page(ctx, { ...options, main: '<div id="course-overview-page"></div>' });
 	return page(ctx, {
 		...options,
-		main: `<div class="course-overview-section"><div id="assign_overview_title">${text(ctx.lang, 'modulenameplural')}</div>
-<div id="assign_overview_collapsible" class="collapse${isExpanded ? ' show' : ''}">${content}</div></div>`,
+		main: `<div id="course-overview-page"><div class="collapsable-section" id="assign_overview_collapsible">
+<h3 id="assign_overview_title">${text(ctx.lang, 'modulenameplural')}</h3>
+<div id="assign_overview" class="content collapse${isExpanded ? ' show' : ''}">${content}</div></div></div>`,
 	});
 }
 
 function overviewTable(ctx, course) {
+	const isTeacher = ctx.site.isTeacher(ctx.session.user, course);
 	const rows = visibleAssigns(ctx, course).map((assign) => {
 		const state = stateOf(ctx, assign);
-		const grade = gradeText(ctx, state);
-		const status = statusText(ctx, assign, state);
 		return `<tr data-mdl-overview-cmid="${assign.cmid}">
-${overviewCell('name', assign.name, `<a class="activityname" href="${viewUrl(ctx, assign)}">${formatString(assign.name)}</a>`)}
-${overviewCell('duedate', state.due ?? '', dueText(ctx, state.due))}
-${overviewCell('submissionstatus', status, status)}
-${overviewCell(text(ctx.lang, 'grade'), grade, grade)}
+${overviewCell('name', assign.name, overviewName(ctx, course, assign))}
+${overviewCell('duedate', state.due ?? '', overviewDue(ctx, state.due))}
+${isTeacher ? teacherCells(ctx, assign) : studentCells(ctx, assign, state)}
 </tr>`;
 	});
-	const heads = ['name', 'duedate', 'submissionstatus'].map((key) => [key, text(ctx.lang, key)]);
-	heads.push([text(ctx.lang, 'grade'), text(ctx.lang, 'grade')]);
-	return `<table class="course-overview-table table generaltable">
+	const grade = text(ctx.lang, 'grade');
+	const own = isTeacher ? [['submissions', text(ctx.lang, 'submission')], ['actions', grade]]
+		: [['submissionstatus', text(ctx.lang, 'submissionstatus')], [grade, grade]];
+	const heads = [...['name', 'duedate'].map((key) => [key, text(ctx.lang, key)]), ...own];
+	return `<table class="course-overview-table boxaligncenter table w-100 d-block d-md-table">
 <thead><tr>${heads.map(([key, label]) => `<th data-mdl-overview-column="${key}">${label}</th>`).join('')}</tr></thead>
 <tbody>${rows.join('\n')}</tbody></table>`;
+}
+
+function overviewName(ctx, course, assign) {
+	const link = `<div class="fw-bold"><a href="${viewUrl(ctx, assign)}" class="activityname">${formatString(assign.name)}</a></div>`;
+	const hasSections = course.format !== 'singleactivity';
+	const section = hasSections ? `<div${shows(ctx, 'nearDays') ? ' class="small"' : ''}>${formatString(assign.section || FIRST_SECTION)}</div>` : '';
+	const badge = assign.stealth ? '<span class="badge rounded-pill">Available but not shown on course page</span>' : '';
+	return `<div class="d-flex flex-column">${link}${section}<div class="ms-2">${badge}</div></div>`;
+}
+
+function overviewDue(ctx, epoch) {
+	if (epoch === null || !shows(ctx, 'nearDays')) return dueText(ctx, epoch);
+	const { day, near, time } = nearDay(epoch, ctx.lang, ctx.session.user.timezone, ctx.now);
+	const title = near ? ` title="${escapeHtml(day)}"` : '';
+	return `<span class="date" data-timestamp="${epoch}"${title}>${near || day}, ${time}</span>`;
+}
+
+function studentCells(ctx, assign, state) {
+	const status = statusText(ctx, assign, state);
+	const grade = gradeText(ctx, state);
+	return `${overviewCell('submissionstatus', status, status)}
+${overviewCell(text(ctx.lang, 'grade'), state.isGradeShown ? grade : '', grade)}`;
+}
+
+function teacherCells(ctx, assign) {
+	return `${overviewCell('submissions', '2', '<strong>2</strong> of 3')}
+${overviewCell('actions', text(ctx.lang, 'grade'), `<a href="${viewUrl(ctx, assign)}&amp;action=grading" class="btn">${text(ctx.lang, 'grade')}</a>`)}`;
 }
 
 function overviewCell(item, value, content) {

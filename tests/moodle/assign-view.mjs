@@ -76,7 +76,7 @@ function activityDates(ctx, assign, state) {
 function activityDescription(ctx, assign, state) {
 	if (introIsHidden(assign, state)) return '';
 	const isEmpty = !assign.intro && !assign.attachments.length;
-	if (isEmpty && ctx.generation === '5.0') return '';
+	if (isEmpty && shows(ctx, 'overview')) return '';
 	const [before, after] = shows(ctx, 'innerHeader')
 		? ['<div class="activity-description" id="intro">\n<div class="box py-3 generalbox">', '</div>\n']
 		: ['<div id="intro" class="box py-3 generalbox boxaligncenter">', ''];

@@ -9,6 +9,7 @@
 //   extensionEvents   the calendar has an event for an extension that was granted
 //   activityNames     and the activity's name beside the event's
 //   overview          the list of assignments is part of the course's overview
+//   nearDays          where a day that is near is told in words
 const SINCE_4_0 = { controlsOnTop: true, innerHeader: true, timeClass: true, courseConfig: true, activityNames: true };
 const GENERATIONS = {
 	'3.9': {},
@@ -16,6 +17,7 @@ const GENERATIONS = {
 	'4.2': { datesRegion: true, ...SINCE_4_0 },
 	'4.5': { datesRegion: true, ...SINCE_4_0, config: true, extensionEvents: true },
 	'5.0': { datesRegion: true, ...SINCE_4_0, config: true, extensionEvents: true, overview: true },
+	'5.1': { datesRegion: true, ...SINCE_4_0, config: true, extensionEvents: true, overview: true, nearDays: true },
 };
 
 export const generations = Object.keys(GENERATIONS);

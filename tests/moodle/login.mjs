@@ -1,4 +1,5 @@
 // Sign-in, sign-out, and the stops on the way to a page (password change, policy, ...).
+import { shows } from './generations.mjs';
 import { html, redirect } from './http.mjs';
 import { escapeHtml, text } from './strings.mjs';
 import { fatalPage, fullName, hiddenField, logoutUrl, page } from './page.mjs';
@@ -59,7 +60,7 @@ export function loginPage(ctx) {
 }
 
 const isOld = ({ generation }) => generation.startsWith('3.');
-const tellsLockout = ({ generation }) => generation === '4.5' || generation === '5.0';
+const tellsLockout = (ctx) => shows(ctx, 'config');
 
 function errorElement(ctx, message) {
 	if (!message) return '';
@@ -68,7 +69,7 @@ function errorElement(ctx, message) {
 		return `<div class="loginerrors mt-3"><a href="#" id="loginerrormessage" class="accesshide">${words}</a>
 <div class="alert alert-danger" role="alert" data-aria-autofocus="true">${words}</div></div>`;
 	}
-	if (ctx.generation === '5.0') return `<div id="loginerrormessage" class="alert alert-danger" role="alert">${words}</div>`;
+	if (shows(ctx, 'overview')) return `<div id="loginerrormessage" class="alert alert-danger" role="alert">${words}</div>`;
 	return `<a href="#" id="loginerrormessage" class="sr-only">${words}</a>
 <div class="alert alert-danger" role="alert">${words}</div>`;
 }

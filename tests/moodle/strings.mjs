@@ -180,6 +180,21 @@ export function dateText(epoch, lang, timezone) {
 	return `${day.weekday}, ${day.day} ${day.month} ${day.year}, ${hour % 12 || 12}:${mm} ${half}`;
 }
 
+const NEAR_DAYS = {
+	en: ['Yesterday', 'Today', 'Tomorrow'], de: ['Gestern', 'Heute', 'Morgen'],
+	ar: ['أمس', 'اليوم', 'غدًا'], ja: ['昨日', '今日', '明日'],
+};
+
+// A day in the words of the course's overview, without its year in this year: {day, near, time}; near is
+// empty unless it is yesterday, today or tomorrow.
+export function nearDay(epoch, lang, timezone, now) {
+	const dayOf = (at) => Math.floor(Date.parse(new Intl.DateTimeFormat('en-CA', { timeZone: timezone }).format(at * 1000)) / 86400000);
+	const [, whole, time] = /^(.*?)[,،]? (\d+:\d\d(?: [AP]M)?)$/u.exec(dateText(epoch, lang, timezone));
+	const day = whole.replace(` ${new Date(now * 1000).getUTCFullYear()}`, '');
+	const word = NEAR_DAYS[lang]?.[dayOf(epoch) - dayOf(now) + 1];
+	return { day, near: word ? `${word}, ${day}` : '', time };
+}
+
 const UNITS = {
 	en: [['day', 'days', 86400], ['hour', 'hours', 3600], ['min', 'mins', 60], ['sec', 'secs', 1]],
 	de: [['Tag', 'Tage', 86400], ['Stunde', 'Stunden', 3600], ['Minute', 'Minuten', 60], ['Sekunde', 'Sekunden', 1]],

@@ -27,7 +27,7 @@ async function signedIn(moodle, username) {
 
 const byCmid = (result) => Object.fromEntries(result.assignments.map((one) => [one.cmid, one]));
 
-for (const generation of ['4.5', '5.0']) {
+for (const generation of ['4.5', '5.0', '5.1']) {
 	describe(`Moodle ${generation}`, () => {
 		let moodle;
 		let maya;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
+import { generations } from '../../moodle/generations.mjs';
 import { startMoodle } from '../../moodle/server.mjs';
 import { startBrowser } from './browser.mjs';
 
@@ -375,11 +376,11 @@ test('a busy site is waited for as it asks, and one that asks for long is left a
 	}
 });
 
-for (const generation of ['3.9', '3.11', '4.2', '4.5', '5.0']) {
+for (const generation of generations) {
 	test(`Moodle ${generation}: in, refused, locked, signed in already, and elsewhere`, async () => {
 		const other = await startMoodle({ generation });
 		const wwwroot = other.url;
-		const isNew = generation === '4.5' || generation === '5.0';
+		const isNew = ['4.5', '5.0', '5.1'].includes(generation);
 		try {
 			await signIn({ wwwroot, username: 'maya' }, async (page, first) => {
 				assert.equal(first.ok, true, JSON.stringify(first));

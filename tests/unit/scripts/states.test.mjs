@@ -82,7 +82,7 @@ for (const generation of generations) {
 				const opened = Object.keys(views).map((cmid) => truth.get(Number(cmid)));
 				assert.deepEqual(opened.filter((one) => one.handin === 'done').map((one) => one.name), []);
 				assert.equal(edits, 0);
-				if (!['4.5', '5.0'].includes(generation)) return;
+				if (!['4.5', '5.0', '5.1'].includes(generation)) return;
 				const plain = opened.filter((one) => ['nothing yet', 'overdue', 'extension', 'reopened'].includes(one.name));
 				assert.deepEqual(plain.map((one) => one.name), []);
 			});
@@ -178,4 +178,16 @@ describe('requests', () => {
 		const events = moodle.state().counts.ajax.core_calendar_get_action_events_by_courses;
 		assert.equal(events, 3);
 	});
+});
+
+test('a day that Moodle 5.1 tells in words is told by its date', async (t) => {
+	for (const [lang, words] of [['en', /Yesterday|Today|Tomorrow/], ['ja', /昨日|今日|明日/]]) {
+		const { page, check } = await begin(t, { lang, generation: '5.1' });
+		const list = await page.evaluate('fetch("/course/overview.php?id=100&expand[]=assign").then((r) => r.text())');
+		assert.match(list, words);
+		const { assignments } = await check(100);
+		const texts = assignments.map((one) => one.due_text).filter(Boolean);
+		assert.deepEqual(texts.filter((text) => words.test(text)), []);
+		assert.ok(texts.every((text) => /\d.* \d+:\d\d( [AP]M)?$/.test(text)), texts.join('; '));
+	}
 });
