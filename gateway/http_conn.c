@@ -132,14 +132,11 @@ static void write_own_answer(struct evbuffer *output, int status)
 	CLEANUP_FREE char *body =
 		problem_text(status, own_answer_code(status), own_answer_detail(status));
 
-	evbuffer_add_printf(output, "HTTP/1.1 %d %s\r\n", status, http_reason(status));
-	for (size_t i = 0; i < security_header_count; i++)
-		evbuffer_add_printf(output, "%s: %s\r\n", security_headers[i][0],
-				    security_headers[i][1]);
 	evbuffer_add_printf(output,
+			    "HTTP/1.1 %d %s\r\n%s"
 			    "Cache-Control: no-store\r\nContent-Type: application/problem+json\r\n"
 			    "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-			    strlen(body), body);
+			    status, http_reason(status), http_security_lines, strlen(body), body);
 }
 
 /* So that every answer of this port is problem+json with a code. */

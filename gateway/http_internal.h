@@ -66,6 +66,5 @@ void reply_problem_close(struct request *r, int status, const char *code, const 
 /* The text of a problem+json answer; yours to free(). */
 char *problem_text(int status, const char *code, const char *detail);
 const char *http_reason(int status);
-/* The headers that go on every answer, by name and value, NULL-ended pairs. */
-extern const char *const security_headers[][2];
-extern const size_t security_header_count;
+/* The headers that go on every answer, as they are sent. */
+extern const char http_security_lines[];

@@ -207,13 +207,15 @@ test('405 says what is allowed', async () => {
 	assert.match(answer.headers.get('allow'), /DELETE/);
 });
 
-test('every answer has the security headers', async () => {
+test('every answer has the security headers, and the time', async () => {
 	const data = ['content-security-policy', 'x-content-type-options', 'cross-origin-resource-policy'];
 	const page = [...data, 'referrer-policy', 'cross-origin-opener-policy', 'permissions-policy'];
 	const paths = { '/health': data, '/nothing': page, '/': page, '/api/v1/jobs': data, '/health%00': data };
 	for (const [path, names] of Object.entries(paths)) {
 		const { headers } = await fetch(stack.url + path);
 		for (const name of names) assert.ok(headers.get(name), `${name} on ${path}`);
+		assert.match(headers.get('date'), /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/);
+		assert.ok(Math.abs(Date.parse(headers.get('date')) - Date.now()) < 60_000, path);
 	}
 	const own = await stack.raw('nonsense\r\n\r\n');
 	assert.match(own.text, /Content-Security-Policy: default-src 'none'/);
