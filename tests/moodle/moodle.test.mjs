@@ -314,6 +314,24 @@ describe('assignments', () => {
 		}
 	});
 
+	for (const generation of ['3.9', '3.11']) {
+		test(`generation ${generation} has the header, the dates and the time that remains as this version writes them`, async () => {
+			moodle.control({ generation });
+			const client = await signedIn();
+			const page = await client.text('/mod/assign/view.php?id=601');
+			assert.match(page, /<h1>Drawing for Everyone<\/h1>/);
+			assert.match(page, /role="main"><span id="maincontent"><\/span>\s*<h2>Portfolio: ten sketches/);
+			assert.match(page, />Time remaining<\/th><td class="cell c1 lastcol" style="">\d+ days?\b/);
+			assert.doesNotMatch(page, /timeremaining|activity-header|"courseId"|"userId"/);
+			assert.equal(page.includes('data-region="activity-dates"'), generation === '3.11');
+			assert.equal(page.includes('scope="row">Due date</th>'), generation === '3.9');
+			const ask = (stringid, lang) => client.ajax('core_get_strings', { strings: [{ stringid, component: 'mod_assign', lang }] });
+			const [label] = (await ask('activitydate:submissionsopen', 'en')).data;
+			assert.equal(label.string, generation === '3.9' ? '[[activitydate:submissionsopen]]' : 'Opens:');
+			assert.equal((await ask('duedate', 'fr')).exception.errorcode, 'invalidparameter');
+		});
+	}
+
 	test('generation 5.0 redirects the list, before it looks at the session, to the overview', async () => {
 		moodle.control({ generation: '5.0' });
 		const to = `${moodle.url}/course/overview.php?id=11&expand%5B%5D=assign#assign_overview_collapsible`;
