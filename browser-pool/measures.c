@@ -7,9 +7,9 @@
 #include "mem.h"
 #include "processes.h"
 
-#define FRESH_MS  1000	/* a measurement says why its process died */
-#define KILLED_MS 10000 /* a browser that is busy tells late of it */
-#define COUNT_MS  200
+#define GONE_MS	 10000 /* a browser that is busy tells late of it, and what it began takes longer */
+#define COUNT_MS 200
+#define SPAN_MS	 2000
 
 struct measure *measures_find(struct measures *all, pid_t pid)
 {
@@ -23,13 +23,14 @@ static struct measure *get(struct measures *all, const struct process *of)
 {
 	struct measure *m = measures_find(all, of->pid);
 
-	if (m != NULL)
+	if (m != NULL && m->start_ticks == of->start_ticks)
 		return m;
-	if (all->count == all->cap) {
+	if (m == NULL && all->count == all->cap) {
 		all->cap = all->cap ? all->cap * 2 : 32;
 		all->list = mem_realloc(all->list, all->cap * sizeof(*all->list));
 	}
-	m = &all->list[all->count++];
+	if (m == NULL)
+		m = &all->list[all->count++];
 	*m = (struct measure){
 		.pid = of->pid, .group = of->group, .type = of->type, .start_ticks = of->start_ticks
 	};
@@ -39,7 +40,7 @@ static struct measure *get(struct measures *all, const struct process *of)
 void measures_forget_old(struct measures *all, int64_t now)
 {
 	for (size_t i = all->count; i-- > 0;)
-		if (now - all->list[i].at_ms > (all->list[i].killed ? KILLED_MS : FRESH_MS))
+		if (now - all->list[i].at_ms > GONE_MS)
 			all->list[i] = all->list[--all->count];
 }
 
@@ -54,15 +55,21 @@ static void count_work(struct measure *m, const struct process *of, int64_t now)
 
 	if (m->counted_ms > 0 && elapsed < COUNT_MS)
 		return;
-	if (m->counted_ms > 0) {
+	if (m->counted_ms > 0)
 		m->busy_percent = a_second(of->cpu_ticks, m->counted_ticks, elapsed) * 100 /
 				  sysconf(_SC_CLK_TCK);
-		m->fresh_bytes = a_second(of->minor_faults, m->counted_faults, elapsed) *
-				 sysconf(_SC_PAGESIZE);
-	}
 	m->counted_ticks = of->cpu_ticks;
-	m->counted_faults = of->minor_faults;
 	m->counted_ms = now;
+}
+
+static void count_asked(struct measure *m, const struct process *of, int64_t now)
+{
+	if (now - m->span_ms >= SPAN_MS) {
+		m->before_ticks = m->span_ms > 0 ? m->span_ticks : of->system_ticks;
+		m->span_ticks = of->system_ticks;
+		m->span_ms = now;
+	}
+	m->asked_ticks = of->system_ticks - m->before_ticks;
 }
 
 static void take(struct measures *all, const struct process *of, int64_t now)
@@ -80,6 +87,7 @@ static void take(struct measures *all, const struct process *of, int64_t now)
 	m->bytes = bytes;
 	m->at_ms = now;
 	count_work(m, of, now);
+	count_asked(m, of, now);
 }
 
 void measures_take(struct measures *all, const struct processes *from, const struct browser *b,

@@ -5,7 +5,12 @@
  * (pictures lie there, and what is on its way to another process), without files. What each worked
  * is known for the last fifth of a second or more: the kernel's clock is coarse.
  *
- * Processes that are gone are remembered for a moment, since their end is told later.
+ * asked_ticks are what the kernel worked for it in the last two to four seconds. A message to another
+ * process is a system call, and new memory is a fault, so this is what a page shows that gives its
+ * browser much to do or to keep, and not one that only computes.
+ *
+ * Processes that are gone are remembered for a while: their end is told later, and so may be what
+ * they have begun.
  */
 #pragma once
 
@@ -24,12 +29,20 @@ struct measure {
 	enum process_type type; /* PROCESS_RENDERER or PROCESS_BROWSER */
 	uint64_t start_ticks;
 	int64_t bytes, at_ms;
-	int64_t tolerated_bytes; /* a browser's: what it had when a page died for that */
-	int64_t grown_bytes;	 /* since the look before */
-	int64_t busy_percent;	 /* of a processor */
-	int64_t fresh_bytes;	 /* of memory that it began to use in a second, given back or not */
-	uint64_t counted_ticks, counted_faults; /* what it had worked and touched … */
-	int64_t counted_ms;			/* … by then */
+	int64_t grown_bytes;	/* since the look before */
+	int64_t busy_percent;	/* of a processor */
+	uint64_t counted_ticks; /* what it had worked … */
+	int64_t counted_ms;	/* … by then */
+	uint64_t asked_ticks;
+	uint64_t before_ticks; /* the kernel's work when the last span of time began … */
+	uint64_t span_ticks;   /* … and when this one did, … */
+	int64_t span_ms;       /* … at this time */
+
+	/* a browser's */
+	bool is_recovering; /* from what a page did that was ended for it */
+	int64_t calm_ms;    /* since then it has neither been late … */
+	int64_t calm_bytes; /* … nor grown much beyond this */
+	int64_t kept_bytes; /* what was left when it last had recovered */
 
 	bool killed, explained;	 /* it may go on dying for a while after both */
 	enum pool_reason reason; /* once killed */

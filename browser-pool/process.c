@@ -54,24 +54,24 @@ static ssize_t read_of(pid_t pid, const char *name, char *text, size_t size)
 	return len;
 }
 
-/* pid (name, which may hold anything) state parent group … the 10th are the minor faults, the 14th
- * and 15th are the CPU time, the 22nd is the start. */
+/* pid (name, which may hold anything) state parent group … the 14th and 15th are the CPU time, the
+ * 22nd is the start. */
 bool process_read_stat(int fd, struct process *ret)
 {
 	char text[STAT_BYTES], *rest;
-	uint64_t user, system;
+	uint64_t user;
 	int group;
 
 	if (read_text(fd, text, sizeof(text)) < 0)
 		return false;
 	rest = strrchr(text, ')');
 	if (rest == NULL || sscanf(rest,
-				   ") %c %*d %d %*d %*d %*d %*u %" SCNu64 " %*u %*u %*u %" SCNu64
+				   ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
 				   " %" SCNu64 " %*d %*d %*d %*d %*d %*d %" SCNu64,
-				   &ret->state, &group, &ret->minor_faults, &user, &system,
-				   &ret->start_ticks) != 6)
+				   &ret->state, &group, &user, &ret->system_ticks,
+				   &ret->start_ticks) != 5)
 		return false;
-	ret->cpu_ticks = user + system;
+	ret->cpu_ticks = user + ret->system_ticks;
 	ret->group = group;
 	return true;
 }

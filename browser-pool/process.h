@@ -28,8 +28,8 @@ struct process {
 	enum process_type type;
 	char state; /* as in /proc/PID/stat: R, S, D, T, Z … */
 	uint64_t start_ticks;
-	uint64_t cpu_ticks;    /* so far */
-	uint64_t minor_faults; /* so far: each is a page of memory that it had not touched yet */
+	uint64_t cpu_ticks;    /* so far, and of these … */
+	uint64_t system_ticks; /* … what the kernel worked for it */
 };
 
 /* Whosever it is. -errno when it is gone or the kernel does not tell. */

@@ -22,18 +22,20 @@
 #define LARGEST_GAP_MS 1000 /* memory comes back a little after its process has gone */
 #define MAX_BROWSER    (384 * MIB)
 #define GROWS_BYTES    (8 * MIB) /* from one look to the next */
-#define BUSY_PERCENT   25	 /* less is not the work of one that fills a browser */
-#define GUESS_GAP_MS   3000	 /* what the dead one left in its browser takes longer */
+#define ASKED_TICKS    5	 /* less is no proof, … */
+#define AS_MANY	       3	 /* nor is less than so many times as much as any other */
+#define BUSY_PERCENT   25	 /* one that does less than this and is silent waits for something */
 #define SILENT_MS      1500
-#define LEFT_BYTES     (32 * MIB)
-#define FRESH_BYTES    (64 * MIB)  /* a second; less does not fill a browser soon */
-#define LAST_BYTES     (128 * MIB) /* half of what the kernel gives above a page's limit */
+#define LATE_MS	       200
+#define CALM_MS	       500
+#define CALM_FULL_MS   2000 /* while it is still half as full as it may be */
+#define FRESH_MS       1000 /* a measurement says why its process died */
 
 struct watchdog {
 	struct pool *pool;
 	struct event *timer;
 	struct measures all;
-	struct deadline next_largest, next_guess;
+	struct deadline next_largest;
 };
 
 static int64_t limit_of(const struct watchdog *w)
@@ -105,70 +107,107 @@ static void kill_largest_in_need(struct watchdog *w)
 
 /* Pages that take too much of their browser */
 
-typedef int64_t weigh_fn(struct browser *b, const struct measure *m);
-
-static struct measure *heaviest(struct watchdog *w, struct browser *b, weigh_fn *weigh)
+/* What pages make their browser keep or do for them is not to be told apart there. But whose page it
+ * is has asked the kernel for much more than any other: it sent what its browser has to do, or made
+ * what that has to keep. One that has ended since is among them. NULL: it is not clear who. */
+static struct measure *culprit(struct watchdog *w, const struct browser *b)
 {
 	struct measure *best = NULL;
-	int64_t most = -1;
+	uint64_t second = 0;
 
 	for (size_t i = 0; i < w->all.count; i++) {
 		struct measure *m = &w->all.list[i];
-		int64_t weight = m->group == b->pid && may_die(m) ? weigh(b, m) : -1;
 
-		if (weight > most) {
-			most = weight;
+		if (m->group != b->pid || m->type != PROCESS_RENDERER)
+			continue;
+		if (best != NULL)
+			second = MAX(second, MIN(m->asked_ticks, best->asked_ticks));
+		if (best == NULL || m->asked_ticks > best->asked_ticks)
 			best = m;
-		}
+	}
+	if (best == NULL || best->asked_ticks < ASKED_TICKS || best->asked_ticks < AS_MANY * second)
+		return NULL;
+	return best;
+}
+
+static struct measure *busiest_of_nobody(struct watchdog *w, struct browser *b)
+{
+	struct measure *best = NULL;
+
+	for (size_t i = 0; i < w->all.count; i++) {
+		struct measure *m = &w->all.list[i];
+
+		if (m->group == b->pid && may_die(m) &&
+		    (best == NULL || m->busy_percent > best->busy_percent) &&
+		    page_process_owner(b, m->pid, m->start_ticks) == NULL)
+			best = m;
 	}
 	return best;
 }
 
-static int64_t weigh_work(struct browser *b, const struct measure *m)
+static int64_t full_bytes(const struct watchdog *w, const struct measure *own)
 {
-	(void)b;
-	return m->busy_percent;
+	return MIN(limit_of(w), MAX_BROWSER) + own->kept_bytes;
 }
 
-static int64_t weigh_work_of_nobody(struct browser *b, const struct measure *m)
+/* What a page left is nobody else's fault, however long its browser has to do with that. */
+static void forget_dead(struct watchdog *w, const struct measure *own, int64_t since_ms)
 {
-	return page_process_owner(b, m->pid, m->start_ticks) == NULL ? m->busy_percent : -1;
+	for (size_t i = 0; i < w->all.count; i++)
+		if (w->all.list[i].group == own->group && w->all.list[i].at_ms <= since_ms)
+			w->all.list[i].asked_ticks = 0;
 }
 
-static int64_t weigh_fresh(struct browser *b, const struct measure *m)
+static void look_whether_calm(struct watchdog *w, struct measure *own, bool is_late)
 {
-	(void)b;
-	return m->fresh_bytes;
+	int64_t calm_ms = own->bytes > full_bytes(w, own) / 2 ? CALM_FULL_MS : CALM_MS;
+
+	own->calm_bytes = MIN(own->calm_bytes, own->bytes);
+	if (is_late || own->bytes > own->calm_bytes + GROWS_BYTES) {
+		own->calm_bytes = own->bytes;
+		own->calm_ms = own->at_ms;
+	}
+	if (own->at_ms - own->calm_ms < calm_ms)
+		return;
+	if (own->is_recovering)
+		own->kept_bytes = own->bytes;
+	own->is_recovering = false;
+	forget_dead(w, own, own->at_ms - calm_ms);
+}
+
+static void begin_recovery(struct measure *own)
+{
+	own->is_recovering = true;
+	own->calm_bytes = own->bytes;
+	own->calm_ms = own->at_ms;
 }
 
 void watchdog_kill(struct watchdog *w, struct browser *b, pid_t pid, const char *why)
 {
-	struct measure *m = measures_find(&w->all, pid), *own;
+	struct measure *m = measures_find(&w->all, pid), *own = measures_find(&w->all, b->pid);
 
 	if (pid == 0) {
 		processes_refresh(w->pool->processes, 0);
 		measures_take(&w->all, w->pool->processes, b, clock_now_ms());
-		m = heaviest(w, b, weigh_work_of_nobody);
+		m = busiest_of_nobody(w, b);
+		own = measures_find(&w->all, b->pid);
 	} else if (m == NULL) {
 		kill(pid, SIGKILL); /* it is so young */
 	}
+	if (own != NULL)
+		begin_recovery(own);
 	if (m == NULL)
 		return;
-	own = measures_find(&w->all, b->pid);
 	kill_page(m, POOL_REASON_FLOOD, why);
 	m->explained = true; /* its lease is told by who calls */
-	w->next_guess = deadline_in(GUESS_GAP_MS);
-	if (own != NULL)
-		own->tolerated_bytes = MAX(own->bytes, 1);
 }
 
 /* Whose page it is may be known, and Chromium too busy to tell. */
-static void kill_for_browser(struct watchdog *w, struct browser *b, struct measure *m,
-			     enum pool_reason reason, const char *why)
+static void kill_for_browser(struct browser *b, struct measure *m, enum pool_reason reason,
+			     const char *why)
 {
 	struct context *c = page_process_owner(b, m->pid, m->start_ticks);
 
-	w->next_guess = deadline_in(GUESS_GAP_MS);
 	kill_page(m, reason, why);
 	if (c == NULL)
 		return;
@@ -176,89 +215,57 @@ static void kill_for_browser(struct watchdog *w, struct browser *b, struct measu
 	context_end(c, reason, why);
 }
 
-/* Half way from its pages' limit to the kernel's, and it goes on. */
-static bool is_nearly_dead(const struct watchdog *w, const struct measure *own)
+static bool is_silent(const struct browser *b, const struct measure *own)
 {
-	return own->bytes > limit_of(w) + LAST_BYTES && own->grown_bytes > 0;
-}
-
-static bool is_overfull(const struct watchdog *w, const struct measure *own)
-{
-	return own->bytes > MAX(MIN(limit_of(w), MAX_BROWSER), own->tolerated_bytes) ||
-	       is_nearly_dead(w, own);
-}
-
-/* What the dead one left, and has begun, is not the others' fault. */
-static void tolerate(struct measure *own, bool still_coming)
-{
-	if (own->tolerated_bytes == 0)
-		return;
-	if (still_coming && own->bytes > own->tolerated_bytes)
-		own->tolerated_bytes = own->bytes;
-	if (own->bytes + LEFT_BYTES < own->tolerated_bytes)
-		own->tolerated_bytes = own->bytes + LEFT_BYTES;
-}
-
-/* What pages make the browser keep for them nobody can tell apart. But what a page sends there it has
- * made first, in memory that was fresh; and making it takes time. */
-static struct measure *filler(struct watchdog *w, struct browser *b, const struct measure *own)
-{
-	struct measure *m = heaviest(w, b, weigh_fresh);
-
-	if (m != NULL && m->fresh_bytes >= FRESH_BYTES)
-		return m;
-	if (!deadline_is_over(w->next_guess))
-		return NULL;
-	m = heaviest(w, b, weigh_work);
-	if (m != NULL && m->busy_percent < BUSY_PERCENT && !is_nearly_dead(w, own))
-		return NULL;
-	return m;
-}
-
-/* Its death is the backlog's, whatever else its browser shows until that is handed on. */
-static void end_backlog(struct watchdog *w, struct browser *b, struct measure *own)
-{
-	static const char why[] = "what its page says piles up in its browser";
-	struct context *c = backlog_look(b, own->bytes);
-
-	if (c == NULL)
-		return;
-	w->next_guess = deadline_in(GUESS_GAP_MS);
-	page_process_kill(c, why);
-	context_end(c, POOL_REASON_FLOOD, why);
+	return health_silent_ms(b->health) >= SILENT_MS && own->busy_percent >= BUSY_PERCENT;
 }
 
 static void relieve(struct watchdog *w, struct browser *b, struct measure *own)
 {
-	struct measure *m;
+	bool full = own->bytes > full_bytes(w, own);
+	struct measure *m = full || is_silent(b, own) ? culprit(w, b) : NULL;
 
-	if (is_overfull(w, own)) {
-		m = filler(w, b, own);
-		if (m == NULL)
-			return;
-		own->tolerated_bytes = own->bytes;
-		kill_for_browser(w, b, m, POOL_REASON_PAGE_OOM,
-				 "it made the most while its browser became too large");
-	} else if (health_silent_ms(b->health) >= SILENT_MS && own->busy_percent >= BUSY_PERCENT) {
-		m = heaviest(w, b, weigh_work);
-		if (m == NULL || m->busy_percent < BUSY_PERCENT)
-			return;
-		kill_for_browser(w, b, m, POOL_REASON_FLOOD,
-				 "it was the busiest while its browser had no time to answer");
-	}
+	if (m == NULL)
+		return;
+	begin_recovery(own);
+	if (!may_die(m))
+		return;
+	if (full)
+		kill_for_browser(b, m, POOL_REASON_PAGE_OOM,
+				 "it asked for the most while its browser became too large");
+	else
+		kill_for_browser(b, m, POOL_REASON_FLOOD,
+				 "it asked for the most while its browser had no time to answer");
+}
+
+static bool is_late(const struct browser *b)
+{
+	int64_t ping_ms = health_ping_ms(b->health);
+
+	return ping_ms != 0 && clock_now_ms() - ping_ms >= LATE_MS;
+}
+
+static void end_backlog(struct context *c)
+{
+	static const char why[] = "what its page says piles up in its browser";
+
+	page_process_kill(c, why);
+	context_end(c, POOL_REASON_FLOOD, why);
 }
 
 static void relieve_browser(struct watchdog *w, struct browser *b)
 {
 	struct measure *own = measures_find(&w->all, b->pid);
-	bool may_relieve;
+	struct context *c;
 
 	if (own == NULL)
 		return;
-	end_backlog(w, b, own);
-	may_relieve = deadline_is_over(w->next_guess) || is_nearly_dead(w, own);
-	tolerate(own, !may_relieve);
-	if (may_relieve)
+	own->kept_bytes = MIN(own->kept_bytes, own->bytes);
+	c = backlog_look(b, own->bytes);
+	if (c != NULL)
+		end_backlog(c);
+	look_whether_calm(w, own, is_late(b));
+	if (c == NULL && !own->is_recovering)
 		relieve(w, b, own);
 }
 
@@ -322,7 +329,8 @@ enum pool_reason watchdog_explain(struct watchdog *w, const struct browser *b)
 {
 	for (size_t i = 0; i < w->all.count; i++) {
 		struct measure *m = &w->all.list[i];
-		bool large = m->bytes >= limit_of(w) / 5 * 2;
+		bool large =
+			m->bytes >= limit_of(w) / 5 * 2 && clock_now_ms() - m->at_ms <= FRESH_MS;
 
 		if (m->group != b->pid || m->type != PROCESS_RENDERER || m->explained ||
 		    !(m->killed || large) || !is_gone(m))
