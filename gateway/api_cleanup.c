@@ -96,8 +96,8 @@ void api_admin_dead(struct gateway *g, struct request *r)
 		g, r,
 		"SELECT coalesce(jsonb_agg(jsonb_build_object('id', d.id, 'kind', d.kind, 'queue', "
 		"d.queue, 'user_id', d.user_id, 'attempts', d.attempts, 'reason', d.reason, "
-		"'error', d.error, 'created_at', pensum.iso(d.created_at), 'died_at', "
-		"pensum.iso(d.died_at)) ORDER BY d.died_at DESC), '[]') "
+		"'error', d.error, 'stderr', d.stderr, 'created_at', pensum.iso(d.created_at), "
+		"'died_at', pensum.iso(d.died_at)) ORDER BY d.died_at DESC), '[]') "
 		"FROM pensum.jobs_dead($1::integer) d",
 		ARRAY_LEN(params), params, got_dead, NULL);
 }

@@ -13,6 +13,8 @@ static const char *log_prog = "pensum";
 static enum log_level log_limit = LOG_LEVEL_INFO;
 static char log_context[160];
 static bool log_journal;
+static int log_fd = STDERR_FILENO;
+static log_copy_fn *log_copy;
 
 static const char *const level_names[] = { [LOG_LEVEL_ERROR] = "error",
 					   [LOG_LEVEL_WARNING] = "warning",
@@ -36,6 +38,12 @@ bool log_goes_to_journal(void)
 
 	return stream != NULL && sscanf(stream, "%ju:%ju", &device, &inode) == 2 &&
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
+void log_redirect(int fd, log_copy_fn *copy)
+{
+	log_fd = fd;
+	log_copy = copy;
 }
 
 void log_set_level(enum log_level level)
@@ -129,5 +137,7 @@ void log_write(enum log_level level, const char *msg, const char *fmt, ...)
 	mend_quotes(line);
 	line[used++] = '\n';
 	/* One write, so that lines of several processes do not mix. Nothing to do if it fails. */
-	(void)!write(STDERR_FILENO, line, used);
+	(void)!write(log_fd, line, used);
+	if (log_copy != NULL)
+		log_copy(line, used);
 }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL_INFO,
 		 LOG_LEVEL_DEBUG };
@@ -20,6 +21,11 @@ enum log_level { LOG_LEVEL_ERROR = 3, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_L
 void log_open(const char *prog, enum log_level level);
 bool log_goes_to_journal(void);
 void log_set_level(enum log_level level);
+
+/* For a process whose stderr becomes something else: its lines go to fd, where stderr went, and each is
+ * then given to copy. */
+typedef void log_copy_fn(const char *line, size_t len);
+void log_redirect(int fd, log_copy_fn *copy);
 
 /* Appended to every line until changed, e.g. "job=3f…"; "" for none. Copied. */
 void log_set_context(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

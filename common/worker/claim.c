@@ -184,12 +184,12 @@ static void tell_released(struct redis *redis, const struct pg_result *r, size_t
 }
 
 int claim_release(struct pg *pg, struct redis *redis, const char *worker, const char *message,
-		  struct error *err)
+		  const char *tail, struct error *err)
 {
 	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
-	const char *params[] = { worker, "worker_lost", message };
-	int e = pg_exec(pg, "SELECT * FROM pensum.jobs_release_worker($1, $2, $3)", 3, params, &r,
-			err);
+	const char *params[] = { worker, "worker_lost", message, tail };
+	int e = pg_exec(pg, "SELECT * FROM pensum.jobs_release_worker($1, $2, $3, $4)",
+			ARRAY_LEN(params), params, &r, err);
 
 	if (e < 0)
 		return e;

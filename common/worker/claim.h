@@ -22,9 +22,10 @@ int claim_is_still_ours(struct pg *pg, const struct work *w, bool *cancel);
 int claim_keep(struct pg *pg, const struct work *w);
 
 /* Everything that a dead slot (host:queue:slot) or worker (host:queue) ran goes back to its queue
- * with an event that the gateway hears, which rings. Answers how many. */
+ * with an event that the gateway hears, which rings. tail: of the slot's stderr (tail.h); NULL: none.
+ * Answers how many. */
 int claim_release(struct pg *pg, struct redis *redis, const char *worker, const char *message,
-		  struct error *err);
+		  const char *tail, struct error *err);
 
 /* Best effort: a lost event is healed by the terminal one, which readers take from the record. */
 void claim_publish(struct redis *redis, const struct job_event *ev);

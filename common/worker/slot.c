@@ -13,6 +13,7 @@
 #include "log.h"
 #include "mem.h"
 #include "spool.h"
+#include "tail.h"
 
 #define COMMAND_MS   1000
 #define AWAY_MS	     1000   /* pause between looks while something is away */
@@ -121,6 +122,7 @@ static void run_job(struct slot *s, struct work *w)
 	int64_t started = clock_now_ms();
 	int rc;
 
+	tail_begin();
 	log_set_context("job=%s", w->id);
 	log_info("job started", "kind=%s attempt=%d user=%s pid=%d", job_kind_name(w->kind),
 		 w->attempt, w->user_id, (int)getpid());
@@ -133,6 +135,7 @@ static void run_job(struct slot *s, struct work *w)
 	log_end(w, clock_now_ms() - started);
 	claim_done(w);
 	log_set_context("%s", "");
+	tail_begin();
 }
 
 static void work_init(struct slot *s, struct work *w)
@@ -258,7 +261,7 @@ static int check_idle(struct slot *s, struct error *err)
 	e = spool_replay(&s->spool, s->config->name, s->pg, s->redis, err);
 	if (e == 0)
 		e = claim_release(s->pg, s->redis, s->config->name,
-				  "The database was lost in the middle of this.", err);
+				  "The database was lost in the middle of this.", NULL, err);
 	if (e < 0)
 		return e;
 	count_some(&s->config->counts->reclaimed[COUNT_RECLAIMED_ANSWER_LOST], e);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backends.h"
+#include "child.h"
 #include "claim.h"
 #include "daemon.h"
 #include "file.h"
@@ -19,20 +20,10 @@
 #include "worker_name.h"
 
 #define TURN_MS	    100
-#define OVERTIME_MS 5000  /* a slot gets this much more than its job's limit */
 #define STOP_MS	    15000 /* slots hand their jobs back within this */
-#define RESTART_MS  500	  /* between two starts of one slot */
+#define AGAIN_MS    500	  /* between two tries to reach the database */
 #define WORD_MS	    30000 /* between two lines about a database that stays away */
 #define PG_MS	    3000
-
-struct child {
-	pid_t pid; /* 0: not running */
-	struct deadline next_start;
-	bool to_release; /* its last job is still to be given back */
-	bool overdue;	 /* we killed it */
-	char fate[128];	 /* how it ended, for the student's failure message and the log */
-	struct slot_config config;
-};
 
 struct parent {
 	const struct worker_program *wp;
@@ -76,39 +67,17 @@ static void make_children(struct parent *p)
 	p->counts = shared_memory(sizeof(*p->counts));
 	spool_init(&p->spool, p->settings, p->vault, p->counts);
 	for (int i = 0; i < p->count; i++) {
-		struct slot_config *c = &p->children[i].config;
+		struct slot_config c = { .settings = p->settings,
+					 .queue = p->wp->queue,
+					 .kinds = p->wp->kinds,
+					 .kind_count = p->wp->kind_count,
+					 .time_limit_ms = limit_s * 1000,
+					 .watch = &p->watches[i],
+					 .counts = p->counts };
 
-		*c = (struct slot_config){ .settings = p->settings,
-					   .queue = p->wp->queue,
-					   .kinds = p->wp->kinds,
-					   .kind_count = p->wp->kind_count,
-					   .time_limit_ms = limit_s * 1000,
-					   .watch = &p->watches[i],
-					   .counts = p->counts };
-		snprintf(c->name, sizeof(c->name), "%s:%d", p->name, i);
+		snprintf(c.name, sizeof(c.name), "%s:%d", p->name, i);
+		child_init(&p->children[i], &c);
 	}
-}
-
-static void start_child(struct parent *p, struct child *c)
-{
-	int self = (int)getpid();
-	pid_t pid;
-
-	c->next_start = deadline_in(RESTART_MS);
-	atomic_store(&c->config.watch->must_end_ms, 0);
-	/* A child would hold them open for as long as it lives, and could speak on them. */
-	pg_disconnect(p->pg);
-	redis_disconnect(p->redis);
-	pid = fork();
-	if (pid < 0) {
-		log_error("slot not started", "err=\"%s\"", strerror(errno));
-		return;
-	}
-	if (pid == 0) {
-		daemon_die_with_parent(SIGKILL, self);
-		_exit(slot_main(&c->config));
-	}
-	c->pid = pid;
 }
 
 static void start_missing(struct parent *p)
@@ -116,8 +85,12 @@ static void start_missing(struct parent *p)
 	for (int i = 0; i < p->count; i++) {
 		struct child *c = &p->children[i];
 
-		if (c->pid == 0 && !c->to_release && deadline_is_over(c->next_start))
-			start_child(p, c);
+		if (c->pid != 0 || c->to_release || !deadline_is_over(c->next_start))
+			continue;
+		/* A child would hold them open for as long as it lives, and could speak on them. */
+		pg_disconnect(p->pg);
+		redis_disconnect(p->redis);
+		child_start(c);
 	}
 }
 
@@ -137,38 +110,29 @@ static void reap(struct parent *p)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct child *c = find_child(p, pid);
 
-		if (c == NULL)
-			continue;
-		c->pid = 0;
-		if (c->overdue)
-			snprintf(c->fate, sizeof(c->fate),
-				 "The worker was stopped: this took longer than it may.");
-		else if (WIFSIGNALED(status))
-			snprintf(c->fate, sizeof(c->fate),
-				 "The worker was stopped by signal %d (%s).", WTERMSIG(status),
-				 strsignal(WTERMSIG(status)));
-		else if (WEXITSTATUS(status) == SLOT_EXIT_MEMORY)
-			snprintf(c->fate, sizeof(c->fate),
-				 "The worker was stopped: this took more memory than it may.");
-		else
-			snprintf(c->fate, sizeof(c->fate), "The worker ended with exit code %d.",
-				 WEXITSTATUS(status));
-		c->to_release = true;
-		if (!daemon_stop_asked())
-			log_warning("slot died", "slot=%s fate=\"%s\"", c->config.name, c->fate);
+		if (c != NULL)
+			child_ended(c, status);
 	}
 }
 
 /* What a dead slot, or all of this name, has done is recorded; what it was doing goes back. */
-static int give_back(struct parent *p, const char *worker, const char *message,
+static int give_back(struct parent *p, const char *worker, const char *message, const char *tail,
 		     enum count_reclaimed why, struct error *err)
 {
 	int r = spool_replay(&p->spool, worker, p->pg, p->redis, err);
 
 	if (r == 0)
-		r = claim_release(p->pg, p->redis, worker, message, err);
+		r = claim_release(p->pg, p->redis, worker, message, tail, err);
 	count_some(&p->counts->reclaimed[why], r);
 	return MIN(r, 0);
+}
+
+static int release_child(struct parent *p, struct child *c, struct error *err)
+{
+	CLEANUP_FREE char *tail = tail_text(&c->tail);
+
+	return give_back(p, c->config.name, c->fate, tail,
+			 c->overdue ? COUNT_RECLAIMED_OVERDUE : COUNT_RECLAIMED_CRASHED, err);
 }
 
 static void release_dead(struct parent *p)
@@ -180,32 +144,26 @@ static void release_dead(struct parent *p)
 
 		if (!c->to_release || !deadline_is_over(c->next_start))
 			continue;
-		if (give_back(p, c->config.name, c->fate,
-			      c->overdue ? COUNT_RECLAIMED_OVERDUE : COUNT_RECLAIMED_CRASHED,
-			      &err) == 0) {
-			c->to_release = c->overdue = false;
-		} else {
+		if (release_child(p, c, &err) < 0) {
 			log_warning("dead slot's job not released yet", "slot=%s err=\"%s\"",
 				    c->config.name, err.text);
-			c->next_start = deadline_in(RESTART_MS);
+			c->next_start = deadline_in(CHILD_RESTART_MS);
 			return; /* no other would be either; back to the watch */
 		}
+		child_released(c);
 	}
 }
 
 static void kill_overdue(struct parent *p)
 {
-	for (int i = 0; i < p->count; i++) {
-		struct child *c = &p->children[i];
-		int64_t must_end = atomic_load(&c->config.watch->must_end_ms);
+	for (int i = 0; i < p->count; i++)
+		child_kill_overdue(&p->children[i]);
+}
 
-		if (c->pid == 0 || must_end == 0 || clock_now_ms() < must_end + OVERTIME_MS)
-			continue;
-		log_error("slot outstayed its job's time limit", "slot=%s", c->config.name);
-		c->overdue = true;
-		kill(c->pid, SIGKILL);
-		atomic_store(&c->config.watch->must_end_ms, 0);
-	}
+static void read_tails(struct parent *p)
+{
+	for (int i = 0; i < p->count; i++)
+		tail_read(&p->children[i].tail);
 }
 
 static int beat_now(struct parent *p, struct error *err)
@@ -231,7 +189,7 @@ static void tell_away(struct parent *p, const struct error *err)
 		log_warning("record not reached, waiting for it", "err=\"%s\"", err->text);
 		p->next_word = deadline_in(WORD_MS);
 	}
-	clock_sleep_ms(RESTART_MS);
+	clock_sleep_ms(AGAIN_MS);
 }
 
 /* Jobs that this name was running when an earlier life of it ended. Nothing runs before the row is
@@ -243,7 +201,7 @@ static void release_earlier_life(struct parent *p)
 	if (p->released)
 		return;
 	if (beat_now(p, &err) == 0 &&
-	    give_back(p, p->name, "The worker was started again.", COUNT_RECLAIMED_RESTARTED,
+	    give_back(p, p->name, "The worker was started again.", NULL, COUNT_RECLAIMED_RESTARTED,
 		      &err) == 0) {
 		p->released = true;
 		daemon_notify("READY=1\nSTATUS=%d slots", p->count);
@@ -278,6 +236,7 @@ static void stop(struct parent *p)
 	signal_children(p, SIGTERM);
 	while (any_running(p) && !deadline_is_over(patience)) {
 		clock_sleep_ms(TURN_MS);
+		read_tails(p);
 		reap(p);
 	}
 	signal_children(p, SIGKILL);
@@ -286,7 +245,8 @@ static void stop(struct parent *p)
 		reap(p);
 	}
 	/* What stays is given back by the gateway, which needs our row for that. */
-	if (give_back(p, p->name, "The worker was stopped.", COUNT_RECLAIMED_STOPPED, &err) == 0)
+	if (give_back(p, p->name, "The worker was stopped.", NULL, COUNT_RECLAIMED_STOPPED,
+		      &err) == 0)
 		pg_exec(p->pg, "DELETE FROM pensum.workers WHERE name = $1 AND boot = $2", 2,
 			(const char *const[]){ p->name, p->boot }, NULL, NULL);
 	else
@@ -318,6 +278,7 @@ static int supervise(struct parent *p)
 		if (p->is_named)
 			release_earlier_life(p);
 		if (p->released) {
+			read_tails(p);
 			reap(p);
 			release_dead(p);
 			start_missing(p);
@@ -399,6 +360,8 @@ int worker_main(const struct worker_program *wp, int argc, char **argv)
 		munmap(p.watches, (size_t)p.count * sizeof(*p.watches));
 		munmap(p.counts, sizeof(*p.counts));
 	}
+	for (int i = 0; i < p.count; i++)
+		child_done(&p.children[i]);
 	free(p.children);
 	vault_free(p.vault);
 	redis_free(p.redis);

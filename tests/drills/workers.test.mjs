@@ -1,5 +1,6 @@
 // Workers that die, hang and come back: crashes (P3), zombies (P4), the rescuer's race (P5), poison (P12).
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
 import { after, afterEach, before, test } from 'node:test';
 import { sleep, until } from '../support/process.mjs';
 import { fetch } from '../support/waiting.mjs';
@@ -148,18 +149,22 @@ test('a job that kills its slot each time is quarantined, and the others go on',
 		const line = await world.worker('a').waitLine(new RegExp(`job started.*attempt=${i + 1}`), 30_000);
 		await until('its script', () => world.pool.running > 0);
 		assert.ok(line.includes(job));
-		process.kill(Number(/pid=(\d+)/.exec(line)[1]), signal);
+		const pid = Number(/pid=(\d+)/.exec(line)[1]);
+		fs.writeFileSync(`/proc/${pid}/fd/2`, `*** last word before ${signal} ***\n`);
+		process.kill(pid, signal);
 	}
 	const verdict = await judge(world, poisoned, { watchers, ends: ['dead'] });
 	const took = Date.now() - at;
 	world.pool.hold()();
 	await others.submit(10);
 	const good = await judge(world, others);
-	const [[reason, error]] = await world.postgres.query('SELECT reason, error FROM pensum.jobs_dead(1)');
+	const [[reason, error, stderr]] = await world.postgres.query('SELECT reason, error, stderr FROM pensum.jobs_dead(1)');
 	assert.equal(reason, 'worker_lost');
 	assert.match(error, /signal 6/);
+	assert.match(stderr, new RegExp(`job started.*attempt=3.*job=${job}\n(.*\n)*\\*\\*\\* last word before SIGABRT \\*\\*\\*\n$`));
+	assert.doesNotMatch(stderr, /SIGKILL/);
 	assert.equal(childrenOf(world.worker('a').pid).length, 3);
 	await fetch(`${world.adminUrl}/admin/jobs/${job}/requeue`, { method: 'POST' });
 	await until('its end after all', () => world.count(`id = '${job}' AND state = 'succeeded'`), 20_000);
-	report('P12 SIGSEGV, SIGKILL, SIGABRT', { ...verdict, jobs: verdict.jobs + good.jobs }, took, 'dead after 3 attempts, then requeued');
+	report('P12 SIGSEGV, SIGKILL, SIGABRT', { ...verdict, jobs: verdict.jobs + good.jobs }, took, 'dead after 3 attempts, with its last words, then requeued');
 });

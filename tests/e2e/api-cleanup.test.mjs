@@ -300,11 +300,14 @@ test('without Redis and without PostgreSQL a cleanup does what it can and says s
 test('dead letters are listed with why, and one that is tried again is queued for all to see', async () => {
 	const lost = await insertJob({ state: 'dead', attempt: 3, failure_code: 'worker_lost', finished_at: past, started_at: past });
 	const broken = await insertJob({ state: 'dead', attempt: 3, failure_code: 'moodle_away', failure_message: 'Moodle said 503.', finished_at: 'now()' });
+	await world.sql`UPDATE pensum.jobs SET stderr = ${'free(): invalid pointer\n'}, stderr_attempt = 3 WHERE id = ${lost}`;
+	await world.sql`UPDATE pensum.jobs SET stderr = 'of an earlier attempt', stderr_attempt = 2 WHERE id = ${broken}`;
 	const signin = await insertJob({ kind: 'signin', state: 'dead', attempt: 3, failure_code: 'crashed', finished_at: old });
 	const list = async () => (await operator.get('/admin/dead')).json.jobs;
 	const all = await list();
 	assert.deepEqual(all.map((job) => [job.id, job.attempts, job.reason]), [[broken, 3, 'moodle_away'], [lost, 3, 'worker_lost'], [signin, 3, 'crashed']]);
 	assert.equal(all[0].error, 'Moodle said 503.');
+	assert.deepEqual(all.map((job) => job.stderr), [null, 'free(): invalid pointer\n', null]);
 	assert.match(all[1].error, /\w+ \w+/, 'the sentence that belongs to the reason');
 
 	const answer = await operator.post(`/admin/jobs/${broken}/requeue`);

@@ -110,14 +110,26 @@ for (const [name, signal, sentence] of [
 		for (let attempt = 1; attempt <= 2; attempt++) {
 			const line = await worker.waitLine(new RegExp(`job started.*attempt=${attempt}.*job=${id}|job=${id}.*job started.*attempt=${attempt}`), 30_000);
 			await until('script', () => pool.running > 0);
-			process.kill(Number(/pid=(\d+)/.exec(line)[1]), signal);
+			const pid = Number(/pid=(\d+)/.exec(line)[1]);
+			fs.writeFileSync(`/proc/${pid}/fd/2`, `*** fault ${attempt} detected ***: terminated\n`);
+			process.kill(pid, signal);
 			await jobsOf(`good${attempt}`, 3, 'check');
 			await until('the others', async () => await count(`user_id = 'good${attempt}' AND finished_at IS NULL`) === 0, 20_000);
 		}
 		await until('quarantine', async () => await count(`id = '${id}' AND state = 'dead'`) === 1, 30_000);
-		const [[reason, error]] = await world.postgres.query('SELECT reason, error FROM pensum.jobs_dead(5)');
+		const [[reason, error, stderr]] = await world.postgres.query('SELECT reason, error, stderr FROM pensum.jobs_dead(5)');
 		assert.equal(reason, 'worker_lost');
 		assert.match(error, sentence);
+		assert.match(stderr, new RegExp(`^[^\n]*msg="job started"[^\n]*job=${id}\n(.*\n)*\\*\\*\\* fault 2 detected \\*\\*\\*: terminated\n(.*\n)*$`), 'the last attempt, from its start');
+		assert.doesNotMatch(stderr, /fault 1|user=good/, 'and nothing before it');
+		const listed = (await Object.assign(world.browser(), { url: world.adminUrl }).get('/admin/dead')).json.jobs;
+		assert.deepEqual(listed.map((job) => [job.id, job.stderr]), [[id, stderr]]);
+		const student = await world.student('poisoned', poison);
+		assert.equal((await student.get(`/api/v1/jobs/${id}`)).json.state, 'dead');
+		for (const place of [`/api/v1/jobs/${id}`, '/api/v1/jobs'])
+			assert.doesNotMatch(JSON.stringify((await student.get(place)).json), /detected|stderr/, 'no student sees it');
+		for (const attempt of [1, 2])
+			assert.equal(worker.lines.filter((line) => line === `*** fault ${attempt} detected ***: terminated`).length, 1, 'the log has it');
 		await until('both slots', () => childrenOf(worker.pid).length === 2);
 		const why = signal === 'SIGSTOP' ? 'overdue' : 'crashed';
 		await until('count', async () => (await world.sql`SELECT name FROM pensum.workers

@@ -81,6 +81,26 @@ test('dead letters are listed with their reason, and go back once with all their
 	}
 });
 
+test('what a dead process wrote is its attempt\'s: a dead letter has it when its last attempt ended so', async () => {
+	const crash = (tail) => pg.query(`SELECT state FROM pensum.jobs_release_worker('${WORKER}', 'worker_lost', 'm', ${tail})`);
+	const told = async () => (await pg.query('SELECT stderr FROM pensum.jobs_dead(1)'))[0]?.[0];
+	for (const attempt of [1, 2, 3]) {
+		await claim(attempt - 1);
+		await crash(`'*** attempt ${attempt} ***'`);
+	}
+	assert.equal(await told(), '*** attempt 3 ***');
+	await pg.query(`SELECT pensum.job_requeue('${ID}')`);
+	await claim(3);
+	await crash(`'*** attempt 4 ***'`);
+	await claim(4);
+	await crash('NULL');
+	await claim(5);
+	assert.equal(await retry(6), 'dead');
+	assert.equal(await told(), null, 'the last one failed in its own words');
+	assert.deepEqual(await pg.query('SELECT stderr, stderr_attempt FROM pensum.jobs'), [['*** attempt 4 ***', '4']]);
+	assert.equal(await one(`count(*) FROM pensum.audit a WHERE a::text ~ 'attempt 4'`), '0');
+});
+
 test('a dead sign-in stays dead: its password is gone', async () => {
 	await pg.query(`UPDATE pensum.jobs SET kind = 'signin'`);
 	await die();
