@@ -14,7 +14,7 @@
 
 #define MAX_COURSES    10 /* at once */
 #define MAX_ERRORS     5  /* of one check: each costs a request */
-#define OVERVIEW_SINCE 5  /* from this version on Moodle's list of assignments names no sections */
+#define OVERVIEW_SINCE 5  /* from this version on Moodle's list names the first section too */
 
 struct check {
 	struct work *w;
@@ -22,7 +22,7 @@ struct check {
 	json_t *answers;
 	const json_t *courses; /* of the whole check */
 	size_t from, count;    /* the group */
-	bool is_first, has_sections;
+	bool is_first, names_first;
 	int errors;
 
 	/* the group's */
@@ -64,7 +64,7 @@ static void take_release(struct check *c, const json_t *answer)
 	const char *release =
 		json_string_value(json_object_get(json_object_get(answer, "data"), "release"));
 
-	c->has_sections = release != NULL && atoi(release) < OVERVIEW_SINCE;
+	c->names_first = release != NULL && atoi(release) >= OVERVIEW_SINCE;
 }
 
 static bool is_asked(const struct check *c, const json_t *id)
@@ -133,7 +133,7 @@ static void add_questions(const struct check *c, json_t *questions)
 	const char *key;
 	size_t i;
 
-	for (i = 0; c->has_sections && i < c->count; i++) {
+	for (i = 0; i < c->count; i++) {
 		id = course_id(c, i);
 		if (json_array_size(json_object_get(id_map_get(c->told, id), "assignments")) > 0)
 			service_add_call(questions, "core_course_get_contents",
@@ -153,14 +153,15 @@ static void add_questions(const struct check *c, json_t *questions)
 	}
 }
 
-/* Moodle's list names the sections of a course's page but the first. */
+/* Moodle's list names the sections of a course's page, up to 4.5 without the first. */
 static void take_sections(struct check *c, const json_t *answer)
 {
 	json_t *section, *module, *place, *name;
 	size_t i, n;
 
 	json_array_foreach (json_object_get(answer, "data"), i, section) {
-		bool is_named = json_integer_value(json_object_get(section, "section")) > 0;
+		bool is_named = c->names_first ||
+				json_integer_value(json_object_get(section, "section")) > 0;
 
 		name = json_object_get(section, "name");
 		json_array_foreach (json_object_get(section, "modules"), n, module) {
@@ -211,17 +212,26 @@ static enum service_end ask_all(struct check *c, const json_t *questions)
 
 /* ---- the answer ---- */
 
-static json_t *describe(const struct check *c, const json_t *assignment)
+/* The one section of a course that is a single activity has the course's name, and the list names none. */
+static const char *section_of(const struct check *c, const json_t *course, const json_t *cmid)
+{
+	const char *section = json_string_value(
+			   json_object_get(id_map_get(c->sections, cmid), "name")),
+		   *name = json_string_value(json_object_get(course, "fullname"));
+	const bool is_own = section != NULL && (name == NULL || strcmp(section, name) != 0);
+
+	return is_own ? section : "";
+}
+
+static json_t *describe(const struct check *c, const json_t *course, const json_t *assignment)
 {
 	const json_t *cmid = json_object_get(assignment, "cmid"),
 		     *state = id_map_get(c->states, cmid);
-	const char *section = json_string_value(
-			   json_object_get(id_map_get(c->sections, cmid), "name")),
-		   *code = json_string_value(json_object_get(state, "errorcode"));
+	const char *code = json_string_value(json_object_get(state, "errorcode"));
 	CLEANUP_FREE char *why = code ? mem_printf("Moodle answers \"%.60s\"", code) : NULL;
 
 	return assignment_state(assignment, json_object_get(state, "data"), why,
-				section ? section : "", c->s->root, c->s->time);
+				section_of(c, course, cmid), c->s->root, c->s->time);
 }
 
 /* What is not on the course's page stands behind all that is. */
@@ -253,7 +263,7 @@ static void answer_course(struct check *c, const json_t *id)
 		return;
 	assignments = json_array();
 	json_array_foreach (json_object_get(course, "assignments"), i, one) {
-		record = describe(c, one);
+		record = describe(c, course, one);
 		if (record == NULL) {
 			json_decref(assignments);
 			return;

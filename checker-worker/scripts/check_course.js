@@ -133,7 +133,7 @@ function readOverview(page) {
 		const cell = (item) => tr.querySelector(`td[data-mdl-overview-item="${item}"]`);
 		const due = Number(cell('duedate')?.dataset.mdlOverviewValue) || null;
 		rows.push(rowOf(link, page, {
-			section: '', due, dueText: dueTextOf(cell('duedate')),
+			section: sectionOf(link, cell('name')), due, dueText: dueTextOf(cell('duedate')),
 			statusText: visibleText(cell('submissionstatus')), grade: visibleText(gradeCell(tr)),
 		}));
 	}
@@ -141,6 +141,12 @@ function readOverview(page) {
 		throw notUnderstood('overview: assignments without rows');
 	}
 	return rows;
+}
+
+// It stands in the name's cell, between the name and signs such as "not shown on course page".
+function sectionOf(link, nameCell) {
+	const part = link.parentElement.nextElementSibling;
+	return part && nameCell?.contains(part) && part.nextElementSibling ? visibleText(part) : '';
 }
 
 const gradeCell = (tr) => [...tr.querySelectorAll('td[data-mdl-overview-item]')]

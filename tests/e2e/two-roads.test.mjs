@@ -9,6 +9,8 @@ import { startSystem } from '../support/system.mjs';
 
 const COURSE = 100;
 const HIDDEN_COURSE = 300; // enrolled, but not to be seen now
+const SINGLE_COURSE = 310; // is its one activity
+const FIRST_COURSE = 311; // all in its first section
 let system;
 let site;
 let p;
@@ -16,6 +18,10 @@ let p;
 before(async () => {
 	site = siteOfStates({ courses: 2 });
 	site.data.courses.push({ id: HIDDEN_COURSE, fullname: 'Hidden', shortname: 'H', visible: false, members: ['maya'], assignments: [] });
+	for (const [id, format] of [[SINGLE_COURSE, 'singleactivity'], [FIRST_COURSE, 'topics']]) {
+		site.data.courses.push({ id, fullname: `Course ${id}`, shortname: `C${id}`, format, members: ['maya'],
+			assignments: [{ cmid: id * 100, name: 'Essay', section: '', intro: '<p>Write.</p>', due: '+3d' }] });
+	}
 	Object.assign(site.data.courses[1], { fullname: 'R&D &amp; <i>more</i> 課題 &eacute;', favourite_of: ['maya'], hidden_by: ['maya'], startdate: '+9d' });
 	system = await startSystem({ moodle: { data: site.data } });
 });
@@ -102,10 +108,10 @@ for (const generation of generations) {
 		assert.deepEqual([lists, views], [0, 0], 'no page of the site was read');
 		const states = site.truth.get(COURSE).size;
 		assert.equal(ws.mod_assign_get_submission_status, states);
-		assert.equal(byService.job.result.requests, 1 + Math.ceil((states + (generation.startsWith('5.') ? 0 : 1)) / 50));
+		assert.equal(byService.job.result.requests, 1 + Math.ceil((states + 1) / 50));
 		assert.equal(ws.requests, byService.job.result.requests + 1, 'and one for the course list');
 		compareTruth(byService.checked[0]);
-		if (!generation.startsWith('5.')) isInPageOrder(byService.checked[0]);
+		isInPageOrder(byService.checked[0]);
 
 		await signIn({ service: false, generation });
 		const inBrowser = await check();
@@ -114,6 +120,17 @@ for (const generation of generations) {
 		assert.deepEqual(counts().ws, {}, 'what is not offered is not asked for');
 		compare(byService.checked[0], inBrowser.checked[0]);
 		assert.deepEqual(listed, await courses());
+	});
+}
+
+for (const [generation, first] of [['4.5', ''], ['5.0', 'General'], ['5.1', 'General']]) {
+	test(`Moodle ${generation} names the first section ${first ? 'too' : 'nowhere'}, and none of a single activity`, async () => {
+		for (const service of [true, false]) {
+			await signIn({ service, generation });
+			const { checked } = await check([SINGLE_COURSE, FIRST_COURSE]);
+			const sections = Object.fromEntries(checked.map((course) => [course.id, course.assignments.map((one) => one.section)]));
+			assert.deepEqual(sections, { [SINGLE_COURSE]: [''], [FIRST_COURSE]: [first] }, service ? 'by service' : 'in a browser');
+		}
 	});
 }
 

@@ -103,13 +103,15 @@ function myCourse(ctx, id) {
 	return { course };
 }
 
+const firstSection = (course) => (course.format === 'singleactivity' ? formatString(course.fullname) : 'General');
+
 function contents(ctx, args) {
 	checkArgs(args, ['courseid'], ['options']);
 	const { course } = myCourse(ctx, args.courseid);
 	if (!course) throw new MoodleError('requireloginerror');
 	const shown = visibleAssigns(ctx, course).filter((a) => !a.stealth);
 	return [...new Set(['', ...shown.map((a) => a.section)])].map((name, n) => ({
-		id: course.id * 100 + n, section: n, name: name ? formatString(name) : 'General',
+		id: course.id * 100 + n, section: n, name: name ? formatString(name) : firstSection(course),
 		modules: shown.filter((a) => a.section === name).map((a) => ({ id: a.cmid, modname: 'assign', name: formatString(a.name) })),
 	}));
 }

@@ -66,6 +66,7 @@ for (const generation of ['4.5', '5.0', '5.1']) {
 			});
 			assert.equal(found[301].name, 'Sorting algorithms: measure and explain');
 			assert.equal(found[301].url, `${moodle.url}/mod/assign/view.php?id=301`);
+			assert.deepEqual([found[301].section, found[303].section], ['Week 1: Sorting', 'Week 2: Graphs']);
 			assert.equal(found[303].due, null);
 			assert.equal(found[303].due_text, '');
 			assert.ok(found[302].due > Date.now() / 1000 && found[302].due_text);
