@@ -332,6 +332,21 @@ describe('assignments', () => {
 		});
 	}
 
+	test('generations 5.0 and 5.1 name the section below the name, and 5.1 a near day in words with its date as title', async () => {
+		for (const [generation, section, due] of [
+			['5.0', /<\/a><\/div><div>Week 1: Sorting<\/div><div class="ms-2">/, /<td data-mdl-overview-item="duedate" data-mdl-overview-value="\d{10}">\w+day, [^<]* 20\d\d, /],
+			['5.1', /<\/a><\/div><div class="small">Week 1: Sorting<\/div><div class="ms-2">/, /<span class="date" data-timestamp="\d{10}"/],
+		]) {
+			moodle.control({ generation });
+			const client = await signedIn();
+			const page = await client.text('/course/overview.php?id=11&expand%5B%5D=assign');
+			assert.match(page, section);
+			assert.match(page, due);
+			assert.match(page, /data-mdl-overview-item="Grade" data-mdl-overview-value="">-</);
+			assert.match(page, /id="assign_overview_collapsible">\n<h3 id="assign_overview_title">/);
+		}
+	});
+
 	test('generation 5.0 redirects the list, before it looks at the session, to the overview', async () => {
 		moodle.control({ generation: '5.0' });
 		const to = `${moodle.url}/course/overview.php?id=11&expand%5B%5D=assign#assign_overview_collapsible`;
