@@ -76,6 +76,7 @@ struct settings {
 	int64_t worker_spool_max_mb;
 	int64_t worker_slot_memory_mb;
 	int64_t checker_slots;
+	int64_t checker_urgent_slots;
 	int64_t checker_time_limit_s;
 	int64_t docgen_slots;
 	int64_t docgen_time_limit_s;

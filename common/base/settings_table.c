@@ -145,8 +145,11 @@ const struct setting settings_table[] = {
 	INT("worker.slot_memory_mb", worker_slot_memory_mb, "512", 0, 65536,
 	    "Memory of its own that one slot may take, MiB; a job that needs more costs its attempt. "
 	    "0: no limit."),
-	INT("checker.slots", checker_slots, "2", 1, 64,
+	INT("checker.slots", checker_slots, "3", 1, 64,
 	    "Jobs that pensum-checker-worker runs at one time, one process each."),
+	INT("checker.urgent_slots", checker_urgent_slots, "1", 0, 16,
+	    "Beside these, so many more for what somebody waits for (sign-ins, course lists) and what "
+	    "has waited for a minute: so that it need not wait for the end of a check."),
 	INT("checker.time_limit_s", checker_time_limit_s, "120", 5, 3600,
 	    "A checker job may take this long, seconds."),
 	INT("docgen.slots", docgen_slots, "2", 1, 64,

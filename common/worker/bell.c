@@ -18,9 +18,12 @@ static const char take_script[] = "for _, key in ipairs(KEYS) do "
 				  "'COUNT', 1, 'STREAMS', key, '>') "
 				  "if got then return got end end return false";
 
-void bell_init(struct bell *b, struct redis *redis, enum job_queue queue, const char *name)
+void bell_init(struct bell *b, struct redis *redis, enum job_queue queue, const char *name,
+	       bool urgent)
 {
-	*b = (struct bell){ .redis = redis, .name = name };
+	*b = (struct bell){ .redis = redis,
+			    .name = name,
+			    .heard = urgent ? 1 : JOB_PRIORITY_COUNT };
 	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
 		key_job_stream(b->streams[i], queue, (enum job_priority)i);
 }
@@ -62,8 +65,9 @@ static int read_entries(const struct redis_reply *reply, struct entry out[BELL_E
 	return found;
 }
 
-/* One entry a stream at most. from is ">" for new entries or "0" for our own pending ones. */
-static int read_streams(struct bell *b, const char *from, bool block,
+/* One entry of each of the first streams at most. from is ">" for new entries or "0" for our own
+ * pending ones. */
+static int read_streams(struct bell *b, int count, const char *from, bool block,
 			struct entry out[BELL_ENTRIES], struct error *err)
 {
 	CLEANUP(redis_reply_cleanup) struct redis_reply *reply = NULL;
@@ -78,9 +82,9 @@ static int read_streams(struct bell *b, const char *from, bool block,
 		argv[argc++] = block_ms;
 	}
 	argv[argc++] = "STREAMS";
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+	for (int i = 0; i < count; i++)
 		argv[argc++] = b->streams[i];
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+	for (int i = 0; i < count; i++)
 		argv[argc++] = from;
 	e = redis_command(b->redis, block ? BLOCK_MS + COMMAND_MS : COMMAND_MS, argc, argv, &reply,
 			  err);
@@ -89,7 +93,7 @@ static int read_streams(struct bell *b, const char *from, bool block,
 
 int bell_read_own(struct bell *b, struct entry out[BELL_ENTRIES], struct error *err)
 {
-	return read_streams(b, "0", false, out, err);
+	return read_streams(b, JOB_PRIORITY_COUNT, "0", false, out, err);
 }
 
 static int take_one(struct bell *b, struct entry out[BELL_ENTRIES], struct error *err)
@@ -100,8 +104,8 @@ static int take_one(struct bell *b, struct entry out[BELL_ENTRIES], struct error
 	size_t argc = 3;
 	int e;
 
-	snprintf(keys, sizeof(keys), "%d", JOB_PRIORITY_COUNT);
-	for (int i = 0; i < JOB_PRIORITY_COUNT; i++)
+	snprintf(keys, sizeof(keys), "%d", b->heard);
+	for (int i = 0; i < b->heard; i++)
 		argv[argc++] = b->streams[i];
 	argv[argc++] = KEY_GROUP;
 	argv[argc++] = b->name;
@@ -115,7 +119,7 @@ int bell_read_next(struct bell *b, bool block, struct entry out[BELL_ENTRIES], s
 {
 	int count = take_one(b, out, err);
 
-	return count != 0 || !block ? count : read_streams(b, ">", true, out, err);
+	return count != 0 || !block ? count : read_streams(b, b->heard, ">", true, out, err);
 }
 
 /* In this order: an entry that was deleted and not acked is still pending in our name and comes

@@ -17,10 +17,13 @@
 struct bell {
 	struct redis *redis; /* borrowed */
 	const char *name;    /* the consumer, borrowed */
+	int heard; /* of the streams, the first so many are listened to */
 	char streams[JOB_PRIORITY_COUNT][KEY_SIZE];
 };
 
-void bell_init(struct bell *b, struct redis *redis, enum job_queue queue, const char *name);
+/* urgent: only to the most urgent stream. What is pending in our name is read from all. */
+void bell_init(struct bell *b, struct redis *redis, enum job_queue queue, const char *name,
+	       bool urgent);
 void bell_attend(struct bell *b);
 int bell_read_own(struct bell *b, struct entry out[BELL_ENTRIES], struct error *err);
 /* block: waits two seconds for the first one. */

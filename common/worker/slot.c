@@ -225,7 +225,7 @@ static int serve_record(struct slot *s, struct error *err)
  * next at once. (That the record is away is then told by check_idle.) */
 static void serve_silence(struct slot *s)
 {
-	s->unrung = !daemon_stop_asked() && serve_record(s, NULL) > 0;
+	s->unrung = !daemon_stop_asked() && !s->config->urgent && serve_record(s, NULL) > 0;
 }
 
 static int serve_bell(struct slot *s, struct error *err)
@@ -330,7 +330,7 @@ int slot_main(const struct slot_config *config)
 		log_error("slot cannot start", "err=\"%s\"", err.text);
 	} else {
 		pg_set_patience(s.pg, IDLE_PG_MS);
-		bell_init(&s.bell, s.redis, config->queue, config->name);
+		bell_init(&s.bell, s.redis, config->queue, config->name, config->urgent);
 		spool_init(&s.spool, config->settings, s.vault, config->counts);
 		serve(&s);
 		redis_settle(s.redis, COMMAND_MS, NULL);

@@ -4,6 +4,7 @@
  * It listens to the bell (the queue's three streams, most urgent first), claims the job in
  * PostgreSQL, runs it and only then deletes and acks the stream entry. While Redis is away it asks
  * PostgreSQL once a second; and when nobody has rung for two seconds, since all gateways may be away.
+ * A slot that is kept for what is urgent hears that stream alone, and leaves silence to the others.
  * Whatever breaks, it connects again; it ends on SIGTERM (a running job is given five seconds, then
  * handed back) or with its parent.
  *
@@ -38,6 +39,7 @@ struct slot_config {
 	const struct work_kind *kinds;
 	size_t kind_count;
 	int64_t time_limit_ms;
+	bool urgent;	/* it listens for what is urgent only */
 	char name[128]; /* host:queue:slot */
 	struct slot_watch *watch;
 	struct counts *counts; /* shared as well */

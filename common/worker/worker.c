@@ -57,7 +57,8 @@ static void *shared_memory(size_t size)
 static void make_children(struct parent *p)
 {
 	bool checker = p->wp->queue == JOB_QUEUE_CHECKER;
-	int64_t slots = checker ? p->settings->checker_slots : p->settings->docgen_slots;
+	int64_t usual = checker ? p->settings->checker_slots : p->settings->docgen_slots;
+	int64_t slots = usual + (checker ? p->settings->checker_urgent_slots : 0);
 	int64_t limit_s = checker ? p->settings->checker_time_limit_s
 				  : p->settings->docgen_time_limit_s;
 
@@ -72,6 +73,7 @@ static void make_children(struct parent *p)
 					 .kinds = p->wp->kinds,
 					 .kind_count = p->wp->kind_count,
 					 .time_limit_ms = limit_s * 1000,
+					 .urgent = i >= usual,
 					 .watch = &p->watches[i],
 					 .counts = p->counts };
 

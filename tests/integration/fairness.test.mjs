@@ -32,10 +32,11 @@ afterEach(async () => {
 
 async function startWorker(settings = {}, env = {}) {
 	worker = await startDaemon('pensum-checker-worker', { ready: /worker ready/, env, settings: { ...world.settings,
-		'pool.socket': pool.socketPath, 'worker.host': 'h', 'checker.slots': 4, 'worker.spool_dir': path.join(world.folder, 'spool'), ...settings } });
+		'pool.socket': pool.socketPath, 'worker.host': 'h', 'checker.slots': 4,
+		'checker.urgent_slots': 0, 'worker.spool_dir': path.join(world.folder, 'spool'), ...settings } });
 }
-const jobsOf = (user, count, kind = 'courses') => world.postgres.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
-	SELECT substr(md5('${user}' || random() || i), 1, 24), '${kind}', 'checker', 'normal', '${user}', '{}' FROM generate_series(1, ${count}) i`);
+const jobsOf = (user, count, kind = 'courses', priority = 'normal') => world.postgres.query(`INSERT INTO pensum.jobs (id, kind, queue, priority, user_id, input)
+	SELECT substr(md5('${user}' || random() || i), 1, 24), '${kind}', 'checker', '${priority}', '${user}', '{}' FROM generate_series(1, ${count}) i`);
 async function signedIn(user) {
 	const sealed = await run(path.join(buildFolder, 'tests', 'integration', 'seal'), [`moodle ${user}`, '[]'], { env: { PENSUM_SECRETS_KEY_FILE: world.settings['secrets.key_file'] } });
 	await world.sql`INSERT INTO pensum.moodle_sessions (user_id, sealed, verifier, expires_at)
@@ -77,6 +78,24 @@ test('the cap holds while eight slots hurry through the jobs of three users', as
 	assert.ok(most <= 3, `${most} of one user at one time`);
 	assert.equal(await count('attempt <> 1'), 0, 'each ran once');
 	await until('empty streams', async () => await world.redis.command('XLEN', 'pensum:jobs:checker:normal') === 0);
+});
+
+test('what somebody waits for does not wait for the end of other jobs: a slot is kept for it', async () => {
+	const users = ['a', 'b', 'c', 'd', 'e'].map((letter) => letter.repeat(32));
+	for (const user of users) await signedIn(user);
+	await startWorker({ 'checker.slots': 2, 'checker.urgent_slots': 1 });
+	const release = pool.hold();
+	for (const user of users.slice(1)) await jobsOf(user, 1);
+	await until('full slots', () => count(`state = 'running'`).then((n) => n === 2), 20_000);
+	await until('a silence in which an idle slot asks the record', () =>
+		count(`state = 'queued' AND created_at < clock_timestamp() - interval '5 s'`).then((n) => n === 2), 20_000);
+	assert.equal(await count(`state = 'running'`), 2);
+	await jobsOf(users[0], 1, 'courses', 'high');
+	await until('start of the urgent one', () => count(`state = 'running' AND priority = 'high'`).then((n) => n === 1), 20_000);
+	assert.equal(await count(`state = 'running'`), 3);
+	release();
+	await until('the end of all', () => count(`state = 'succeeded'`).then((n) => n === 5), 20_000);
+	await worker.stop();
 });
 
 test('without any gateway the jobs go on', async () => {

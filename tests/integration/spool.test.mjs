@@ -45,7 +45,7 @@ const kept = () => until('file', () => files().length === 1 && !files()[0].endsW
 async function startWorker(settings = {}, ready = /worker ready/) {
 	worker = await startDaemon('pensum-checker-worker', { ready, settings: {
 		'redis.address': redis.address, 'postgres.conninfo': pg.conninfo, 'secrets.key_file': keyFile, 'pool.socket': pool.socketPath,
-		'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1, 'worker.spool_dir': spool(), ...settings } });
+		'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1, 'checker.urgent_slots': 0, 'worker.spool_dir': spool(), ...settings } });
 }
 const seal = async (context, text) => (await run(path.join(buildFolder, 'tests', 'integration', 'seal'), [context, text],
 	{ env: { PENSUM_SECRETS_KEY_FILE: keyFile } })).stdout.trim();

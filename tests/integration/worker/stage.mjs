@@ -49,7 +49,7 @@ afterEach(async () => {
 export async function startWorker(settings = {}, env = {}, ready = /worker ready/) {
 	worker = await startDaemon('pensum-checker-worker', { ready, env, settings: {
 		'redis.address': redis.address, 'postgres.conninfo': proxy.conninfo, 'secrets.key_file': keyFile,
-		'pool.socket': pool.socketPath, 'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1,
+		'pool.socket': pool.socketPath, 'site.url': 'http://site.test', 'worker.host': 'h', 'checker.slots': 1, 'checker.urgent_slots': 0,
 		'jobs.retry_base_ms': 10, 'worker.spool_dir': path.join(redis.folder, 'spool'), ...settings } });
 }
 const quote = (text) => (text === null ? 'NULL' : `'${String(text).replaceAll("'", "''")}'`);
