@@ -2,10 +2,10 @@
  * api_courses.c - the course list: Redis, else PostgreSQL, else a job that reads it from Moodle.
  *
  * Redis keeps the whole answer, so that a list which is there costs nobody more than its bytes. Who
- * changes what is in it (a course list read, a course checked, a refresh) leaves an empty value
- * there for some seconds: the next request asks PostgreSQL, and an answer that was under way
- * meanwhile does not come to stay. It stays until the list gets old; then PostgreSQL is asked again, and
- * the list read anew behind the answer (courses_renew.h).
+ * changes what is in it (a course list read, a course checked) leaves an empty value there for some
+ * seconds: the next request asks PostgreSQL, and an answer that was under way meanwhile does not come
+ * to stay. It stays until the list gets old; then PostgreSQL is asked again, and the list read anew
+ * behind the answer (courses_renew.h).
  */
 #include "api_handlers.h"
 
@@ -17,10 +17,7 @@
 #include "clock.h"
 #include "courses_renew.h"
 #include "keys.h"
-#include "lock.h"
 #include "mem.h"
-
-#define LOCK_MS 5000
 
 static char refresh_name[] = "POST /api/v1/courses/refresh";
 
@@ -122,61 +119,8 @@ void api_courses_get(struct gateway *g, struct request *r)
 	api_redis_get_text(g, r, key, got_cached, NULL);
 }
 
-struct refresh {
-	struct gateway *g;
-	struct request *r;
-	struct lock lock;
-};
-
-static void give_back(void *arg)
-{
-	struct refresh *f = arg;
-
-	lock_release(f->g, &f->lock);
-}
-
-static void dropped(struct gateway *g, struct request *r, const struct pgloop_result *rows,
-		    void *arg)
-{
-	char key[KEY_SIZE];
-
-	(void)rows;
-	(void)arg;
-	key_courses(key, request_session(r)->user_id);
-	api_redis_send(g, "SET", key, "", "EX", KEY_CHANGED_S, NULL);
-	read_from_moodle(g, r, refresh_name);
-}
-
-/* A list that an equal request has just had read is kept: the answer to this one is that job, and no
- * other would read the list again. The seconds are jobs_submit()'s, and one more.
- *
- * Not taken: another request of the same student drops the list at this moment, and both get the
- * one job that PostgreSQL lets in. */
-static void refresh_begin(bool taken, void *arg)
-{
-	struct refresh *f = arg;
-	const char *params[] = { request_session(f->r)->user_id,
-				 request_header(f->r, "Idempotency-Key") };
-
-	if (taken)
-		api_query(f->g, f->r,
-			  "DELETE FROM pensum.course_lists WHERE user_id = $1 AND NOT EXISTS ("
-			  "SELECT FROM pensum.jobs j WHERE j.user_id = $1 AND j.kind = 'courses' "
-			  "AND j.state = 'succeeded' AND CASE WHEN $2::text IS NULL "
-			  "THEN j.idem_key IS NULL AND j.idem_hash IS NOT NULL AND "
-			  "j.created_at > clock_timestamp() - interval '6 s' "
-			  "ELSE j.idem_key = $2 END)",
-			  ARRAY_LEN(params), params, dropped, NULL);
-	else
-		read_from_moodle(f->g, f->r, refresh_name);
-}
-
+/* The list that is there stays until the job has read another: if Moodle is away, it is not. */
 void api_courses_refresh(struct gateway *g, struct request *r)
 {
-	CLEANUP_FREE char *name = mem_printf("refresh:%s", request_session(r)->user_id);
-	struct refresh *f = request_alloc(r, sizeof(*f));
-
-	*f = (struct refresh){ .g = g, .r = r };
-	request_on_free(r, give_back, f);
-	lock_take(g, &f->lock, name, LOCK_MS, refresh_begin, f);
+	read_from_moodle(g, r, refresh_name);
 }

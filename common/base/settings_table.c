@@ -112,7 +112,7 @@ const struct setting settings_table[] = {
 	INT("cache.moodle_session_s", cache_moodle_session_s, "14400", 1, 604800,
 	    "Moodle cookies and the password verifier are kept this long, seconds."),
 	INT("cache.courses_s", cache_courses_s, "43200", 1, 604800,
-	    "The course list is kept this long, seconds; a refresh drops it sooner."),
+	    "The course list is kept this long, seconds, or until it has been read again."),
 	INT("cache.courses_fresh_s", cache_courses_fresh_s, "3600", 0, 604800,
 	    "Who asks for a list that is older gets it, and it is read anew meanwhile; 0: never."),
 

@@ -113,21 +113,6 @@ test('the same request twice within five seconds is one job, unless it has faile
 	assert.notEqual(await ask([11]), again);
 });
 
-test('a refresh that is repeated after its job has ended does not drop the list which that has read', async () => {
-	const lists = async (maya) => Number((await world.sql`SELECT count(*) FROM pensum.course_lists WHERE user_id = ${maya.userId}`)[0][0]);
-	for (const headers of [{}, { 'idempotency-key': newId() }]) {
-		const maya = await world.student('maya');
-		await world.giveCourses(maya);
-		const refresh = () => maya.post('/api/v1/courses/refresh', undefined, headers);
-		const first = (await refresh()).json.job.id;
-		assert.equal(await lists(maya), 0);
-		await world.sql`UPDATE pensum.jobs SET state = 'succeeded', attempt = 1, finished_at = now() WHERE id = ${first}`;
-		await world.giveCourses(maya);
-		assert.equal((await refresh()).json.job.id, first);
-		assert.equal(await lists(maya), 1);
-	}
-});
-
 test('a student may have only so many jobs, and sign-ins count apart', async () => {
 	const maya = await world.student('maya');
 	await world.giveCourses(maya);

@@ -75,7 +75,7 @@ function addWorkers(world) {
 	world.startWorker = async (host = 'a', more = {}, options = {}) => {
 		const worker = await startDaemon('pensum-checker-worker', { ready: /worker ready/, ...options,
 			settings: { ...world.settings, 'pool.socket': world.pool.socketPath, 'worker.host': host, 'checker.slots': 2,
-				'worker.spool_dir': path.join(world.folder, `spool-${host}`), ...more } });
+				'checker.urgent_slots': 0, 'worker.spool_dir': path.join(world.folder, `spool-${host}`), ...more } });
 		all.set(host, worker);
 		return worker;
 	};
