@@ -26,14 +26,15 @@ let leaving = null; // AbortController of the view that is shown
 let wanted = FIRST; // where to go after signing in
 let notice = ''; // what the sign-in view says about why it is there
 let pendingJob = null; // id of a sign-in that was running when the page was opened
+let isTurning = false; // the address has changed, and its event is still to come
 
 boot();
 
 async function boot() {
 	document.getElementById('skip').addEventListener('click', skipToMain);
-	onSignedOut(leaveForSignIn);
+	onSignedOut(() => state.user && leaveForSignIn()); // else the page is there already, or on its way
 	onJobs({ waiting: offerSignIn, wentOn: withdrawAsking, channel: showChannel });
-	addEventListener('hashchange', show);
+	addEventListener('hashchange', turned);
 	addEventListener('online', () => live.tryNow());
 	addEventListener('offline', () => live.lose());
 	if (VIEWS[location.hash] && location.hash !== '#/sign-in') wanted = location.hash;
@@ -59,9 +60,19 @@ async function restore() {
 	offerSites((await get('/sites')).sites);
 }
 
+// Two may send the page to the same view in one moment: it is shown once, with what is to be said there.
 function go(hash) {
-	if (location.hash === hash) show();
-	else location.hash = hash;
+	if (location.hash !== hash) {
+		isTurning = true;
+		location.hash = hash;
+	} else if (!isTurning) {
+		show();
+	}
+}
+
+function turned() {
+	isTurning = false;
+	show();
 }
 
 function show() {

@@ -202,6 +202,35 @@ test('a sign-out that failed is no longer doubted once the sign-in has ended', o
 	assert.equal(await doubt.count(), 0);
 });
 
+for (const isFirst of [true, false]) {
+	test(`that all data is deleted stays to be read when an answer ${isFirst ? 'before' : 'behind'} it says that nobody is signed in`, options, async () => {
+		await walk.signIn(page, MAYA);
+		await page.getByRole('button', { name: 'Read again' }).waitFor();
+		await page.evaluate(isFirst => {
+			const usual = window.fetch;
+			const problem = new Response('{"code":"signed_out"}', { status: 401, headers: { 'Content-Type': 'application/problem+json' } });
+			const later = () => new Promise(resolve => { setTimeout(resolve, 50); });
+			let tell;
+			const gone = new Promise(resolve => { tell = resolve; });
+			problem.text = async () => '{"code":"signed_out"}'; // in the same moment
+			window.fetch = async (path, request) => {
+				if (path.endsWith('/courses/refresh')) return gone.then(() => problem);
+				if (!path.endsWith('/account')) return usual(path, request);
+				if (isFirst) tell();
+				else later().then(tell);
+				for (let n = 0; isFirst && n < 20; n++) await null;
+				return new Response(null, { status: 204 });
+			};
+		}, isFirst);
+		page.on('dialog', dialog => dialog.accept());
+		await page.getByRole('button', { name: 'Read again' }).click();
+		await page.getByRole('button', { name: 'Delete my data' }).click();
+		await page.getByLabel('Username').waitFor();
+		await page.evaluate(() => new Promise(resolve => { setTimeout(resolve, 200); }));
+		assert.equal(await page.getByText('Your data is deleted.').count(), 1);
+	});
+}
+
 test('when Moodle ends its session, the job waits for the password and goes on', options, async () => {
 	await walk.signIn(page, MAYA);
 	await page.getByRole('button', { name: 'Select all' }).click();
