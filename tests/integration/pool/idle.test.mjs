@@ -61,7 +61,9 @@ test('one browser too many ends after a while, and nobody who holds a page notic
 		}
 	})();
 	const one = await pool.until('one browser', (s) => s.browsers.length === 1 && s.browsers[0].state === 'ready', 40_000);
-	assert.deepEqual([one.browsers[0].pid, one.asleep, one.metrics['bp_browser_restarts_total{reason="idle"}']], [own, false, 1]);
+	assert.deepEqual([one.browsers[0].pid, one.asleep], [own, false]);
+	// Where pages go slower than they are asked for, another one has come in between, and gone again.
+	assert.ok(one.metrics['bp_browser_restarts_total{reason="idle"}'] >= 1);
 	assert.deepEqual(groupOf(second), []);
 	working.over = true;
 	await work;
