@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "failure.h"
 #include "log.h"
 #include "mem.h"
 #include "moodle_session.h"
@@ -19,7 +18,6 @@
 #define LOOK_MS	     5000 /* for why a site does not answer */
 #define CALL_MS	     10000
 #define POOL_BACK_MS 200 /* between two tries while browser-pool is away */
-#define LAST_MS	     500
 #define MAX_LEASE_MS 30000 /* patience in the pool's queue */
 #define MAX_COST     (1LL << 40)
 
@@ -31,75 +29,6 @@
 	"/lib/ajax/service-nologin.php?info=tool_mobile_get_public_config&args="                   \
 	"%5B%7B%22index%22%3A0%2C%22methodname%22%3A%22tool_mobile_get_public_config%22"           \
 	"%2C%22args%22%3A%7B%7D%7D%5D"
-
-/* What a busy site said of when to come back, as the scripts understand it; 0: nothing. */
-static int64_t seconds_to_wait(struct work *w, struct lease *l)
-{
-	const char *said = l ? page_retry_after(l) : "";
-	CLEANUP_FREE char *expression = NULL;
-	json_t *text, *value = NULL;
-	char *quoted;
-	int64_t seconds;
-
-	if (said[0] == '\0')
-		return 0;
-	text = json_string(said);
-	quoted = text ? json_dumps(text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
-	json_decref(text);
-	if (quoted == NULL)
-		return 0;
-	expression = mem_printf("(() => {\n%s\nreturn secondsSaid(%s);\n})()",
-				(const char *)script_moodle, quoted);
-	free(quoted);
-	page_evaluate(l, expression, work_within(w, CALL_MS), &value, NULL);
-	seconds = json_integer_value(value);
-	json_decref(value);
-	return MAX(seconds, 0);
-}
-
-/* The site did not let us in, or is not there. */
-static int fail_by_site(struct work *w, struct lease *l)
-{
-	const char *expires = "";
-	long status = l ? page_status(l, &expires) : 0;
-	int64_t seconds;
-
-	if (site_is_closed(status, expires))
-		return work_fail(w, "maintenance", NULL);
-	seconds = seconds_to_wait(w, l);
-	if (seconds == 0)
-		return work_fail(w, "site_down", NULL);
-	site_pause(w, seconds);
-	return work_fail(w, "site_busy", NULL);
-}
-
-/* The words of lease.h and page.h as a failure of the job. */
-static int fail_by_errno(struct work *w, int e, const struct error *err, struct lease *l)
-{
-	log_warning("page failed", "err=\"%s\" end=%s", err->text, l ? lease_end_reason(l) : "");
-	switch (e) {
-	case -ECANCELED:
-		return work_fail(w, "cancelled", NULL);
-	case -EBUSY:
-	case -ENOENT:
-	case -ECONNREFUSED:
-		return work_fail(w, "no_browser", NULL);
-	case -EPIPE: /* the pool ends a lease at the very moment that the attempt's time is over */
-		return work_fail(
-			w, deadline_left_ms(w->deadline) < LAST_MS ? "timeout" : "browser_lost",
-			NULL);
-	case -EHOSTUNREACH:
-		return fail_by_site(w, l);
-	case -EXDEV:
-		return work_fail(
-			w, "not_moodle",
-			"The configured address leads to another site, where Pensum does not go.");
-	case -ETIMEDOUT:
-		return work_fail(w, "timeout", NULL);
-	default:
-		return work_fail(w, "internal", NULL);
-	}
-}
 
 /* A pool that is being restarted is worth a moment; the attempt is not spent on it. */
 static int begin_lease(struct work *w, enum pool_class cls, const char *key, struct lease **ret,
@@ -223,7 +152,7 @@ static int open_page(struct work *w, enum pool_class cls, const char *user_id, j
 		e = page_set_cookies(m->lease, cookies, work_within(w, CALL_MS), &err);
 	if (e == 0)
 		e = user_id ? go_there(w, m, &err) : stand_there(w, m, &err);
-	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
+	return e < 0 ? moodle_page_failed(w, m, e, &err) : 0;
 }
 
 int moodle_open(struct work *w, enum pool_class cls, struct moodle *m)
@@ -241,12 +170,7 @@ int moodle_return(struct work *w, struct moodle *m)
 	struct error err;
 	int e = stand_there(w, m, &err);
 
-	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
-}
-
-int moodle_page_failed(struct work *w, const struct moodle *m, int e, const struct error *err)
-{
-	return fail_by_errno(w, e, err, m->lease);
+	return e < 0 ? moodle_page_failed(w, m, e, &err) : 0;
 }
 
 void moodle_close(struct moodle *m)
@@ -301,7 +225,7 @@ int moodle_run(struct work *w, struct moodle *m, const unsigned char *script, js
 	json_decref(args);
 	e = page_evaluate(m->lease, expression.data, w->deadline, &answer, &err);
 	if (e < 0)
-		return fail_by_errno(w, e, &err, m->lease);
+		return moodle_page_failed(w, m, e, &err);
 	add_cost(m, answer);
 	pace_spent(w, m->requests - before - 1);
 	if (json_integer_value(json_object_get(answer, "retry_after_s")) > 0)
@@ -374,7 +298,7 @@ static bool is_known_better(struct work *w, struct moodle *m)
 	pace_spent(w, 1);
 	e = site_goto(m->lease, url, work_within(w, LOOK_MS), &err);
 	if (e < 0)
-		fail_by_errno(w, e, &err, m->lease);
+		moodle_page_failed(w, m, e, &err);
 	return e == -EXDEV || (e < 0 && (strcmp(w->failure_code, "site_busy") == 0 ||
 					 strcmp(w->failure_code, "maintenance") == 0));
 }
@@ -398,5 +322,5 @@ int moodle_get_cookies(struct work *w, struct moodle *m, json_t **ret)
 	struct error err;
 	int e = page_get_cookies(m->lease, m->wwwroot, work_within(w, CALL_MS), ret, &err);
 
-	return e < 0 ? fail_by_errno(w, e, &err, m->lease) : 0;
+	return e < 0 ? moodle_page_failed(w, m, e, &err) : 0;
 }
