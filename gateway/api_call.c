@@ -51,7 +51,7 @@ void api_reply_later(struct request *r, const char *code, int64_t wait_ms, const
 
 void api_reply_failed(struct request *r, const struct error *err)
 {
-	if (err->code != -EPROTO) { /* main.c says once that the database is away */
+	if (err->code != -EPROTO) { /* main.c says once that the database is away, or refuses */
 		api_reply_away(r);
 		return;
 	}

@@ -33,6 +33,8 @@ static void reply_health(struct gateway *g, struct request *r, bool has_database
 
 	if (!has_database)
 		json_array_append_new(degraded, json_string("postgres"));
+	if (pgloop_refusal(g->pg) != NULL)
+		json_array_append_new(degraded, json_string("postgres_refuses"));
 	if (!redisloop_is_up(g->redis))
 		json_array_append_new(degraded, json_string("redis"));
 	if (redisloop_refusal(g->redis) != NULL)

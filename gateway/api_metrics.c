@@ -110,6 +110,9 @@ static void part_came(struct scrape *s)
 	buf_clear(&last.text);
 	write_up(&last.text, "postgres_up", "Whether PostgreSQL answered this scrape.",
 		 s->jobs.len > 0);
+	write_up(&last.text, "postgres_refuses",
+		 "Whether PostgreSQL has refused a write lately: it is read-only, or has no room.",
+		 pgloop_refusal(s->g->pg) != NULL);
 	buf_add(&last.text, s->jobs.data, s->jobs.len);
 	foreign_write(&s->workers, &last.text);
 	write_up(&last.text, "redis_up", "Whether Redis answered this scrape.", s->redis.len > 0);

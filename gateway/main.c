@@ -48,7 +48,7 @@ struct run {
 	struct event *grace;		/* after the signal: is everything answered? */
 	struct event *look;		/* says what is away, and tells systemd that we live */
 	struct deadline stop_by;
-	bool stopping, pg_up, redis_up, redis_refuses;
+	bool stopping, pg_up, pg_refuses, redis_up, redis_refuses;
 };
 
 static bool migrate, migrate_first;
@@ -120,6 +120,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	struct run *run = arg;
 	bool pg_up = pgloop_is_up(run->g.pg), redis_up = redisloop_is_up(run->g.redis);
 	const char *refusal = redisloop_refusal(run->g.redis);
+	const char *pg_refusal = pgloop_refusal(run->g.pg);
 
 	(void)fd;
 	(void)what;
@@ -128,6 +129,8 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 		log_write(pg_up ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
 			  pg_up ? "postgres is there" : "postgres is away", "reason=\"%s\"",
 			  pg_up ? "" : pgloop_reason(run->g.pg));
+	if (pg_refusal != NULL && !run->pg_refuses)
+		log_warning("postgres refuses", "reason=\"%s\"", pg_refusal);
 	if (redis_up != run->redis_up)
 		log_write(redis_up ? LOG_LEVEL_NOTICE : LOG_LEVEL_WARNING,
 			  redis_up ? "redis is there" : "redis is away", "reason=\"%s\"",
@@ -135,6 +138,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	if (refusal != NULL && !run->redis_refuses)
 		log_warning("redis refuses", "reason=\"%s\"", refusal);
 	run->pg_up = pg_up;
+	run->pg_refuses = pg_refusal != NULL;
 	run->redis_up = redis_up;
 	run->redis_refuses = refusal != NULL;
 }

@@ -146,7 +146,8 @@ static void give_all_rows(struct transaction *t, const struct pgloop_result *all
 /* What PostgreSQL has refused was not done, and may be the fault of one of them. */
 static void fail_all(struct transaction *t, const struct error *err)
 {
-	bool again = err->code == -EPROTO && !t->alone;
+	bool is_refused = err->code == -EPROTO || err->code == -EAGAIN;
+	bool again = is_refused && !t->alone;
 
 	if (again)
 		log_warning("submissions go one by one", "count=%zu why=\"%s\"", t->count,

@@ -12,6 +12,7 @@
 #include "file.h"
 #include "mem.h"
 #include "pg_prepared.h"
+#include "pg_refusal.h"
 #include "text.h"
 
 #define CONNECT_MS  5000
@@ -219,17 +220,6 @@ static PGresult *receive(struct pg *pg, struct deadline deadline, struct error *
 	}
 }
 
-/* Refusals that pass by themselves: rolled back, out of resources, locked, cancelled, read-only. */
-static bool is_passing(const char *sqlstate)
-{
-	static const char *const some[] = { "40", "53", "55P03", "57", "25006" };
-
-	for (size_t i = 0; sqlstate != NULL && i < ARRAY_LEN(some); i++)
-		if (text_starts_with(sqlstate, some[i]))
-			return true;
-	return false;
-}
-
 static int judge(struct pg *pg, PGresult *res, struct error *err)
 {
 	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -240,7 +230,7 @@ static int judge(struct pg *pg, PGresult *res, struct error *err)
 		return 0;
 	if (PQstatus(pg->conn) == CONNECTION_BAD)
 		return lost(pg, -EIO, err);
-	code = is_passing(sqlstate) ? -EAGAIN : -EPROTO;
+	code = pg_refusal_is_passing(sqlstate) ? -EAGAIN : -EPROTO;
 	set_message(err, code, sqlstate,
 		    PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)
 			    ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)

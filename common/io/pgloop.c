@@ -11,10 +11,12 @@
 #include "clock.h"
 #include "mem.h"
 #include "pg.h"
+#include "pg_refusal.h"
 #include "pgloop_conn.h"
 
 #define QUEUE_MAX    4096
 #define RETRY_MAX_MS 30000
+#define REFUSED_MS   15000 /* a refused write is told for so long */
 
 struct query {
 	TAILQ_ENTRY(query) link; /* in the pool's queue, while conn is NULL */
@@ -35,6 +37,8 @@ struct pgloop {
 	struct event *pump;
 	bool closed;
 	char reason[256];
+	char refusal[256];
+	struct deadline refused_until;
 	int64_t away_since_ms; /* since when no connection has stood; 0: one does, at the last look */
 	size_t waiting_count;
 	TAILQ_HEAD(, query) waiting;
@@ -140,7 +144,12 @@ static void on_ready(void *arg)
 
 static void on_done(void *arg, void *query, PGresult *res, const struct error *err)
 {
-	(void)arg;
+	struct pgloop *p = arg;
+
+	if (err != NULL && err->code == -EAGAIN && pg_refusal_is_of_server(err->text)) {
+		snprintf(p->refusal, sizeof(p->refusal), "%s", err->text);
+		p->refused_until = deadline_in(REFUSED_MS);
+	}
 	query_end(query, res, err);
 }
 
@@ -257,6 +266,13 @@ int pgloop_retry_ms(const struct pgloop *p)
 const char *pgloop_reason(const struct pgloop *p)
 {
 	return p->reason;
+}
+
+const char *pgloop_refusal(const struct pgloop *p)
+{
+	bool lately = p->refusal[0] != '\0' && !deadline_is_over(p->refused_until);
+
+	return lately && pgloop_is_up(p) ? p->refusal : NULL;
 }
 
 void pgloop_close(struct pgloop *p)

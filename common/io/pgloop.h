@@ -20,8 +20,8 @@
 struct pgloop;
 struct pgloop_result; /* borrowed, for the time of the callback */
 
-/* result is NULL when err tells why not: -EIO, -ETIMEDOUT, -ESHUTDOWN, -EPROTO (refused by
- * the server; err->text holds "SQLSTATE: message"). */
+/* result is NULL when err tells why not: -EIO, -ETIMEDOUT, -ESHUTDOWN, and refused by the server (err->text
+ * holds "SQLSTATE: message"): -EAGAIN for now (read-only, disk full, deadlock), -EPROTO for good. */
 typedef void pgloop_fn(const struct pgloop_result *result, const struct error *err, void *arg);
 
 int pgloop_new(struct event_base *base, const struct settings *s, int connections,
@@ -35,6 +35,8 @@ bool pgloop_is_up(const struct pgloop *p); /* any connection stands */
  * long is believed to stay so for half as long again, at most half a minute. */
 int pgloop_retry_ms(const struct pgloop *p);
 const char *pgloop_reason(const struct pgloop *p); /* why one went down last, for the log */
+/* Why PostgreSQL, which is up, has refused a write lately: it is read-only, or has no room. NULL: it has not. */
+const char *pgloop_refusal(const struct pgloop *p);
 
 /* Keeps sql's pointer (a literal) and copies the params. timeout_ms covers waiting and running.
  * -EAGAIN: the queue is full; -ESHUTDOWN: closed. */

@@ -5,6 +5,7 @@
 
 #include "clock.h"
 #include "mem.h"
+#include "pg_refusal.h"
 
 #define MOMENT_MS 5
 
@@ -68,12 +69,14 @@ void *pgloop_pipe_take(struct pgloop_pipe *p)
 }
 
 /* What a failed statement means to the caller: the server ends (class 57P), it took too long, or
- * it was refused. */
+ * it was refused, for now or for good. */
 static int error_code(const char *sqlstate)
 {
 	if (strncmp(sqlstate, "57P", 3) == 0)
 		return -EIO;
-	return strcmp(sqlstate, "57014") == 0 ? -ETIMEDOUT : -EPROTO;
+	if (strcmp(sqlstate, "57014") == 0)
+		return -ETIMEDOUT;
+	return pg_refusal_is_passing(sqlstate) ? -EAGAIN : -EPROTO;
 }
 
 static const char *sqlstate_of(const PGresult *res)

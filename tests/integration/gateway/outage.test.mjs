@@ -123,6 +123,28 @@ test('PostgreSQL restarts at once under load: 503 for a moment, then answers', a
 	await ws.close();
 });
 
+test('a PostgreSQL that takes no writes is told as one: 503 with a time, once in the log, and what is there is read', async () => {
+	const session = await stack.session();
+	const ask = () => fetch(`${stack.url}/api/v1/courses/refresh`, { method: 'POST', headers: { Cookie: session.cookie, Origin: stack.url } });
+	const metrics = async () => (await fetch(`http://127.0.0.1:${stack.adminPort}/metrics`)).text();
+	await stack.pg.script(`ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf();`);
+	await until('refusal', async () => (await ask()).status !== 202);
+	for (let i = 0; i < 3; i++) {
+		const answer = await ask();
+		assert.equal(answer.status, 503);
+		assert.equal((await answer.json()).code, 'database_away');
+		assert.ok(Number(answer.headers.get('retry-after')) > 0);
+	}
+	assert.equal((await fetch(`${stack.url}/api/v1/jobs`, { headers: { Cookie: session.cookie } })).status, 200);
+	assert.ok((await stack.health()).degraded.includes('postgres_refuses'));
+	assert.match(await metrics(), /^postgres_refuses 1$/m);
+	await stack.gateway.waitLine(/msg="postgres refuses" reason="25006: /);
+	await stack.pg.script(`SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf();`);
+	await until('a job', async () => (await ask()).status === 202);
+	await until('that it refuses no more', async () => !(await stack.health()).degraded.includes('postgres_refuses'), 40_000, 500);
+	assert.equal(stack.gateway.lines.filter((line) => /postgres refuses/.test(line)).length, 1);
+});
+
 test('a gateway that starts before its databases waits for them', async () => {
 	await stack.gateway.stop();
 	await Promise.all([stack.redis.kill(), stack.pg.kill()]);

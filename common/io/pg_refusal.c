@@ -1,0 +1,28 @@
+#include "pg_refusal.h"
+
+#include <stddef.h>
+
+#include "mem.h"
+#include "text.h"
+
+static bool is_one_of(const char *sqlstate, const char *const *some, size_t count)
+{
+	for (size_t i = 0; sqlstate != NULL && i < count; i++)
+		if (text_starts_with(sqlstate, some[i]))
+			return true;
+	return false;
+}
+
+bool pg_refusal_is_passing(const char *sqlstate)
+{
+	static const char *const some[] = { "40", "53", "55P03", "57", "25006" };
+
+	return is_one_of(sqlstate, some, ARRAY_LEN(some));
+}
+
+bool pg_refusal_is_of_server(const char *sqlstate)
+{
+	static const char *const some[] = { "53", "25006" };
+
+	return is_one_of(sqlstate, some, ARRAY_LEN(some));
+}
