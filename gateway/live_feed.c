@@ -27,6 +27,7 @@ struct live_feed {
 	struct event *retry;
 	struct event *pause;
 	int64_t heard_ms; /* when the last entries came */
+	bool told_refused; /* nothing could be read when last tried, which was said */
 };
 
 static void read_on(struct live_feed *f);
@@ -51,8 +52,10 @@ static void stumble(struct live_feed *f, const struct redis_reply *reply)
 	event_del(f->pause);
 	if (reply == NULL)
 		return;
-	log_warning("event stream not read", "reason=\"%s\"",
-		    redis_error_text(reply) != NULL ? redis_error_text(reply) : "?");
+	if (!f->told_refused)
+		log_warning("event stream not read", "reason=\"%s\"",
+			    redis_error_text(reply) != NULL ? redis_error_text(reply) : "?");
+	f->told_refused = true;
 	event_add(f->retry, &later);
 }
 
@@ -196,6 +199,7 @@ static void on_entries(const struct redis_reply *reply, void *arg)
 		stumble(f, reply);
 		return;
 	}
+	f->told_refused = false;
 	for (size_t i = 0; i < count; i++)
 		take_entry(f, redis_at(entries, i));
 	if (count == 0 || count >= BATCH)

@@ -28,18 +28,24 @@ void bell_init(struct bell *b, struct redis *redis, enum job_queue queue, const 
 		key_job_stream(b->streams[i], queue, (enum job_priority)i);
 }
 
+/* What Redis refuses it refuses each second again: that is told once, until it is done. */
 static void make_groups(struct bell *b)
 {
+	bool is_refused = false;
 	struct error err;
 
 	for (int i = 0; i < JOB_PRIORITY_COUNT; i++) {
 		int e = redis_call(b->redis, COMMAND_MS, NULL, &err, "XGROUP", "CREATE",
 				   b->streams[i], KEY_GROUP, "0", "MKSTREAM", NULL);
 
-		if (e == -EPROTO && strstr(err.text, "BUSYGROUP") == NULL)
+		if (e != -EPROTO || strstr(err.text, "BUSYGROUP") != NULL)
+			continue;
+		if (!b->told_refused)
 			log_warning("consumer group not made", "stream=%s err=\"%s\"",
 				    b->streams[i], err.text);
+		is_refused = true;
 	}
+	b->told_refused = is_refused;
 }
 
 /* What slots that are gone (fewer slots, another host name) hold becomes ours, to be forgotten. */

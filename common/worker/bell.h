@@ -18,6 +18,7 @@ struct bell {
 	struct redis *redis; /* borrowed */
 	const char *name;    /* the consumer, borrowed */
 	int heard; /* of the streams, the first so many are listened to */
+	bool told_refused; /* a group could not be made when last tried, which was said */
 	char streams[JOB_PRIORITY_COUNT][KEY_SIZE];
 };
 

@@ -83,6 +83,21 @@ test('without Redis jobs run all the same, and at the bell again afterwards', as
 	await noEntries();
 });
 
+test('a Redis that refuses to be written to is told of once, and jobs run meanwhile', async () => {
+	await startWorker();
+	await becomes(await submit('check'), 'failed');
+	await redis.command('REPLICAOF', '127.0.0.1', '1');
+	try {
+		await worker.waitLine(/no bell, asking the record/);
+		for (let i = 0; i < 4; i++) await becomes(await addJob('check'), 'failed', 5000); // a second each, at least
+	} finally {
+		await redis.command('REPLICAOF', 'NO', 'ONE');
+	}
+	await worker.waitLine(/back at the bell/);
+	const told = worker.lines.filter((line) => /consumer group not made/.test(line));
+	assert.ok(told.length <= 3, `${told.length} lines, of three streams`);
+});
+
 test('a worker that never finds Redis says where it looked and what was wrong', async () => {
 	await startWorker({ 'redis.address': 'unix:/nowhere' });
 	await worker.waitLine(/no bell, asking the record" err="redis: \/nowhere: No such file or directory"/);
