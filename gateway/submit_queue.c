@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "log.h"
 #include "mem.h"
+#include "pg_refusal.h"
 
 #define SHARED_MAX 16 /* submissions in a transaction */
 /* Such transactions at one time; the other connections are for those who read. */
@@ -143,11 +144,12 @@ static void give_all_rows(struct transaction *t, const struct pgloop_result *all
 	}
 }
 
-/* What PostgreSQL has refused was not done, and may be the fault of one of them. */
+/* What PostgreSQL has refused was not done, and may be the fault of one of them; of a server that takes no
+ * writes it is nobody's. */
 static void fail_all(struct transaction *t, const struct error *err)
 {
 	bool is_refused = err->code == -EPROTO || err->code == -EAGAIN;
-	bool again = is_refused && !t->alone;
+	bool again = is_refused && !t->alone && !pg_refusal_is_of_server(err->text);
 
 	if (again)
 		log_warning("submissions go one by one", "count=%zu why=\"%s\"", t->count,
