@@ -1,5 +1,6 @@
 #include "log.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -9,12 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#define PATIENCE_MS 1000
+
 static const char *log_prog = "pensum";
 static enum log_level log_limit = LOG_LEVEL_INFO;
 static char log_context[160];
 static bool log_journal;
 static int log_fd = STDERR_FILENO;
 static log_copy_fn *log_copy;
+static bool log_is_stuck;
+static unsigned log_lost;
 
 static const char *const level_names[] = { [LOG_LEVEL_ERROR] = "error",
 					   [LOG_LEVEL_WARNING] = "warning",
@@ -106,6 +111,38 @@ static int start_line(char *line, size_t size, enum log_level level)
 	return snprintf(line, size, "time=%s.%03ldZ ", date, now.tv_nsec / 1000000);
 }
 
+/* A log that nobody takes (a journal that hangs, on a disk that does) stops no work: it is waited for
+ * once, and as long as it has no room then, lines are lost. A pipe and a socket that have some take a
+ * line as a whole. */
+static bool has_room(void)
+{
+	struct pollfd log = { .fd = log_fd, .events = POLLOUT };
+
+	log_is_stuck = poll(&log, 1, log_is_stuck ? 0 : PATIENCE_MS) <= 0;
+	return !log_is_stuck;
+}
+
+static void tell_lost(void)
+{
+	unsigned lost = log_lost;
+
+	log_lost = 0;
+	log_warning("log lines lost", "count=%u", lost);
+	if (log_is_stuck)
+		log_lost = lost;
+}
+
+/* One write, so that lines of several processes do not mix. Nothing to do if it fails. */
+static void put_line(const char *line, size_t len)
+{
+	if (log_lost > 0 && has_room())
+		tell_lost();
+	if (has_room())
+		(void)!write(log_fd, line, len);
+	else
+		log_lost++;
+}
+
 void log_write(enum log_level level, const char *msg, const char *fmt, ...)
 {
 	char line[1024];
@@ -136,8 +173,7 @@ void log_write(enum log_level level, const char *msg, const char *fmt, ...)
 	line[used] = '\0';
 	mend_quotes(line);
 	line[used++] = '\n';
-	/* One write, so that lines of several processes do not mix. Nothing to do if it fails. */
-	(void)!write(log_fd, line, used);
+	put_line(line, used);
 	if (log_copy != NULL)
 		log_copy(line, used);
 }

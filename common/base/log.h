@@ -6,6 +6,8 @@
  *
  * When stderr is the journal, which keeps the time itself, a <N> priority stands in the time's place.
  *
+ * A log that takes no more is waited for a second, once; what it has no room for then is lost, and told.
+ *
  * Libraries do not log; the program logs each failure once, where it decides what to do about it.
  * No payload, cookie, token or password is ever given to these calls. Control characters are
  * replaced, and a line is cut at 1 KiB, so outside text cannot forge a line.

@@ -1,5 +1,6 @@
 #include "log.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,39 @@ static void another_process_journal_is_not_ours(void **state)
 	assert_int_equal(strncmp(one_line(), "time=", 5), 0);
 }
 
+/* Reads what is there, and answers how many lines of ours. */
+static int lines_with(const char *what)
+{
+	static char text[1 << 17];
+	ssize_t n = read(reading, text, sizeof(text) - 1);
+	int count = 0;
+
+	assert_true(n > 0);
+	text[n] = '\0';
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at += strlen(what))
+		count++;
+	return count;
+}
+
+static void a_log_that_nobody_reads_stops_nobody_and_tells_later_what_is_missing(void **state)
+{
+	char word[64];
+	int kept;
+
+	(void)state;
+	assert_int_equal(fcntl(reading, F_SETPIPE_SZ, 1 << 16), 1 << 16);
+	log_open("test", LOG_LEVEL_INFO);
+	alarm(30); /* who waits for the log waits for ever */
+	for (int i = 0; i < 2000; i++)
+		log_info("one of many", "i=%d", i);
+	kept = lines_with("one of many");
+	assert_in_range(kept, 100, 1900);
+	log_info("afterwards", "i=1");
+	alarm(0);
+	snprintf(word, sizeof(word), "msg=\"log lines lost\" count=%d\n", 2000 - kept);
+	assert_int_equal(lines_with(word), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +141,9 @@ int main(void)
 						catch_stderr, give_stderr_back),
 		cmocka_unit_test_setup_teardown(another_process_journal_is_not_ours, catch_stderr,
 						give_stderr_back),
+		cmocka_unit_test_setup_teardown(
+			a_log_that_nobody_reads_stops_nobody_and_tells_later_what_is_missing,
+			catch_stderr, give_stderr_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
