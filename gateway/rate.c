@@ -14,8 +14,8 @@
 
 /*
  * KEYS: one for each ask; ARGV: its interval (us) and burst. 0: all are counted; else the us until
- * the first that refuses lets one through, and none is counted. What a key says is never believed
- * to be further away than a whole burst.
+ * the first that refuses lets one through, and none is counted. No key can be further away than a whole
+ * burst, unless Redis's clock was put back: then it is set to that, from which the time takes it.
  */
 static const char script[] =
 	"local t = redis.call('TIME') local now = t[1] * 1000000 + t[2] local at = {} "
@@ -23,7 +23,9 @@ static const char script[] =
 	"local interval, burst = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i]) "
 	"local free = tonumber(redis.call('GET', key) or 0) or 0 "
 	"if free < now then free = now end "
-	"if free > now + interval * burst then free = now + interval * burst end "
+	"if free > now + interval * burst then free = now + interval * burst "
+	"redis.call('SET', key, string.format('%.0f', free), 'PX', "
+	"math.ceil((free - now) / 1000) + 1) end "
 	"free = free + interval "
 	"local wait = free - interval * burst - now "
 	"if wait > 0 then return wait end at[i] = free end "
