@@ -83,16 +83,13 @@ json_t *activities_of(const json_t *events, const char *root)
 	return list;
 }
 
-json_int_t activities_last_date(const json_t *events)
+const json_t *activities_last_event(const json_t *events)
 {
-	json_int_t last = 0, date;
-	json_t *event;
-	size_t i;
+	for (size_t i = json_array_size(events); i > 0; i--) {
+		const json_t *event = json_array_get(events, i - 1);
 
-	json_array_foreach (events, i, event) {
-		date = json_integer_value(json_object_get(event, "timesort"));
-		if (strcmp(text_of(event, "eventtype"), "extension") != 0 && date > last)
-			last = date;
+		if (strcmp(text_of(event, "eventtype"), "extension") != 0)
+			return event;
 	}
-	return last;
+	return NULL;
 }

@@ -9,6 +9,5 @@
 /* [{cmid, kind, event, name, url, due, open}], yours. events may be NULL. */
 json_t *activities_of(const json_t *events, const char *root);
 
-/* The latest date of the events, those of extensions left out: where the next page of them begins.
- */
-json_int_t activities_last_date(const json_t *events);
+/* The last of the events that is no extension, which is where the next page of them begins; NULL: none. */
+const json_t *activities_last_event(const json_t *events);

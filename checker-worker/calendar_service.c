@@ -3,18 +3,15 @@
 #include "activities.h"
 #include "id_map.h"
 
-#define FUNCTION   "core_calendar_get_action_events_by_courses"
-#define MAX_EVENTS 50 /* of one course in one request; Moodle refuses more */
-#define MAX_PAGES  6  /* of one course */
-
-static json_t *arguments_for(json_t *ids)
-{
-	return json_pack("{s:o, s:i}", "courseids", ids, "limitnum", MAX_EVENTS);
-}
+#define FUNCTION      "core_calendar_get_action_events_by_courses"
+#define MORE_FUNCTION "core_calendar_get_action_events_by_course" /* goes on after an event */
+#define MAX_EVENTS    50 /* of one course in one request; Moodle refuses more */
+#define MAX_PAGES     41 /* of one course: more than a check can hold */
 
 void calendar_add_call(json_t *calls, json_t *ids)
 {
-	service_add_call(calls, FUNCTION, arguments_for(ids));
+	service_add_call(calls, FUNCTION,
+			 json_pack("{s:o, s:i}", "courseids", ids, "limitnum", MAX_EVENTS));
 }
 
 static json_t *groups_of(const json_t *answer)
@@ -22,9 +19,9 @@ static json_t *groups_of(const json_t *answer)
 	return json_object_get(json_object_get(answer, "data"), "groupedbycourse");
 }
 
-static json_t *events_of(const json_t *group)
+static json_t *events_of(const json_t *data)
 {
-	json_t *events = json_object_get(group, "events");
+	json_t *events = json_object_get(data, "events");
 
 	return json_array_size(events) <= MAX_EVENTS ? events : NULL;
 }
@@ -63,14 +60,18 @@ static size_t add_new(json_t *events, const json_t *page)
 	return json_array_size(page);
 }
 
-static enum service_end ask_page(struct work *w, struct service *s, json_t *id, json_int_t from,
+/* Moodle heeds the event only together with a start. */
+static enum service_end ask_page(struct work *w, struct service *s, json_t *id, const json_t *last,
 				 json_t **answers)
 {
-	json_t *calls = json_array(), *arguments = arguments_for(json_pack("[O]", id));
+	json_t *calls = json_array();
+	json_int_t from = last ? json_integer_value(json_object_get(last, "timesort")) : 1,
+		   after = json_integer_value(json_object_get(last, "id"));
 	enum service_end end;
 
-	json_object_set_new(arguments, "timesortfrom", json_integer(from));
-	service_add_call(calls, FUNCTION, arguments);
+	service_add_call(calls, MORE_FUNCTION,
+			 json_pack("{s:O, s:I, s:I, s:i}", "courseid", id, "timesortfrom", from,
+				   "aftereventid", after, "limitnum", MAX_EVENTS));
 	end = service_call(w, s, calls, answers);
 	json_decref(calls);
 	return end;
@@ -78,23 +79,20 @@ static enum service_end ask_page(struct work *w, struct service *s, json_t *id, 
 
 enum service_end calendar_ask_more(struct work *w, struct service *s, json_t *id, json_t *events)
 {
-	json_int_t from = 0, last;
-	size_t got = json_array_size(events);
+	size_t got = json_array_size(events), known = 0;
 	json_t *answers;
 
-	for (int n = 1; n < MAX_PAGES && got >= MAX_EVENTS; n++) {
+	for (int n = 1; n < MAX_PAGES && got >= MAX_EVENTS && json_array_size(events) > known;
+	     n++) {
 		enum service_end end;
 
-		last = activities_last_date(events);
-		if (last <= from)
-			break;
-		from = last;
+		known = json_array_size(events);
 		answers = NULL;
-		end = ask_page(w, s, id, from, &answers);
+		end = ask_page(w, s, id, activities_last_event(events), &answers);
 		if (end != SERVICE_OK)
 			return end;
 		got = add_new(events,
-			      events_of(json_array_get(groups_of(json_array_get(answers, 0)), 0)));
+			      events_of(json_object_get(json_array_get(answers, 0), "data")));
 		json_decref(answers);
 	}
 	return SERVICE_OK;

@@ -3,39 +3,40 @@
 //
 // Up to MAX_COURSES_AT_ONCE courses come with one request, which is kept for the next courses of the
 // same attempt of a check (args.check): in the page, so that it ends with it. Moodle answers at most
-// MAX_EVENTS events of a course; further ones cost a request each.
+// MAX_EVENTS events of a course; each further request goes on after the last event of the one before,
+// for any number of them may have the same date.
 
 const MAX_EVENTS = 50; // of one course in one request; Moodle refuses more
-const MAX_CALENDAR_REQUESTS = 6; // of one course
+const MAX_CALENDAR_REQUESTS = 41; // of one course: more than a check can hold
 const MAX_COURSES_AT_ONCE = 10;
 const CALENDAR_METHOD = 'core_calendar_get_action_events_by_courses';
+const MORE_METHOD = 'core_calendar_get_action_events_by_course'; // goes on after an event
 const CALENDAR_KEPT = Symbol.for('pensum.calendar');
 
-// {due: Map(cmid -> {due, isExtended, canSubmit}), activities: [...]}; no dates, and activities null, when the
-// site does not tell.
+// {due: Map(cmid -> {due, isExtended, canSubmit}), activities: [...], hasExtensions}; no dates, and activities null,
+// when the site does not tell. hasExtensions: it tells of all that were granted, if of any (from 4.5).
 async function readCalendar(sesskey, courseId, args) {
 	try {
-		return calendarOf(await readEvents(sesskey, courseId, args));
+		const { events, isOnePage } = await readEvents(sesskey, courseId, args);
+		return { ...calendarOf(events), hasExtensions: isOnePage };
 	} catch (error) {
 		if (!isRefusal(error)) throw error;
-		return { due: new Map(), activities: null };
+		return { due: new Map(), activities: null, hasExtensions: false };
 	}
 }
 
-// An extension is a second, later event, which Moodle leaves out as soon as a start is given; so
-// only further requests have one.
+// An extension is a second, later event, which Moodle leaves out as soon as a start is given: those
+// behind the first page never come.
 async function readEvents(sesskey, courseId, args) {
 	let page = await firstEvents(sesskey, courseId, args);
+	const isOnePage = page.length < MAX_EVENTS;
 	const all = new Map(page.map((event) => [event.id, event]));
-	let from = 0;
-	for (let n = 1; n < MAX_CALENDAR_REQUESTS; n++) {
-		const last = Math.max(0, ...page.filter(isNoExtension).map((event) => event.timesort));
-		if (page.length < MAX_EVENTS || last <= from) break;
-		from = last;
-		page = (await askCalendar(sesskey, [courseId], from)).get(courseId) ?? [];
+	for (let n = 1, known = 0; n < MAX_CALENDAR_REQUESTS && page.length >= MAX_EVENTS && all.size > known; n++) {
+		known = all.size;
+		page = await askMore(sesskey, courseId, page.filter(isNoExtension).at(-1));
 		for (const event of page) all.set(event.id, event);
 	}
-	return [...all.values()];
+	return { events: [...all.values()], isOnePage };
 }
 
 const isNoExtension = (event) => event.eventtype !== 'extension';
@@ -47,24 +48,31 @@ async function firstEvents(sesskey, courseId, { check, courses }) {
 	const ids = check && courses ? courses.slice(at, at + MAX_COURSES_AT_ONCE) : [courseId];
 	let events;
 	try {
-		events = await askCalendar(sesskey, ids, 0);
+		events = await askCalendar(sesskey, ids);
 	} catch (error) {
 		if (!isRefusal(error) || ids.length === 1) throw error;
-		events = await askCalendar(sesskey, [courseId], 0); // another course must not spoil this one
+		events = await askCalendar(sesskey, [courseId]); // another course must not spoil this one
 	}
 	if (check) globalThis[CALENDAR_KEPT] = { check, events };
 	return events.get(courseId) ?? [];
 }
 
 // course id -> its events
-async function askCalendar(sesskey, courseids, from) {
+async function askCalendar(sesskey, courseids) {
 	const wanted = { courseids, limitnum: MAX_EVENTS };
-	if (from > 0) wanted.timesortfrom = from;
 	const [{ data, errorcode }] = await ajax(sesskey, [{ methodname: CALENDAR_METHOD, args: wanted }]);
 	if (!Array.isArray(data?.groupedbycourse)) throw notUnderstood(`${CALENDAR_METHOD}: ${errorcode}`);
 	const events = new Map(courseids.map((id) => [id, []]));
 	for (const group of data.groupedbycourse) events.set(group.courseid, group.events.map(lightEvent));
 	return events;
+}
+
+// The events of one course behind one of them; Moodle heeds it only together with a start.
+async function askMore(sesskey, courseid, last) {
+	const wanted = { courseid, timesortfrom: last?.timesort ?? 1, aftereventid: last?.id ?? 0, limitnum: MAX_EVENTS };
+	const [{ data, errorcode }] = await ajax(sesskey, [{ methodname: MORE_METHOD, args: wanted }]);
+	if (!Array.isArray(data?.events)) throw notUnderstood(`${MORE_METHOD}: ${errorcode}`);
+	return data.events.map(lightEvent);
 }
 
 // Without the description and the course's picture, which are most of it.

@@ -60,7 +60,7 @@ async function checkCourse(courseId, args) {
 	for (const row of rows) row.status = statusOf(row, statuses);
 	const calendar = await readCalendar(page.sesskey, courseId, args);
 	for (const row of rows) addCalendar(row, calendar.due.get(row.cmid));
-	await openPages(rows, page, texts);
+	await openPages(rows, page, texts, page.config.apibase !== undefined && calendar.hasExtensions);
 	return { assignments: rows.map(describe), activities: calendar.activities };
 }
 
@@ -211,16 +211,16 @@ function addCalendar(row, entry) {
 // ---------------------------------------------------------------- what needs a page of its own
 
 // Before 4.5 no calendar tells of an extension; M.cfg has had apibase since.
-const wantsPage = (row, page) => row.handin === undefined
-	|| (row.handin === 'open' && row.dueText !== '' && !page.config.apibase);
+const wantsPage = (row, hasExtensions) => row.handin === undefined
+	|| (row.handin === 'open' && row.dueText !== '' && !row.isExtended && !hasExtensions);
 
-async function openPages(rows, page, texts) {
+async function openPages(rows, page, texts, hasExtensions) {
 	const dated = rows.find((row) => row.due > 0 && row.dueText && !row.isExtended);
 	const known = dated && { due: dated.due, text: dated.dueText };
 	let opened = 0;
 	let down = 0;
 	for (const row of rows) {
-		if (!wantsPage(row, page)) continue;
+		if (!wantsPage(row, hasExtensions)) continue;
 		const found = opened++ < MAX_PAGES ? await readAssignmentPage(row.cmid, texts)
 			: { reason: `more than ${MAX_PAGES} assignments would have to be opened` };
 		down = found.isDown ? down + 1 : 0;

@@ -11,6 +11,8 @@ const COURSE = 100;
 const HIDDEN_COURSE = 300; // enrolled, but not to be seen now
 const SINGLE_COURSE = 310; // is its one activity
 const FIRST_COURSE = 311; // all in its first section
+const CROWDED_COURSE = 312; // more dates than Moodle tells at once, and all the same
+const CROWD = 120;
 let system;
 let site;
 let p;
@@ -22,6 +24,9 @@ before(async () => {
 		site.data.courses.push({ id, fullname: `Course ${id}`, shortname: `C${id}`, format, members: ['maya'],
 			assignments: [{ cmid: id * 100, name: 'Essay', section: '', intro: '<p>Write.</p>', due: '+3d' }] });
 	}
+	const quiz = (_, n) => ({ cmid: CROWDED_COURSE * 1000 + n, module: 'quiz', event: 'close', name: `Quiz ${n}`, due: '+3d' });
+	site.data.courses.push({ id: CROWDED_COURSE, fullname: 'Crowded', shortname: 'CR', members: ['maya'], assignments: [],
+		activities: Array.from({ length: CROWD }, quiz) });
 	Object.assign(site.data.courses[1], { fullname: 'R&D &amp; <i>more</i> 課題 &eacute;', favourite_of: ['maya'], hidden_by: ['maya'], startdate: '+9d' });
 	system = await startSystem({ moodle: { data: site.data } });
 });
@@ -133,6 +138,14 @@ for (const [generation, first] of [['4.5', ''], ['5.0', 'General'], ['5.1', 'Gen
 		}
 	});
 }
+
+test('of many activities with one date none is lost, by either road', async () => {
+	for (const service of [true, false]) {
+		await signIn({ service });
+		const { checked: [course] } = await check([CROWDED_COURSE]);
+		assert.deepEqual([course.activities.length, isInBrowser()], [CROWD, !service]);
+	}
+});
 
 test('a state that is not told is "could not be checked", and the rest arrives', async () => {
 	await signIn({ service: true });

@@ -1,7 +1,7 @@
 // /lib/ajax/service.php and service-nologin.php: a batch of calls in, a list of answers out,
 // with Moodle's two shapes of error.
 import { readFragment } from './assign-list.mjs';
-import { eventsByCourses, eventsByTimesort, monthlyView } from './calendar.mjs';
+import { eventsByCourse, eventsByCourses, eventsByTimesort, monthlyView } from './calendar.mjs';
 import { coursesByTimeline, courseState } from './course-list.mjs';
 import { MoodleError } from './errors.mjs';
 import { shows } from './generations.mjs';
@@ -18,6 +18,7 @@ const FUNCTIONS = {
 	tool_mobile_get_public_config: { run: publicConfig, login: false, bare: true },
 	core_course_get_enrolled_courses_by_timeline_classification: { run: coursesByTimeline },
 	core_courseformat_get_state: { run: courseState },
+	core_calendar_get_action_events_by_course: { run: eventsByCourse },
 	core_calendar_get_action_events_by_courses: { run: eventsByCourses },
 	core_calendar_get_action_events_by_timesort: { run: eventsByTimesort },
 	core_calendar_get_calendar_monthly_view: { run: monthlyView },

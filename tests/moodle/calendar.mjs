@@ -84,6 +84,24 @@ export function eventsByCourses(ctx, args) {
 	};
 }
 
+// Further pages of one course.
+export function eventsByCourse(ctx, args) {
+	checkArgs(args, ['courseid'], ['timesortfrom', 'timesortto', 'aftereventid', 'limitnum', 'searchvalue']);
+	const { courseid, timesortfrom, timesortto, aftereventid = 0, limitnum = 20 } = args;
+	checkLimit(limitnum);
+	const course = ctx.site.coursesOf(ctx.session.user).find((c) => c.id === Number(courseid));
+	if (!course) return [];
+	const all = eventsOf(ctx, course, { withExtensions: !timesortfrom });
+	return pageBehind(between(all, timesortfrom, timesortto), { timesortfrom, aftereventid, limitnum });
+}
+
+// Moodle ignores aftereventid when timesortfrom is 0: the same page again and again.
+function pageBehind(wanted, { timesortfrom, aftereventid, limitnum }) {
+	const after = timesortfrom > 0 && aftereventid ? wanted.findIndex((e) => e.id === Number(aftereventid)) + 1 : 0;
+	const events = wanted.slice(after, after + limitnum);
+	return { events, ...ends(events) };
+}
+
 export function eventsByTimesort(ctx, args) {
 	checkArgs(args, [], [
 		'timesortfrom', 'timesortto', 'aftereventid', 'limitnum', 'limittononsuspendedevents', 'userid', 'searchvalue',
@@ -93,11 +111,7 @@ export function eventsByTimesort(ctx, args) {
 	const all = ctx.site.coursesOf(ctx.session.user)
 		.flatMap((course) => eventsOf(ctx, course, { withExtensions: false }))
 		.sort((a, b) => a.timesort - b.timesort || a.id - b.id);
-	const wanted = between(all, timesortfrom, timesortto);
-	// Moodle ignores aftereventid when timesortfrom is 0: the same page again and again.
-	const after = timesortfrom > 0 && aftereventid ? wanted.findIndex((e) => e.id === aftereventid) + 1 : 0;
-	const events = wanted.slice(after, after + limitnum);
-	return { events, ...ends(events) };
+	return pageBehind(between(all, timesortfrom, timesortto), { timesortfrom, aftereventid, limitnum });
 }
 
 // All due events of a month, the submitted ones too, by day.

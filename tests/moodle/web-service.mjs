@@ -2,7 +2,7 @@
 // calls several. Off (as in a Moodle that was just installed) until control({ web_service: true }).
 import { randomBytes } from 'node:crypto';
 import { actionsOf, introIsHidden, stateOf, visibleAssigns } from './assignments.mjs';
-import { eventsByCourses, eventsByTimesort } from './calendar.mjs';
+import { eventsByCourse, eventsByCourses, eventsByTimesort } from './calendar.mjs';
 import { courseRecord, coursesByTimeline } from './course-list.mjs';
 import { MoodleError, checkArgs } from './errors.mjs';
 import { introHtml } from './files.mjs';
@@ -20,6 +20,7 @@ const FUNCTIONS = {
 	core_enrol_get_users_courses: usersCourses,
 	core_course_get_enrolled_courses_by_timeline_classification: coursesByTimeline,
 	core_course_get_contents: contents,
+	core_calendar_get_action_events_by_course: eventsByCourse,
 	core_calendar_get_action_events_by_courses: eventsByCourses,
 	core_calendar_get_action_events_by_timesort: eventsByTimesort,
 	mod_assign_get_assignments: assignments,

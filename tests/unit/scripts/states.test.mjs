@@ -159,6 +159,21 @@ describe('other activities', () => {
 	});
 });
 
+const CROWD = 120; // more than Moodle tells at once, and all of one date
+
+for (const generation of generations) {
+	test(`Moodle ${generation}: of a course with many dates none is lost, nor an extension behind them`, async (t) => {
+		const site = siteOfStates();
+		const due = Math.floor(Date.now() / 1000) - 40 * 86_400;
+		site.data.courses[0].activities = Array.from({ length: CROWD }, (_, n) => (
+			{ cmid: 20_000 + n, module: 'quiz', event: 'close', name: `Quiz ${n}`, due }));
+		const { truth, check } = await begin(t, { generation }, site);
+		const told = await check(100);
+		assert.deepEqual(told.activities.map((one) => one.cmid), site.data.courses[0].activities.map((one) => one.cmid));
+		assert.deepEqual(compare(byCmid(told), truth.get(100)), []);
+	});
+}
+
 describe('requests', () => {
 	test('the calendar of ten courses is one request, and all texts another', async (t) => {
 		const { moodle, truth, check } = await begin(t, {}, siteOfStates({ courses: 12 }));
