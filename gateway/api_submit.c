@@ -71,6 +71,29 @@ static void reply_accepted(struct request *r, const struct submission *s, json_t
 	json_decref(jobs);
 }
 
+static void got_settled(struct gateway *g, struct request *r, const struct pgloop_result *rows,
+			void *arg)
+{
+	const struct submission *s = arg;
+
+	(void)g;
+	(void)rows;
+	reply_accepted(r, s, json_incref(s->jobs));
+}
+
+static void forget_jobs(void *arg)
+{
+	json_decref(arg);
+}
+
+/* Takes jobs. */
+static void reply_settled(struct gateway *g, struct request *r, struct submission *s, json_t *jobs)
+{
+	s->jobs = jobs;
+	request_on_free(r, forget_jobs, jobs);
+	submit_queue_settle(g, r, got_settled, s);
+}
+
 static void got_room(struct gateway *g, struct request *r, const struct pgloop_result *rows,
 		     void *arg)
 {
@@ -103,6 +126,7 @@ static void submitted(struct gateway *g, struct request *r, const struct submit_
 {
 	struct submission *s = arg;
 	const char *outcome = submit_rows_value(rows, 0, 0);
+	bool is_repeated = strcmp(outcome, "repeated") == 0;
 	json_t *jobs;
 
 	if (strcmp(outcome, "too_many") == 0) {
@@ -121,7 +145,7 @@ static void submitted(struct gateway *g, struct request *r, const struct submit_
 	if (s->refused_fn != NULL && s->refused_fn(r, outcome, submit_rows_value(rows, 0, 1)))
 		return;
 	jobs = json_array();
-	if (strcmp(outcome, "repeated") == 0 && request_header(r, "Idempotency-Key") != NULL)
+	if (is_repeated && request_header(r, "Idempotency-Key") != NULL)
 		reply_header(r, "Idempotency-Replayed", "true");
 	for (size_t i = 0; i < rows->count; i++) {
 		json_t *job = api_json_value(rows->all, rows->first + i, 1);
@@ -137,7 +161,11 @@ static void submitted(struct gateway *g, struct request *r, const struct submit_
 		redisloop_flush(g->redis); /* the workers can begin while this is answered */
 	if (s->accepted_fn != NULL)
 		s->accepted_fn(g, r, s->arg);
-	reply_accepted(r, s, jobs);
+	/* What is repeated may have been early. */
+	if (rows->early || is_repeated)
+		reply_settled(g, r, s, jobs);
+	else
+		reply_accepted(r, s, jobs);
 }
 
 /* Keyed, because the body may hold a password, and its plain hash could be tried out. */

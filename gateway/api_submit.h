@@ -3,8 +3,9 @@
  *
  * All jobs of a submission are made or none (pensum.jobs_submit). It answers 202 with {"job"} or
  * {"batch","jobs"}; 401 signed_out, when the session ended meanwhile; 429 too_many_jobs; 422
- * idempotency_mismatch; what refused_fn says; 503 database_away. 202 means that the rows are committed;
- * a bell that nobody hears then is rung again by the feeder.
+ * idempotency_mismatch; what refused_fn says; 503 database_away. 202 means that the rows are committed
+ * and on the disk, for which the bell does not always wait (submit_queue.h); a bell that nobody hears is
+ * rung again by the feeder.
  */
 #pragma once
 
@@ -14,7 +15,7 @@ struct submission {
 	enum job_kind kind;
 	const char *what; /* "POST /api/v1/checks", for its Idempotency-Key; NULL: takes none */
 	json_t *body;	  /* the request's, for the same; borrowed, may be NULL */
-	json_t *jobs;	  /* from submit_add(); taken by submit_send() */
+	json_t *jobs;	  /* from submit_add(); taken by submit_send(). Then those to be answered */
 	json_t *courses;  /* ids, to become the input's courses with their names; borrowed, may be NULL */
 	bool reuse;	  /* one of this kind that has not ended is good enough */
 	const char *user_id;

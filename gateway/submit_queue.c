@@ -38,6 +38,7 @@ struct submit_queue {
 struct transaction {
 	struct submit_queue *queue;
 	bool alone; /* it may wait for its student, and nobody waits for it */
+	bool early;
 	size_t count;
 	struct entry *entries[SHARED_MAX];
 };
@@ -49,11 +50,18 @@ const char *submit_rows_value(const struct submit_rows *rows, size_t row, size_t
 
 static void got_rows(const struct pgloop_result *rows, const struct error *err, void *arg);
 
+/* What a crash of the server can take back of an early one is a job that nobody was told is there. It may
+ * run already, as one whose claim is gone (claim.c): who runs it can commit nothing, and tells no more than
+ * that it starts before he has found so. Who asked has had a 503 or no answer, and asks again. Sign-ins,
+ * whose job uses the password up, do not come this way. */
+#define SUBMIT_SQL "pensum.jobs_submit_each($1::jsonb, $2::boolean)"
+
 /* Takes t. */
 static void send_all(struct transaction *t)
 {
-	static const char sql[] = "SELECT outcome, job, place FROM "
-				  "pensum.jobs_submit_each($1::jsonb, $2::boolean)";
+	static const char waiting[] = "SELECT outcome, job, place FROM " SUBMIT_SQL;
+	static const char early[] = "SELECT outcome, job, place FROM set_config("
+				    "'synchronous_commit', 'off', true), " SUBMIT_SQL;
 	struct pgloop *pg = t->queue->g->pg;
 	CLEANUP(buf_done) struct buf all = BUF_INIT;
 	const char *params[2];
@@ -67,8 +75,9 @@ static void send_all(struct transaction *t)
 	params[1] = t->alone ? "true" : "false";
 	t->queue->underway += !t->alone;
 	if ((t->alone ? pgloop_query : pgloop_query_quick)(
-		    pg, pgloop_is_up(pg) ? API_QUERY_MS : API_QUERY_AWAY_MS, sql,
-		    ARRAY_LEN(params), params, got_rows, t, NULL) == 0)
+		    pg, pgloop_is_up(pg) ? API_QUERY_MS : API_QUERY_AWAY_MS,
+		    t->early ? early : waiting, ARRAY_LEN(params), params, got_rows, t,
+		    NULL) == 0)
 		return;
 	t->queue->underway -= !t->alone;
 	for (size_t i = 0; i < t->count; i++)
@@ -110,6 +119,7 @@ static void send_pending(struct submit_queue *q)
 		do
 			t->entries[t->count++] = e;
 		while (t->count < SHARED_MAX && (e = take_pending(q)) != NULL);
+		t->early = t->count == 1 && q->underway == 0;
 		send_all(t);
 	}
 }
@@ -131,7 +141,7 @@ static void give_rows(struct entry *e, const struct submit_rows *rows)
 
 static void give_all_rows(struct transaction *t, const struct pgloop_result *all)
 {
-	struct submit_rows rows = { .all = all };
+	struct submit_rows rows = { .all = all, .early = t->early };
 
 	for (size_t i = 0; i < t->count; i++) {
 		rows.first += rows.count;
@@ -196,6 +206,13 @@ void submit_queue_add(struct submit_queue *q, struct request *r, const char *tex
 	request_on_free(r, forget, e);
 	TAILQ_INSERT_TAIL(&q->pending, e, link);
 	event_active(q->pump, EV_TIMEOUT, 0); /* behind what this turn still brings */
+}
+
+/* A commit that is waited for takes those before it to the disk; this one has nothing else in it. */
+void submit_queue_settle(struct gateway *g, struct request *r, api_rows_fn *fn, void *arg)
+{
+	api_query_quick(g, r, "SELECT pg_logical_emit_message(true, 'pensum', '')", 0, NULL, fn,
+			arg);
 }
 
 struct submit_queue *submit_queue_new(struct gateway *g)

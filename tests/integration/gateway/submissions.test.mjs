@@ -11,7 +11,7 @@ const COUNT = 30, PER_USER = 3;
 let world, students;
 before(async () => {
 	world = await startGateway({ settings: { 'limits.writes_per_address': 0, 'limits.writes_per_user': 0,
-		'jobs.per_user': PER_USER } });
+		'jobs.per_user': PER_USER }, postgres: { settings: { synchronous_commit: 'on' } } });
 	students = await Promise.all(Array.from({ length: COUNT }, (_, i) => world.student(`s${i}`)));
 	await Promise.all(students.map((student) => world.giveCourses(student)));
 });
@@ -162,4 +162,53 @@ test('a commit that nobody has heard of is a 503 that denies nothing, and asked 
 	assert.deepEqual([again.status, again.json.job.id], [202, id]);
 	await daemon.stop();
 	await proxy.stop();
+});
+
+const commitsWaiting = async (who = '%') => Number((await world.sql`SELECT count(*) FROM pg_stat_activity
+	WHERE wait_event = 'SyncRep' AND application_name LIKE ${who} AND query LIKE '%emit_message%'`)[0][0]);
+const setStandbys = (names) => world.postgres.script(`ALTER SYSTEM SET synchronous_standby_names = '${names}';
+	SELECT pg_reload_conf();`);
+
+// Who waits for a commit then waits for a standby that never comes, as for a disk that takes its time.
+async function holdCommits() {
+	let done = true;
+	await setStandbys('nobody');
+	await until('a commit that waits', async () => {
+		if (done) {
+			done = false;
+			world.postgres.query(`SELECT pg_logical_emit_message(true, '', '')`).then(() => { done = true; });
+		}
+		return await commitsWaiting() === 1;
+	});
+}
+
+test('a lone submission is rung for while the disk works, and answered when that is done', async () => {
+	const [student] = students, rung = async () => Number(await world.redis.command('XLEN', 'pensum:jobs:checker:normal'));
+	const before = await rung(), answers = [];
+	await holdCommits();
+	const asked = check(student, 'k').then((answer) => answers.push(answer));
+	await until('the bell', async () => await rung() === before + 1);
+	await until('the wait for the disk', async () => await commitsWaiting('pensum-gateway') === 1);
+	assert.deepEqual(answers, []);
+	await setStandbys('');
+	await asked;
+	assert.deepEqual([answers[0].status, answers[0].json.job.id], [202, (await jobsOf(student))[0][0]]);
+});
+
+test('what repeats another is answered when the disk has that one, however it was committed', async () => {
+	const [student] = students, answers = [];
+	const id = (await check(student, 'k')).json.job.id;
+	const other = world.postgres.query(`BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('pensum.submit ${student.userId}', 0));
+		SELECT pg_sleep(60)`).catch(() => {});
+	const waits = (event) => until(event, async () => (await world.sql`SELECT pid FROM pg_stat_activity WHERE wait_event = ${event}`).length === 1);
+	await waits('PgSleep');
+	const asked = check(student, 'k').then((answer) => answers.push(answer));
+	await waits('advisory'); // it will be a transaction that writes nothing
+	await holdCommits();
+	await endAll('PgSleep');
+	await until('the wait for the disk', async () => await commitsWaiting('pensum-gateway') === 1);
+	assert.deepEqual(answers, []);
+	await setStandbys('');
+	await Promise.all([asked, other]);
+	assert.deepEqual([answers[0].status, answers[0].json.job.id], [202, id]);
 });
