@@ -141,11 +141,13 @@ async function readDue(page, cmid, course, { status, isExtended, dueText }) {
 
 // ---------------------------------------------------------------- the description
 
+// Where the site has no "slash arguments", a file's path stands in the query, and its slashes are encoded.
 function readAttachments(page) {
 	const found = new Map();
-	for (const link of page.doc.querySelectorAll('#intro a[href*="/mod_assign/introattachment/"]')) {
+	for (const link of page.doc.querySelectorAll('#intro a[href*="/pluginfile.php"]')) {
 		const url = absolute(link.getAttribute('href'), page.url);
-		if (url && sitePath(url) !== null) found.set(url.href, { name: fileName(url), url: url.href });
+		const isOurs = url && sitePath(url) !== null && filePath(url).includes('/mod_assign/introattachment/');
+		if (isOurs) found.set(url.href, { name: fileName(url), url: url.href });
 	}
 	return [...found.values()];
 }

@@ -74,12 +74,13 @@ async function loadImage(src) {
 	}
 }
 
-function fileName(url) {
-	const path = url.searchParams.get('file') ?? url.pathname;
-	const last = path.split('/').pop();
+const filePath = (url) => url.searchParams.get('file') ?? decoded(url.pathname);
+const fileName = (url) => collapse(filePath(url).split('/').pop()) || 'file';
+
+function decoded(path) {
 	try {
-		return collapse(decodeURIComponent(last)) || 'file';
+		return decodeURIComponent(path);
 	} catch (error) {
-		return collapse(last);
+		return path;
 	}
 }

@@ -41,6 +41,7 @@ export class Control {
 			login_form: true,
 			cas: false,
 			autologin_guests: false,
+			slash_arguments: true,
 			ajax_errors: {},
 			status_errors: {},
 			lock: {},

@@ -21,14 +21,18 @@ export function introHtml(ctx, assign) {
 	return assign.intro.replaceAll('@@PLUGINFILE@@', `${fileRoot(ctx, assign)}/mod_assign/intro`);
 }
 
+// Without "slash arguments" Moodle's links have the path in the query; those within a description do not.
+function downloadUrl(ctx, assign, path) {
+	if (ctx.control.knobs.slash_arguments) return `${fileRoot(ctx, assign)}/${encodePath(path)}?forcedownload=1`;
+	return `${ctx.wwwroot}/pluginfile.php?forcedownload=1&file=${encodeURIComponent(`/${assign.contextid}/${path}`)}`;
+}
+
 export function attachmentUrl(ctx, assign, file) {
-	const path = `mod_assign/introattachment/0/${encodePath(file.name)}`;
-	return `${fileRoot(ctx, assign)}/${path}?forcedownload=1`;
+	return downloadUrl(ctx, assign, `mod_assign/introattachment/0/${file.name}`);
 }
 
 export function submissionUrl(ctx, assign, name) {
-	const path = `assignsubmission_file/submission_files/${assign.cmid}/${encodePath(name)}`;
-	return `${fileRoot(ctx, assign)}/${path}?forcedownload=1`;
+	return downloadUrl(ctx, assign, `assignsubmission_file/submission_files/${assign.cmid}/${name}`);
 }
 
 export function serveFile(ctx) {
@@ -53,7 +57,8 @@ export function serveFile(ctx) {
 function findFile(ctx) {
 	let parts;
 	try {
-		parts = ctx.path.slice('/pluginfile.php/'.length).split('/').map(decodeURIComponent);
+		const asked = ctx.query.get('file');
+		parts = asked ? asked.slice(1).split('/') : ctx.path.slice('/pluginfile.php/'.length).split('/').map(decodeURIComponent);
 	} catch {
 		return null;
 	}

@@ -45,7 +45,7 @@ const NOT_MOODLE = '<!DOCTYPE html><html lang="en"><head><title>Welcome</title><
 	+ '<body><h1>It works</h1><p>This is the default page of this server.</p></body></html>';
 
 function routeOf(path) {
-	if (path.startsWith('/pluginfile.php/')) return { serve: serveFile, open: true };
+	if (/^\/pluginfile\.php(\/|$)/.test(path)) return { serve: serveFile, open: true };
 	return Object.hasOwn(ROUTES, path) ? ROUTES[path] : null;
 }
 

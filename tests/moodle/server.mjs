@@ -36,6 +36,7 @@
 //   rotate_sesskeys: true                   every session gets a new sesskey, once
 //   single_session: true                    a sign-in ends the student's older sessions, silently
 //   autologin_guests: true                  a visitor who asks for a page is a guest from then on
+//   slash_arguments: false                  links to files have the path in the query
 //   cas: true                               the sign-in page leads to the identity provider at once
 //   web_service: true                       the mobile web service is offered (web-service.mjs)
 //   dead_tokens: true                       and takes none of its tokens any more

@@ -73,6 +73,20 @@ test('an assignment has its title, course, dates, files and description', async 
 	}
 });
 
+test('a site without "slash arguments" has the same files', async () => {
+	const moodle = await startSite({ attachments: ['sheet 1.pdf', 'data/50% & more.csv'].map((name) => ({ name, text: name })) });
+	try {
+		for (const slashes of [true, false]) {
+			moodle.control({ slash_arguments: slashes });
+			const { attachments } = await (await open(moodle))(7);
+			assert.deepEqual(attachments.map((file) => file.name), ['sheet 1.pdf', '50% & more.csv']);
+			for (const { url } of attachments) assert.equal(new URL(url).search.includes('file='), !slashes);
+		}
+	} finally {
+		await moodle.close();
+	}
+});
+
 test('what cannot be read is told apart', async () => {
 	const moodle = await startMoodle();
 	try {
