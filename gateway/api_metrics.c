@@ -117,7 +117,7 @@ static void part_came(struct scrape *s)
 	foreign_write(&s->workers, &last.text);
 	write_up(&last.text, "redis_up", "Whether Redis answered this scrape.", s->redis.len > 0);
 	write_up(&last.text, "redis_refuses",
-		 "Whether Redis has refused a write lately: it is full, a replica, or cannot save.",
+		 "Whether Redis has refused us lately: it is full, a replica, cannot save, busy, or we may not.",
 		 redisloop_refusal(s->g->redis) != NULL);
 	buf_add(&last.text, s->redis.data, s->redis.len);
 	write_up(&last.text, "bp_up", "Whether browser-pool answered this scrape.",

@@ -125,7 +125,8 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
 /* Nobody else would say so: whoever rings or tells goes on without. */
 static void note_refusal(struct redisloop *r, const struct redis_reply *reply)
 {
-	static const char *const kinds[] = { "OOM ", "MISCONF ", "READONLY " };
+	static const char *const kinds[] = { "OOM ",	"MISCONF ", "READONLY ", "NOREPLICAS ",
+					     "NOPERM ", "BUSY ",    "WRONGTYPE " };
 	const char *text = redis_error_text(reply);
 
 	for (size_t i = 0; text != NULL && i < ARRAY_LEN(kinds); i++) {

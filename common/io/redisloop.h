@@ -30,7 +30,8 @@ void redisloop_free(struct redisloop *r); /* not from a callback of its own */
 bool redisloop_is_up(const struct redisloop *r);
 const char *redisloop_reason(const struct redisloop *r); /* why it went down last, for the log */
 
-/* Why Redis, which is up, has refused a write lately: it is full, a replica, or cannot save. NULL: it has not. */
+/* Why Redis, which is up, has refused us lately: it is full, a replica, cannot save, is busy with a script,
+ * does not let us, or has something else at a key of ours. NULL: it has not. */
 const char *redisloop_refusal(const struct redisloop *r);
 
 /* While it is not up: -EIO at once, nothing waits. limit_ms: when the watchdog may give up on this

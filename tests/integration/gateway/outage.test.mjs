@@ -95,6 +95,27 @@ test('FLUSHALL: what happened meanwhile is not lost, and events go on', async ()
 	await ws.close();
 });
 
+test('a Redis that does not let us, or has something else where a stream was, is told of, and costs the bell alone', async () => {
+	const session = await stack.session();
+	const ask = () => fetch(`${stack.url}/api/v1/courses/refresh`, { method: 'POST', headers: { Cookie: session.cookie, Origin: stack.url } });
+	const refuses = async () => (await stack.health()).degraded.includes('redis_refuses');
+	const STREAM = 'pensum:jobs:checker:high';
+	await stack.redis.command('ACL', 'SETUSER', 'default', '-xadd');
+	try {
+		assert.equal((await ask()).status, 202);
+		await until('that it is told', refuses);
+		await stack.gateway.waitLine(/msg="redis refuses" reason="NOPERM /);
+	} finally {
+		await stack.redis.command('ACL', 'SETUSER', 'default', '+@all');
+	}
+	await until('the bell', async () => await stack.redis.command('XLEN', STREAM) === 1, 10_000);
+	await until('that it refuses no more', async () => !await refuses(), 40_000, 500);
+	await stack.redis.command('DEL', STREAM);
+	await stack.redis.command('SET', STREAM, 'x', 'EX', '60');
+	await until('that it is told', refuses, 10_000);
+	await stack.redis.command('DEL', STREAM);
+});
+
 test('an event that nobody wrote is found in PostgreSQL after a while', async () => {
 	const session = await stack.session();
 	const job = await stack.job(session, { state: 'running', attempt: 1, n: 1 });
