@@ -317,10 +317,12 @@ int moodle_fail(struct work *w, struct moodle *m, const char *code, const char *
 	return work_fail(w, code, message);
 }
 
+/* The cookies of a site in a sub-folder are those of what is below it: "/moodle/", not "/moodle". */
 int moodle_get_cookies(struct work *w, struct moodle *m, json_t **ret)
 {
+	CLEANUP_FREE char *url = mem_printf("%s/", m->wwwroot);
 	struct error err;
-	int e = page_get_cookies(m->lease, m->wwwroot, work_within(w, CALL_MS), ret, &err);
+	int e = page_get_cookies(m->lease, url, work_within(w, CALL_MS), ret, &err);
 
 	return e < 0 ? moodle_page_failed(w, m, e, &err) : 0;
 }

@@ -1,5 +1,5 @@
-// Two Moodle sites in one Pensum, each with a student "maya": two people, and nothing of the one ever
-// reaches the other's Moodle, browser, caches or documents.
+// Two Moodle sites in one Pensum, one of them in a sub-folder, each with a student "maya": two people, and nothing of
+// the one ever reaches the other's Moodle, browser, caches or documents.
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -23,7 +23,7 @@ let folder, there, system, a, b;
 
 before(async () => {
 	folder = temporaryFolder('pensum-sites-');
-	there = await startMoodle({ data: ELSEWHERE });
+	there = await startMoodle({ data: ELSEWHERE, basePath: '/lms/moodle' });
 	fs.writeFileSync(path.join(folder.path, 'poly.conf'), `# the other one\nname = Polytechnic\nurl = ${there.url}\nmax_running = 1\n`);
 	system = await startSystem({ settings: { 'sites.dir': folder.path, 'checker.slots': 4 } });
 	a = system.client({ limitMs: 60_000 });
