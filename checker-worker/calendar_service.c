@@ -32,8 +32,11 @@ bool calendar_take(const json_t *answer, json_t *events)
 	json_t *group;
 	size_t i;
 
-	json_array_foreach (groups, i, group)
-		id_map_set(events, json_object_get(group, "courseid"), events_of(group));
+	json_array_foreach (groups, i, group) {
+		json_t *some = events_of(group);
+
+		id_map_set(events, json_object_get(group, "courseid"), some ? some : json_null());
+	}
 	return json_is_array(groups);
 }
 
@@ -79,21 +82,20 @@ static enum service_end ask_page(struct work *w, struct service *s, json_t *id, 
 
 enum service_end calendar_ask_more(struct work *w, struct service *s, json_t *id, json_t *events)
 {
-	size_t got = json_array_size(events), known = 0;
-	json_t *answers;
+	json_t *some = id_map_get(events, id);
+	size_t got = json_array_size(some), known = 0;
+	enum service_end end = SERVICE_OK;
 
-	for (int n = 1; n < MAX_PAGES && got >= MAX_EVENTS && json_array_size(events) > known;
-	     n++) {
-		enum service_end end;
+	for (int n = 1; n < MAX_PAGES && got >= MAX_EVENTS && json_array_size(some) > known; n++) {
+		json_t *answers = NULL, *page;
 
-		known = json_array_size(events);
-		answers = NULL;
-		end = ask_page(w, s, id, activities_last_event(events), &answers);
-		if (end != SERVICE_OK)
-			return end;
-		got = add_new(events,
-			      events_of(json_object_get(json_array_get(answers, 0), "data")));
+		known = json_array_size(some);
+		end = ask_page(w, s, id, activities_last_event(some), &answers);
+		page = events_of(json_object_get(json_array_get(answers, 0), "data"));
+		got = add_new(some, page);
+		if (page == NULL)
+			id_map_set(events, id, json_null()); /* some is gone */
 		json_decref(answers);
 	}
-	return SERVICE_OK;
+	return end;
 }

@@ -12,7 +12,8 @@
 
 /* One more of calls: the events of the courses of ids, which are taken. */
 void calendar_add_call(json_t *calls, json_t *ids);
-/* Its answer added to events (an object): course id → [event]. false: the site does not tell. */
+/* Its answer added to events (an object): course id → [event], or null where the site does not tell. false: of
+ * none. */
 bool calendar_take(const json_t *answer, json_t *events);
-/* The rest of one course's, as far as it is asked for, added to its array (NULL: it has none). */
+/* The rest of one course's, as far as it is asked for, added to its own in events; null, if not all is told. */
 enum service_end calendar_ask_more(struct work *w, struct service *s, json_t *id, json_t *events);

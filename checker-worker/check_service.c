@@ -256,7 +256,8 @@ static void add_in_order(const struct check *c, json_t *records, json_t *record)
 static void answer_course(struct check *c, const json_t *id)
 {
 	const json_t *course = id_map_get(c->told, id);
-	json_t *assignments, *one, *record, *answer;
+	json_t *assignments, *one, *record, *answer, *events = id_map_get(c->events, id);
+	bool tells = c->has_calendar && !json_is_null(events);
 	size_t i;
 
 	if (course == NULL)
@@ -273,8 +274,7 @@ static void answer_course(struct check *c, const json_t *id)
 	answer = json_pack("{s:b, s:I, s:o, s:o}", "ok", 1, "at",
 			   (json_int_t)(clock_wall_ms() / 1000), "assignments", assignments,
 			   "activities",
-			   c->has_calendar ? activities_of(id_map_get(c->events, id), c->s->root)
-					   : json_null());
+			   tells ? activities_of(events, c->s->root) : json_null());
 	id_map_set(c->answers, id, answer);
 	json_decref(answer);
 }
@@ -285,8 +285,7 @@ static enum service_end check_group(struct check *c)
 	enum service_end end = ask_group(c);
 
 	for (size_t i = 0; end == SERVICE_OK && i < c->count; i++)
-		end = calendar_ask_more(c->w, c->s, course_id(c, i),
-					id_map_get(c->events, course_id(c, i)));
+		end = calendar_ask_more(c->w, c->s, course_id(c, i), c->events);
 	if (end == SERVICE_OK) {
 		add_questions(c, questions);
 		end = ask_all(c, questions);

@@ -147,6 +147,16 @@ test('of many activities with one date none is lost, by either road', async () =
 	}
 });
 
+test('a part of the activities never stands for all of them, by either road', async () => {
+	for (const service of [true, false]) {
+		await signIn({ service });
+		await check([CROWDED_COURSE]);
+		system.moodle.control({ ajax_errors: { core_calendar_get_action_events_by_course: 'nopermissions' } });
+		const { checked: [course] } = await check([CROWDED_COURSE]);
+		assert.deepEqual([course.activities.length, isInBrowser()], [CROWD, !service], 'as they were told before');
+	}
+});
+
 test('a state that is not told is "could not be checked", and the rest arrives', async () => {
 	await signIn({ service: true });
 	system.moodle.control({ status_errors: { 10003: 'somethingwrong' } });
