@@ -33,7 +33,8 @@ boot();
 async function boot() {
 	document.getElementById('skip').addEventListener('click', skipToMain);
 	onSignedOut(() => state.user && leaveForSignIn()); // else the page is there already, or on its way
-	onJobs({ waiting: offerSignIn, wentOn: withdrawAsking, channel: showChannel });
+	onJobs({ waiting: offerSignIn, wentOn: withdrawAsking, channel: showChannel,
+		replaced: () => location.reload() }); // nothing of one student stays for the other
 	addEventListener('hashchange', turned);
 	addEventListener('online', () => live.tryNow());
 	addEventListener('offline', () => live.lose());

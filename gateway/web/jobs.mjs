@@ -1,24 +1,25 @@
 // What this page knows about its jobs: records from the HTTP API, kept new by the live channel.
 import { get, isSignedOut, post, remove } from './api.mjs';
 import { Live, compareVersions } from './live.mjs';
+import { state } from './state.mjs';
 
 const TERMINAL = new Set(['succeeded', 'failed', 'cancelled', 'dead']);
 const known = new Map(); // id -> the newest record
 const followers = new Map(); // id -> Set of functions
 const enders = new Set(); // { kind, fn }
-const hooks = { waiting() {}, wentOn() {}, channel() {} };
+const hooks = { waiting() {}, wentOn() {}, channel() {}, replaced() {} };
 
 export const live = new Live({
 	url: new URL('/api/v1/live', location.href).href.replace(/^http/, 'ws'),
-	check: isStillSignedIn,
+	check: lookBeforeTry,
 	onEvent: apply,
 	onOther: hearOther,
-	onGone: reread,
-	onState: (state, retryAt) => hooks.channel(state, retryAt),
+	onGone: id => reread(id),
+	onState: (channel, retryAt) => hooks.channel(channel, retryAt),
 });
 
 // waiting(job): a job waits for the student. wentOn(): no job waits for a sign-in (any more).
-// channel(state, retryAt): as Live's onState.
+// channel(state, retryAt): as Live's onState. replaced(): this browser is signed in as somebody else now.
 export function onJobs(functions) {
 	Object.assign(hooks, functions);
 }
@@ -137,15 +138,22 @@ async function hearOther({ job: id, state }) {
 	if (record) tellEnd(record);
 }
 
-async function reread(id) {
+async function reread(id, isWanted = () => true) {
 	try {
-		tell(put(await get(`/jobs/${id}`, { quiet: true })));
+		const record = await get(`/jobs/${id}`, { quiet: true });
+		if (!isWanted(record)) return;
+		if (isOver(record)) live.unsubscribe(id);
+		tell(put(record));
 	} catch (err) {
 		if (err.status !== 404) return; // the next connect asks again
 		known.set(id, { ...known.get(id), id, state: 'failed',
 			failure: { code: 'unknown_job', message: 'Pensum does not know about this any more.' } });
 		tell(known.get(id));
 	}
+}
+
+function isNews(record) {
+	return compareVersions(record.version, known.get(record.id).version) > 0;
 }
 
 function tell(job) {
@@ -158,12 +166,17 @@ function tellEnd(job) {
 	for (const { kind, fn } of [...enders]) if (kind === job.kind) fn(job);
 }
 
-async function isStillSignedIn() {
+async function lookBeforeTry() {
 	try {
-		await get('/session');
-		return true;
+		const { user } = await get('/session');
+		if (user && state.user && user.id !== state.user.id) {
+			hooks.replaced();
+			return false;
+		}
 	} catch (err) {
 		if (isSignedOut(err)) return false;
 		throw err;
 	}
+	await Promise.all([...known.values()].filter(job => !isOver(job)).map(job => reread(job.id, isNews)));
+	return true;
 }

@@ -5,12 +5,13 @@
 //	away -> connecting
 //	any -> idle			(stop)
 //
-// While it is away nothing is asked of the server but the next try. After each connect every
+// While it is away nothing is asked of the server but the next try, and what check asks before it. After each connect every
 // subscription is sent again with the newest version that is known here, so no fact is missed, and
 // only newer versions are handed on, so none is shown twice.
 
 const PAUSE_FIRST_MS = 500;
 const PAUSE_MAX_MS = 30_000;
+const CONNECT_MS = 10_000; // some proxies neither open a WebSocket nor refuse it
 const STEADY_MS = 5_000; // open for so long, the next loss starts with a short pause again
 
 // <0, 0, >0 as a is older than, the same as, newer than b: [attempt, n]
@@ -47,7 +48,8 @@ export class Live {
 
 	// url			of the channel
 	// check		async, before each try after the first: may this page still come? A
-	//			WebSocket cannot say why it was refused; this call can (false: stop)
+	//			WebSocket cannot say why it was refused; this call can (false: stop).
+	//			Maybe none is ever let through: it also looks how the jobs stand
 	// onEvent(event)	a newer fact about a subscribed job
 	// onOther(event)	what the server tells of its own accord: a job that was not begun here
 	// onGone(job)		the server does not know this job (any more)
@@ -115,12 +117,14 @@ export class Live {
 		const ifCurrent = fn => event => { if (generation === this.#generation) fn(event); };
 		this.#socket = socket;
 		this.#move('connecting');
+		this.#timer = setTimeout(() => this.#lost(), CONNECT_MS);
 		socket.addEventListener('open', ifCurrent(() => this.#opened()));
 		socket.addEventListener('message', ifCurrent(event => this.#received(event.data)));
 		socket.addEventListener('close', ifCurrent(event => this.#lost(toldPause(event))));
 	}
 
 	#opened() {
+		clearTimeout(this.#timer);
 		this.#openedAt = Date.now();
 		this.#move('open');
 		for (const job of this.#have.keys()) this.#ask(job);

@@ -315,6 +315,10 @@ class Fake {
 	}
 
 	upgrade(req, socket) {
+		if (this.refusesLive) {
+			socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+			return;
+		}
 		if (!this.#token || !req.headers.cookie?.includes(this.#token)) {
 			socket.end('HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
 			return;

@@ -134,7 +134,7 @@ export function mount(main, { signal, go }) {
 		const checked = h('span', { class: 'row-side' });
 		const node = h('li', { class: 'row' }, box,
 			h('label', { class: 'row-main', for: box.id },
-				h('span', { class: 'row-title' }, course.name, course.starred && star()),
+				h('span', { class: 'row-title', dir: 'auto' }, course.name, course.starred && star()),
 				h('span', { class: 'row-sub' }, course.shortname)),
 			checked, outward(course.url, h('span', { class: 'out' }, 'Moodle',
 				h('span', { class: 'visually-hidden' }, `: ${course.name}`))));

@@ -73,7 +73,7 @@ export function mount(main, { signal }) {
 			const n = state.picked.size;
 			setText(submit, n === 1 ? 'Make 1 document' : `Make ${n} documents`);
 			keyed(picks, [...state.picked.values()], pick => pick.id, pick => h('li', null,
-				h('span', null, pick.name, ' ', h('span', { class: 'row-sub' }, pick.course)),
+				h('span', null, h('bdi', null, pick.name), ' ', h('span', { class: 'row-sub', dir: 'auto' }, pick.course)),
 				h('button', { type: 'button', class: 'quiet small', 'aria-label': `Leave out: ${pick.name}`,
 					onclick: () => leaveOut(pick.id) }, 'Leave out')));
 		}
@@ -183,7 +183,7 @@ export function mount(main, { signal }) {
 	}
 
 	function makeRow(first) {
-		const name = h('span', { class: 'row-title' });
+		const name = h('span', { class: 'row-title', dir: 'auto' });
 		const sub = h('span', { class: 'row-sub' });
 		const side = h('div', { class: 'row-act' });
 		const extra = h('div', { class: 'row-extra' });

@@ -1,6 +1,6 @@
 // The live channel's rules, with a socket and a clock that the test moves.
 import assert from 'node:assert/strict';
-import { mock, test } from 'node:test';
+import { afterEach, mock, test } from 'node:test';
 import { Live, compareVersions, pauseBefore } from '../../../gateway/web/live.mjs';
 
 class Socket extends EventTarget {
@@ -17,12 +17,16 @@ class Socket extends EventTarget {
 	says(message) { this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) })); }
 }
 
+let stop = () => {};
+afterEach(() => stop()); // else it tries again for ever
+
 function setUp(options = {}) {
 	Socket.all = [];
 	const seen = { events: [], gone: [], states: [] };
 	const live = new Live({ url: 'ws://x', WebSocket: Socket, random: () => 1, check: async () => true,
 		onEvent: event => seen.events.push(event.version.join('.')), onGone: job => seen.gone.push(job),
 		onState: state => seen.states.push(state), ...options });
+	stop = () => live.stop();
 	return { live, seen, last: () => Socket.all.at(-1) };
 }
 
@@ -88,6 +92,20 @@ test('when the page may not come any more it stops trying', async () => {
 	await new Promise(setImmediate);
 	assert.equal(live.state, 'idle');
 	assert.equal(Socket.all.length, 1);
+	mock.timers.reset();
+});
+
+test('what neither opens nor is refused is given up, and tried again', async () => {
+	mock.timers.enable({ apis: ['setTimeout', 'Date'] });
+	const { live, seen, last } = setUp();
+	live.start();
+	mock.timers.tick(10_000);
+	assert.equal(live.state, 'away');
+	mock.timers.tick(500);
+	await new Promise(setImmediate);
+	last().opens();
+	mock.timers.tick(60_000);
+	assert.deepEqual(seen.states, ['connecting', 'away', 'connecting', 'open'], 'one that is open is not given up');
 	mock.timers.reset();
 });
 

@@ -160,6 +160,26 @@ test('a lost connection is shown, comes back, and no progress is missing', optio
 	await page.getByText('The connection to Pensum is lost.').waitFor({ state: 'detached', timeout: 40_000 });
 });
 
+test('where no WebSocket gets through, all comes to its end all the same', options, async () => {
+	fake.refusesLive = true;
+	await walk.signIn(page, MAYA);
+	assert.equal(await walk.checkAll(page), 7);
+});
+
+test('when this browser is signed in as somebody else, a page shows nothing of the one before', options, async () => {
+	await walk.signIn(page, MAYA);
+	await walk.checkAll(page);
+	const other = await page.context().newPage();
+	await other.goto(fake.url);
+	await other.getByRole('button', { name: 'Sign out' }).click();
+	await other.getByRole('heading', { level: 1, name: 'Sign in' }).waitFor();
+	fake.fullname = 'Noel Other';
+	await walk.signIn(other, { username: 'noel', password: 'right' });
+	fake.dropLive();
+	await page.locator('#who').getByText('Noel Other').waitFor();
+	assert.equal(await page.getByText('Maya').count(), 0);
+});
+
 test('what the database may have done already is asked for once more, with the same key', options, async () => {
 	await walk.signIn(page, MAYA);
 	const keys = [];
