@@ -26,7 +26,6 @@
 #include "clock.h"
 #include "context.h"
 #include "poolmsg.h"
-#include "priority.h"
 #include "recycle.h"
 
 struct pool;
@@ -70,7 +69,6 @@ struct browser {
 	struct canary canary;
 	struct backlog backlog;
 	struct recycle recycle;
-	struct priority priority;
 };
 
 TAILQ_HEAD(browser_list, browser);
