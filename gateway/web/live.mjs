@@ -5,9 +5,9 @@
 //	away -> connecting
 //	any -> idle			(stop)
 //
-// While it is away nothing is asked of the server but the next try, and what check asks before it. After each connect every
-// subscription is sent again with the newest version that is known here, so no fact is missed, and
-// only newer versions are handed on, so none is shown twice.
+// While it is away nothing is asked of the server but the next try, and what check asks before it.
+// After each connect every subscription is sent again with the newest version that is known here, so
+// no fact is missed, and only newer versions are handed on, so none is shown twice.
 
 const PAUSE_FIRST_MS = 500;
 const PAUSE_MAX_MS = 30_000;
