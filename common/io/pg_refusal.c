@@ -13,16 +13,19 @@ static bool is_one_of(const char *sqlstate, const char *const *some, size_t coun
 	return false;
 }
 
+/* Out of resources, read-only; no right, and no such schema, table, column, function. */
+#define OF_SERVER "53", "25006", "42501", "3F000", "42P01", "42703", "42883"
+
 bool pg_refusal_is_passing(const char *sqlstate)
 {
-	static const char *const some[] = { "40", "53", "55P03", "57", "25006" };
+	static const char *const some[] = { OF_SERVER, "40", "55P03", "57" };
 
 	return is_one_of(sqlstate, some, ARRAY_LEN(some));
 }
 
 bool pg_refusal_is_of_server(const char *sqlstate)
 {
-	static const char *const some[] = { "53", "25006" };
+	static const char *const some[] = { OF_SERVER };
 
 	return is_one_of(sqlstate, some, ARRAY_LEN(some));
 }

@@ -5,9 +5,10 @@
 
 #include <stdbool.h>
 
-/* It passes by itself, and nothing is wrong with the statement: rolled back for another's sake, out of
- * resources, locked, cancelled, read-only. NULL: it does not. */
+/* It passes, and nothing is wrong with the statement: rolled back for another's sake, locked, cancelled,
+ * or what pg_refusal_is_of_server() says. NULL: it does not. */
 bool pg_refusal_is_passing(const char *sqlstate);
 
-/* Of these, that the server itself writes nothing for now: out of resources (disk, memory), read-only. */
+/* Of these, what strikes all that is asked until somebody mends the server: out of resources (disk,
+ * memory), read-only, or not set up for this version (a right, a table or a function is missing). */
 bool pg_refusal_is_of_server(const char *sqlstate);

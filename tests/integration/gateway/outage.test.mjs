@@ -166,6 +166,17 @@ test('a PostgreSQL that takes no writes is told as one: 503 with a time, once in
 	assert.equal(stack.gateway.lines.filter((line) => /postgres refuses|one by one/.test(line)).length, 1);
 });
 
+test('so is one in which what this version asks for is missing', async () => {
+	const session = await stack.session();
+	const ask = () => fetch(`${stack.url}/api/v1/courses/refresh`, { method: 'POST', headers: { Cookie: session.cookie, Origin: stack.url } });
+	await stack.pg.script('ALTER FUNCTION pensum.jobs_submit_each RENAME TO submit_gone');
+	const answer = await ask();
+	await stack.pg.script('ALTER FUNCTION pensum.submit_gone RENAME TO jobs_submit_each');
+	assert.equal(answer.status, 503);
+	await stack.gateway.waitLine(/msg="postgres refuses" reason="42883: /);
+	assert.equal((await ask()).status, 202);
+});
+
 test('a gateway that starts before its databases waits for them', async () => {
 	await stack.gateway.stop();
 	await Promise.all([stack.redis.kill(), stack.pg.kill()]);

@@ -4,7 +4,7 @@ import crypto from 'node:crypto';
 import { test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
 import {
-	addJob, becomes, childrenOf, noEntries, pg, pool, proxy, published, redis, ring, saveSession,
+	addJob, becomes, childrenOf, noEntries, pg, pool, proxy, published, redis, ring, row, saveSession,
 	startCourses, startWorker, STREAM, submit, USER, worker,
 } from './stage.mjs';
 
@@ -41,6 +41,23 @@ test('PostgreSQL is away when the work is done: its record waits for it', async 
 	await pg.start();
 	const end = await becomes(id, 'succeeded', 20_000);
 	assert.equal(end.attempt, 1, worker.text());
+});
+
+test('a PostgreSQL that is not set up for this version costs no attempt', async () => {
+	const rename = (from, to) => pg.script(`ALTER FUNCTION pensum.${from} RENAME TO ${to}`);
+	await startWorker();
+	const { id, release } = await startCourses();
+	await rename('job_finish', 'job_finish_gone');
+	release();
+	await worker.waitLine(/end not recorded yet.*42883: /, 20_000);
+	await rename('job_finish_gone', 'job_finish');
+	assert.equal((await becomes(id, 'succeeded', 20_000)).attempt, 1);
+	await rename('job_claim', 'job_claim_gone');
+	const next = await submit('courses');
+	await worker.waitLine(/asking the record.*42883: /, 20_000);
+	assert.equal((await row(next)).state, 'queued');
+	await rename('job_claim_gone', 'job_claim');
+	assert.equal((await becomes(next, 'succeeded', 20_000)).attempt, 1);
 });
 
 test('a commit whose answer is lost counts, and everybody is told', async () => {
