@@ -26,6 +26,7 @@
 #include "clock.h"
 #include "context.h"
 #include "poolmsg.h"
+#include "priority.h"
 #include "recycle.h"
 
 struct pool;
@@ -69,6 +70,7 @@ struct browser {
 	struct canary canary;
 	struct backlog backlog;
 	struct recycle recycle;
+	struct priority priority;
 };
 
 TAILQ_HEAD(browser_list, browser);

@@ -115,14 +115,15 @@ static void be_killed_for_memory(void)
 }
 
 /* Neither now nor later: what the pool goes before others for, or lets them go before it, is not work
- * like this. */
+ * like this. What priority.h sets back may be put right, if the pool's own limit lets it. */
 static void be_scheduled_as_others(void)
 {
 	const struct sched_param none = { 0 };
-	const struct rlimit no_nice = { 0, 0 };
+	const struct rlimit usual_nice = { 20, 20 }, no_nice = { 0, 0 };
 
 	sched_setscheduler(0, SCHED_OTHER, &none);
-	setrlimit(RLIMIT_NICE, &no_nice);
+	if (setrlimit(RLIMIT_NICE, &usual_nice) < 0)
+		setrlimit(RLIMIT_NICE, &no_nice);
 	if (getpriority(PRIO_PROCESS, 0) < 0)
 		setpriority(PRIO_PROCESS, 0, 0);
 }

@@ -14,7 +14,6 @@
 #include "remains.h"
 #include "timer.h"
 
-#define MAKING_LIMIT_S	  10
 #define KEEPING_LIMIT_MS  1000
 #define DISPOSING_LIMIT_S 5
 
@@ -85,7 +84,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (c->state == CONTEXT_MAKING)
-		making_fail(c, "not in time");
+		making_note_time(c);
 	else if (c->state == CONTEXT_DISPOSING)
 		note_stuck(c);
 	else if (c->state == CONTEXT_KEEPING || c->state == CONTEXT_KEPT)
@@ -106,7 +105,6 @@ static struct context *make(struct browser *b)
 	TAILQ_INSERT_TAIL(&b->contexts[CONTEXT_MAKING], c, link);
 	b->pool->context_count[CONTEXT_MAKING]++;
 	b->context_count++;
-	timer_set(c->timer, MAKING_LIMIT_S * 1000);
 	making_begin(c);
 	return c;
 }
@@ -135,6 +133,7 @@ void context_lend(struct context *c, struct pool_lease *l)
 {
 	bool is_browser = l->request.mode == POOL_MODE_BROWSER;
 
+	priority_note_lent(c);
 	set_hidden(c, l->request.hidden);
 	event_del(c->timer);
 	c->lease = l;

@@ -6,6 +6,9 @@
 #include "log.h"
 #include "page_process.h"
 #include "pool.h"
+#include "timer.h"
+
+#define MAKING_LIMIT_S 10
 
 void making_fail(struct context *c, const char *why)
 {
@@ -34,6 +37,7 @@ static void note_made(struct context *c)
 		  (long long)took_ms);
 	b->pool->totals.contexts_made++;
 	canary_note_made(b, took_ms);
+	priority_note_made(b);
 	if (!b->made_context)
 		pool_note_started(b->pool);
 	b->made_context = true;
@@ -131,7 +135,20 @@ static void on_browser_session(void *arg, json_t *result, const char *error)
 			     json_pack("{sb}", "disposeOnDetach", 1), on_context, c);
 }
 
+void making_note_time(struct context *c)
+{
+	int64_t left_ms = c->begun_ms + MAKING_LIMIT_S * 1000 - clock_now_ms();
+
+	if (left_ms <= 0) {
+		making_fail(c, "not in time");
+		return;
+	}
+	timer_set(c->timer, left_ms);
+	pool_wake(c->browser->pool); /* for its priority */
+}
+
 void making_begin(struct context *c)
 {
+	timer_set(c->timer, PRIORITY_PATIENCE_MS);
 	browser_call(c->browser, NULL, "Target.attachToBrowserTarget", NULL, on_browser_session, c);
 }

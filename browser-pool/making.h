@@ -3,7 +3,7 @@
  *
  *	browser session -> browser context -> page -> session of the page -> a script's answer
  *
- * Each step has an answer, and all of them together have a time (context.c). When one fails, no
+ * Each step has an answer, and all of them together have a time. When one fails, no
  * worker was promised the page, but its browser is not to be trusted any more: it drains.
  */
 #pragma once
@@ -11,4 +11,6 @@
 struct context;
 
 void making_begin(struct context *c);
+/* A timer of it is over. */
+void making_note_time(struct context *c);
 void making_fail(struct context *c, const char *why);

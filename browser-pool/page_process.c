@@ -21,6 +21,7 @@ static void on_search(void *arg, json_t *result, const char *error)
 		return;
 	c->page_pid = p.pid;
 	c->page_start_ticks = p.start_ticks;
+	priority_note_process(c->browser, &p);
 }
 
 void page_process_ask(struct context *c)

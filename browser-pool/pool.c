@@ -276,6 +276,7 @@ static void decide(evutil_socket_t fd, short what, void *arg)
 	canary_decide(p);
 	kept_make_room(p);
 	make_contexts(p);
+	priority_decide(p);
 }
 
 /* Stopping and recycling */

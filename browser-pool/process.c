@@ -60,18 +60,19 @@ bool process_read_stat(int fd, struct process *ret)
 {
 	char text[STAT_BYTES], *rest;
 	uint64_t user;
-	int group;
+	int parent, group;
 
 	if (read_text(fd, text, sizeof(text)) < 0)
 		return false;
 	rest = strrchr(text, ')');
 	if (rest == NULL || sscanf(rest,
-				   ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
+				   ") %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
 				   " %" SCNu64 " %*d %*d %*d %*d %*d %*d %" SCNu64,
-				   &ret->state, &group, &user, &ret->system_ticks,
-				   &ret->start_ticks) != 5)
+				   &ret->state, &parent, &group, &user, &ret->system_ticks,
+				   &ret->start_ticks) != 6)
 		return false;
 	ret->cpu_ticks = user + ret->system_ticks;
+	ret->parent = parent;
 	ret->group = group;
 	return true;
 }

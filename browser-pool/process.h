@@ -24,7 +24,7 @@ enum process_type {
 const char *process_type_name(enum process_type type);
 
 struct process {
-	pid_t pid, group;
+	pid_t pid, parent, group;
 	enum process_type type;
 	char state; /* as in /proc/PID/stat: R, S, D, T, Z … */
 	uint64_t start_ticks;
