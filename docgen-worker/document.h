@@ -34,7 +34,8 @@ void document_set_url(struct document *d, const char *url); /* a refused one is 
 void document_set_lang(struct document *d, const char *lang);
 
 /*
- * Appends {title, course, author, roll, url, lang, ai, blocks} in its one canonical form: equal documents give equal bytes, unequal ones do
- * not. For the content hash, together with the format and the version of the template.
+ * Appends {title, course, author, roll, url, lang, ai, blocks} in its one canonical form: equal documents
+ * give equal bytes, unequal ones do not. For the content hash, together with the format and the version
+ * of the template.
  */
 void document_canonical(const struct document *d, struct buf *out);

@@ -15,8 +15,9 @@
  * From the client:
  *	{"type":"subscribe","job":id,"have":[k,n]}	have: optional
  *	{"type":"ping"}
- * Closed by us with 1001 (we stop; the reason is {"retry_after_ms":n}: come back then), 1003 (binary), 1008 (10 bad messages), 1009 (message > 4 KiB),
- * 4008 (reads too slowly, or nothing for ten seconds; come back), 4401 (session ended: sign in).
+ * Closed by us with 1001 (we stop; the reason is {"retry_after_ms":n}: come back then), 1003 (binary),
+ * 1008 (10 bad messages), 1009 (message > 4 KiB), 4008 (reads too slowly, or nothing for ten seconds;
+ * come back), 4401 (session ended: sign in).
  */
 #pragma once
 
