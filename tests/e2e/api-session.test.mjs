@@ -105,6 +105,21 @@ test('over https the cookie is Secure', async () => {
 	await daemon.stop();
 });
 
+test('with a public address only that is our Origin: not its beginning, and not what begins with it', async () => {
+	const { daemon, url } = await world.startSecond({ 'gateway.public_url': 'https://pensum.test/at' });
+	const ask = async (Origin) => {
+		const browser = world.browser();
+		browser.url = url;
+		return (await browser.delete('/api/v1/session', { Origin })).status;
+	};
+	for (const origin of ['https://pensum.test', 'HTTPS://Pensum.Test'])
+		assert.equal(await ask(origin), 401, origin);
+	for (const origin of ['', 'https://pensum', 'https://pensum.test.evil', 'https://pensum.test:8443', 'https://pensum.test/at',
+		'http://pensum.test', url, 'null'])
+		assert.equal(await ask(origin), 403, origin);
+	await daemon.stop();
+});
+
 test('signing out ends the session at once, also in Redis, and cancels a pending sign-in', async () => {
 	const maya = await world.student('maya');
 	const token = maya.cookie;

@@ -31,6 +31,19 @@ test('one of two workers gets the job, and a stale entry gets nothing', async ()
 	assert.equal(await claim(1), undefined);
 });
 
+test('an entry for another attempt, before its time, or of a job that is not wanted any more gets nothing', async () => {
+	await claim(0);
+	await retry(1);
+	assert.equal(await claim(0), undefined, 'of the attempt before');
+	assert.equal(await claim(2), undefined);
+	await pg.query(`UPDATE pensum.jobs SET run_at = now() + interval '1 hour'`);
+	assert.equal(await claim(1), undefined, 'not due');
+	await pg.query(`UPDATE pensum.jobs SET run_at = now(), cancel = true`);
+	assert.equal(await claim(1), undefined, 'not wanted');
+	await pg.query(`UPDATE pensum.jobs SET cancel = false`);
+	assert.equal(await claim(1), '2');
+});
+
 test('only the attempt that holds the job can end it, and only once', async () => {
 	await claim(0);
 	assert.equal(await finish(1, 'other:checker:0'), 'f');
@@ -38,6 +51,22 @@ test('only the attempt that holds the job can end it, and only once', async () =
 	assert.equal(await finish(1), 't');
 	assert.equal(await finish(1), 'f');
 	assert.deepEqual(await row(), { state: 'succeeded', attempt: 1, worker: 'h:checker:0', secret: null, version: [1, 9] });
+});
+
+test('only the attempt that holds the job can leave a part, park it or give it back', async () => {
+	await claim(0);
+	await retry(1);
+	await claim(1);
+	const ways = { job_keep: `, '{"done":[1]}'`, job_wait: `, 5, 'session_dead', 'm'`, job_retry: `, 0, 'site_down', 'm'`, job_hand_back: '' };
+	const call = (name, attempt, worker) => one(`pensum.${name}('${ID}', ${attempt}, '${worker}'${ways[name]})`);
+	for (const name of Object.keys(ways))
+		for (const [attempt, worker] of [[1, 'h:checker:0'], [2, 'other:checker:0']])
+			assert.ok([null, 'f'].includes(await call(name, attempt, worker)), `${name} ${attempt} ${worker}`);
+	assert.deepEqual(await row(), { state: 'running', attempt: 2, worker: 'h:checker:0', secret: 'sealed', version: [2, 1] });
+	assert.equal(await one(`(SELECT part FROM pensum.jobs)`), null);
+	assert.equal(await call('job_keep', 2, 'h:checker:0'), 't');
+	await finish(2);
+	for (const name of Object.keys(ways)) assert.ok([null, 'f'].includes(await call(name, 2, 'h:checker:0')), `${name} after the end`);
 });
 
 test('an attempt ends a job in one of three ways and no other', async () => {
