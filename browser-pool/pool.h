@@ -5,7 +5,8 @@
  *
  *	client    a connection on the socket; owns the lease that it asked for
  *	lease     one request for a page: it waits in the queue, then holds a context, then is over
- *	context   a browser context with one page: being made, warm, lent, being disposed
+ *	context   a browser context with one page: being made, warm, lent, being kept, kept for a
+ *		  key, being disposed
  *	browser   a Chromium process; owns its contexts
  *
  * A lease and a context point at each other only while the context is lent. Decisions about scarce

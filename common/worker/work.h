@@ -9,7 +9,7 @@
  *		…
  *		if (…)
  *			return work_fail(w, "site_down", "Moodle does not answer.");
- *		work_on_commit(w, write_rows, &rows);
+ *		work_on_commit(w, write_rows, NULL, rows);
  *		w->result = json_pack(…);
  *		return 0;
  *	}

@@ -96,6 +96,18 @@ test('a job whose worker died goes back, and its zombie can do nothing more', as
 	assert.equal(await finish(2, 'h:checker:1'), 't');
 });
 
+test('a job that loses its worker keeps its secret for the next attempt, and with the last attempt or the wish for it dies without', async () => {
+	const release = async () => (await pg.query(`SELECT state FROM pensum.jobs_release_worker('h:checker', 'worker_lost', 'm')`))[0][0];
+	for (let attempt = 1; attempt <= 3; attempt++) {
+		await claim(attempt - 1);
+		assert.equal(await release(), attempt < 3 ? 'queued' : 'dead');
+		assert.equal((await row()).secret, attempt < 3 ? 'sealed' : null);
+	}
+	await pg.query(`UPDATE pensum.jobs SET state = 'running', attempt = 1, worker = 'h:checker:0', secret = 'sealed', cancel = true, finished_at = NULL`);
+	assert.equal(await release(), 'cancelled');
+	assert.equal((await row()).secret, null);
+});
+
 test('releasing one slot leaves the others of its worker alone', async () => {
 	await claim(0, 'h:checker:10');
 	assert.deepEqual(await pg.query(`SELECT id FROM pensum.jobs_release_worker('h:checker:1', 'worker_lost', 'm')`), []);
