@@ -1,6 +1,7 @@
 // Limits towards the world: by user, by address, by how much waits already; with Redis and without.
 import assert from 'node:assert/strict';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { newId, startGateway } from '../support/gateway.mjs';
@@ -121,6 +122,21 @@ test('who listens on [::] believes a proxy that comes by 127.0.0.1, too', async 
 		return (await keys('signin-from')).length > 0;
 	});
 	assert.deepEqual(await keys('signin-from'), ['pensum:limit:signin-from:203.0.113.9']);
+	await daemon.stop();
+});
+
+const ownAddress = Object.values(os.networkInterfaces()).flat().find((a) => a.family === 'IPv4' && !a.internal)?.address;
+test('who comes from another machine says nothing about his address', { skip: !ownAddress && 'no address but loopback' }, async () => {
+	const [port, other] = [await freePort(), await freePort()];
+	const daemon = await world.start({ 'gateway.listen': `${ownAddress}:${port}`, 'gateway.admin_listen': `127.0.0.1:${other}`,
+		'limits.signins_per_address': 1 });
+	const browser = Object.assign(world.browser(), { url: `http://${ownAddress}:${port}` });
+	await until('Redis counts', async () => {
+		await world.redis.command('FLUSHALL');
+		await browser.post('/api/v1/session', { username: newId(), password: 'x' }, { 'X-Forwarded-For': '203.0.113.9' });
+		return (await keys('signin-from')).length > 0;
+	});
+	assert.deepEqual(await keys('signin-from'), [`pensum:limit:signin-from:${ownAddress}`]);
 	await daemon.stop();
 });
 

@@ -108,6 +108,14 @@ test('a dead sign-in stays dead: its password is gone', async () => {
 	assert.equal(await one(`state FROM pensum.jobs`), 'dead');
 });
 
+test('only what is dead goes back: not what waits, runs, has succeeded, failed or been cancelled', async () => {
+	for (const state of ['queued', 'running', 'waiting', 'succeeded', 'failed', 'cancelled']) {
+		await pg.query(`UPDATE pensum.jobs SET state = '${state}', finished_at = CASE WHEN '${state}' IN ('succeeded', 'failed', 'cancelled') THEN now() END`);
+		assert.deepEqual(await pg.query(`SELECT id FROM pensum.job_requeue('${ID}')`), [], state);
+		assert.equal(await one(`state FROM pensum.jobs`), state);
+	}
+});
+
 test('attempts that did not count are told from those that did', async () => {
 	await claim(0);
 	await one(`pensum.job_hand_back('${ID}', 1, '${WORKER}')`);
