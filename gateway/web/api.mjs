@@ -32,6 +32,9 @@ export function get(path, { signal, quiet } = {}) {
 	return call('GET', path, { signal, quiet });
 }
 
+// What a proxy says of its own accord while it gets no answer from Pensum.
+const PROXY_STATUS = new Set([502, 503, 504]);
+
 // After these nobody knows whether it was done.
 const UNKNOWN_END = new Set(['unreachable', 'database_away']);
 
@@ -51,6 +54,11 @@ export function remove(path, { quiet } = {}) {
 	return call('DELETE', path, { quiet });
 }
 
+// Rejects as a GET of one of Pensum's own links would, but brings nothing.
+export function lookFor(link) {
+	return call('HEAD', link.slice(ROOT.length), {});
+}
+
 async function call(method, path, { body, signal, headers = {}, quiet = false }) {
 	const request = { method, signal, credentials: 'same-origin', cache: 'no-store',
 		headers: { Accept: 'application/json', ...headers } };
@@ -63,8 +71,7 @@ async function call(method, path, { body, signal, headers = {}, quiet = false })
 		response = await fetch(ROOT + path, request);
 	} catch (err) {
 		if (err.name === 'AbortError') throw err;
-		throw new ApiError('Pensum could not be reached. Check your connection and try again.',
-			{ code: 'unreachable' });
+		throw unreachable('Check your connection and try again.');
 	}
 	hearClock(response.headers.get('Date'));
 	if (response.ok) return response.status === 204 ? null : readJson(response);
@@ -74,11 +81,12 @@ async function call(method, path, { body, signal, headers = {}, quiet = false })
 }
 
 async function readJson(response) {
+	const text = await response.text().catch(err => {
+		throw err.name === 'AbortError' ? err : unreachable('Check your connection and try again.');
+	});
 	try {
-		const text = await response.text();
 		return text ? JSON.parse(text) : null;
-	} catch (err) {
-		if (err.name === 'AbortError') throw err;
+	} catch {
 		throw new ApiError('Pensum gave an answer that this page does not understand.',
 			{ status: response.status, code: 'not_json' });
 	}
@@ -86,9 +94,14 @@ async function readJson(response) {
 
 async function problemOf(response) {
 	const isJson = /json/.test(response.headers.get('Content-Type') ?? '');
+	if (!isJson && PROXY_STATUS.has(response.status)) return unreachable('Try again in a moment.', response.status);
 	const problem = (isJson && await readJson(response).catch(() => null)) || {};
 	const message = problem.detail || problem.title || `Pensum answered with error ${response.status}.`;
 	return new ApiError(message, { status: response.status, code: problem.code || 'internal' });
+}
+
+function unreachable(advice, status = 0) {
+	return new ApiError(`Pensum could not be reached. ${advice}`, { status, code: 'unreachable' });
 }
 
 function randomKey() {

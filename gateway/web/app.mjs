@@ -1,10 +1,10 @@
 // The page's frame: who is signed in, which view is shown, and what stands above every view.
 import { get, isSignedOut, onSignedOut } from './api.mjs';
 import { announce, fill, h, setText } from './dom.mjs';
-import { live, needsSignIn, onJobs } from './jobs.mjs';
+import { forgetAll, live, needsSignIn, onJobs } from './jobs.mjs';
 import { deleteAccount, enter, isSigningIn, signOut } from './session.mjs';
 import { offerSites, state } from './state.mjs';
-import { askForPassword, withdrawAsking } from './views/again.mjs';
+import { askForPassword, isTryingAgain, withdrawAsking } from './views/again.mjs';
 import * as assignments from './views/assignments.mjs';
 import * as courses from './views/courses.mjs';
 import * as documents from './views/documents.mjs';
@@ -45,8 +45,7 @@ async function boot() {
 		showBroken(err);
 		return;
 	}
-	if (!state.user) go('#/sign-in');
-	else go(wanted);
+	turnTo(state.user ? wanted : '#/sign-in');
 }
 
 async function restore() {
@@ -61,11 +60,21 @@ async function restore() {
 	offerSites((await get('/sites')).sites);
 }
 
-// Two may send the page to the same view in one moment: it is shown once, with what is to be said there.
+// A step of the student's own.
 function go(hash) {
+	turn(hash, () => { location.hash = hash; });
+}
+
+// Where the page leads without being asked: no step for the way back to lead into again.
+function turnTo(hash) {
+	turn(hash, () => location.replace(hash));
+}
+
+// Two may send the page to the same view in one moment: it is shown once, with what is to be said there.
+function turn(hash, move) {
 	if (location.hash !== hash) {
 		isTurning = true;
-		location.hash = hash;
+		move();
 	} else if (!isTurning) {
 		show();
 	}
@@ -79,7 +88,7 @@ function turned() {
 function show() {
 	const hash = VIEWS[location.hash] ? location.hash : FIRST;
 	if (!state.user && hash !== '#/sign-in') return leaveForSignIn();
-	if (state.user && hash === '#/sign-in') return go(wanted);
+	if (state.user && hash === '#/sign-in') return turnTo(wanted);
 	leaving?.abort();
 	leaving = new AbortController();
 	const view = VIEWS[hash];
@@ -87,7 +96,7 @@ function show() {
 	announce('');
 	showTop(hash);
 	fill(main);
-	const given = { signal: leaving.signal, go, notice, pendingJob, onSignedIn: () => go(wanted) };
+	const given = { signal: leaving.signal, go, notice, pendingJob, onSignedIn: () => turnTo(wanted) };
 	notice = '';
 	pendingJob = null;
 	view.mount(main, given);
@@ -109,14 +118,16 @@ function skipToMain(event) {
 	main.scrollIntoView();
 }
 
-// A 401 from anywhere. What was picked stays: it is read again for the same user.
-function leaveForSignIn() {
-	if (isSigningIn()) return;
-	if (state.user) notice = 'Your sign-in has ended. Sign in to go on where you were.';
+// A 401 from anywhere. What was picked stays: it is read again for the same user. So are the jobs, which
+// are not the next student's.
+function leaveForSignIn(why = '') {
+	if (isSigningIn() || isTryingAgain()) return;
+	if (state.user) notice = `${why} Your sign-in has ended. Sign in to go on where you were.`.trim();
 	document.getElementById('not-signed-out')?.remove();
-	live.stop();
+	withdrawAsking();
+	forgetAll();
 	state.user = null;
-	go('#/sign-in');
+	turnTo('#/sign-in');
 }
 
 function showTop(hash) {

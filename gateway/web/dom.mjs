@@ -58,6 +58,19 @@ export function keyed(parent, items, keyOf, make, update) {
 	});
 }
 
+// Runs work with its button disabled, so that two clicks are one. Afterwards the button has the focus
+// again, when nothing else has taken it.
+export async function whileDisabled(button, work) {
+	const hadFocus = document.activeElement === button;
+	button.disabled = true;
+	try {
+		return await work();
+	} finally {
+		button.disabled = false;
+		if (hadFocus && document.activeElement === document.body) button.focus();
+	}
+}
+
 // A link to somewhere else (Moodle). Addresses came from a web page: only http(s) is followed.
 export function outward(url, ...children) {
 	if (!/^https?:\/\//i.test(url ?? '')) return h('span', null, ...children);

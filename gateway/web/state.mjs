@@ -5,6 +5,7 @@
 // In sessionStorage (for this tab, also over a new sign-in): picked assignments, drafts being made.
 
 export const PICK_MAX = 5;
+export const CHECK_MAX = 60; // courses in one check
 
 export const state = {
 	sites: [], // [{ id, name, url }]

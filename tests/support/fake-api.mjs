@@ -4,7 +4,7 @@
 //	node tests/support/fake-api.mjs [PORT]		any username; password "wrong" is refused
 //
 // startFake({ speed }) -> { url, speed, dropLive(), endSession(), endMoodleSession(), signInElsewhere(),
-//	failNext(title), requests, frames, stop() }
+//	checkElsewhere(courses), draftElsewhere(assignment), loseFiles(), failNext(title), requests, frames, stop() }
 import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
@@ -69,6 +69,8 @@ class Fake {
 	#failNext = new Set();
 	#calendar = null;
 	#moodleIsDead = false;
+	#filesAreLost = false;
+	#owner = ''; // who signed in last: jobs of others do not exist
 	#courseList = COURSES;
 
 	constructor(speed) {
@@ -97,6 +99,20 @@ class Fake {
 	renewCourses(id, name) {
 		this.#courseList = [...COURSES, [id, name, '', 'inprogress', {}]];
 		this.#readCourses();
+	}
+
+	// By another page of the same student.
+	checkElsewhere(ids) {
+		this.#check(ids);
+	}
+
+	draftElsewhere(assignment) {
+		this.#draftOne(assignment, newId(), 0);
+	}
+
+	// The files of all documents are gone, and nobody knows it yet.
+	loseFiles() {
+		this.#filesAreLost = true;
 	}
 
 	// The next draft with this title fails.
@@ -134,7 +150,7 @@ class Fake {
 	}
 
 	#route(req, url, body) {
-		const name = `${req.method} ${url.pathname.replace('/api/v1', '')}`;
+		const name = `${req.method === 'HEAD' ? 'GET' : req.method} ${url.pathname.replace('/api/v1', '')}`;
 		if (name === 'GET /sites') return [200, { sites: this.sites }];
 		if (name === 'POST /session') return this.#signIn(body);
 		if (!this.#token || !req.headers.cookie?.includes(this.#token)) {
@@ -155,7 +171,7 @@ class Fake {
 		const file = /^GET \/documents\/(\w+)\/file$/.exec(name);
 		if (file) return this.#download(file[1]);
 		switch (name) {
-		case 'GET /jobs': return [200, { jobs: [...this.#jobs.values()].map(publicJob) }];
+		case 'GET /jobs': return [200, { jobs: [...this.#jobs.values()].filter(job => job.owner === this.#owner).map(publicJob) }];
 		case 'GET /courses': return this.#courses();
 		case 'POST /courses/refresh': return [202, { job: publicJob(this.#readCourses()) }];
 		case 'POST /checks': return [202, { job: publicJob(this.#check(body.courses)) }];
@@ -182,6 +198,7 @@ class Fake {
 		this.site = this.sites.find(one => one.id === site) ?? SITE;
 		this.#token = `pensum_session=${newId()}`;
 		this.#active = false;
+		this.#owner = username;
 		const job = this.#start('signin', [
 			{ step: 'signing in', ms: 900 },
 			{ step: 'reading courses', ms: 700 },
@@ -252,7 +269,7 @@ class Fake {
 
 	#download(id) {
 		const document = this.#documents.find(one => one.id === id);
-		if (!document) throw new Problem(404, 'not_found', 'There is no such document.');
+		if (!document || this.#filesAreLost) throw new Problem(404, 'not_found', 'There is no such document.');
 		return [200, Buffer.concat([Buffer.from('PK\x03\x04'), Buffer.alloc(document.bytes - 4)]), {
 			'Content-Type': 'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
 			'Content-Disposition': `attachment; filename="${document.file_name}"`,
@@ -260,7 +277,7 @@ class Fake {
 	}
 
 	#jobRoute(method, id) {
-		const job = this.#jobs.get(id);
+		const job = this.#jobOf(id);
 		if (!job) throw new Problem(404, 'not_found', 'There is no such job.');
 		if (method === 'DELETE' && !TERMINAL.has(job.state)) {
 			job.isCancelled = true;
@@ -269,10 +286,15 @@ class Fake {
 		return [200, publicJob(job)];
 	}
 
+	#jobOf(id) {
+		const job = this.#jobs.get(id);
+		return job?.owner === this.#owner ? job : undefined;
+	}
+
 	// A job that goes through its steps and ends as `end()` says.
 	#start(kind, steps, end, batch = null) {
 		const job = { id: newId(), kind, state: 'queued', version: [1, 0], step: '', done: 0, total: 0, note: '',
-			batch, created_at: iso(), finished_at: null, result: null, failure: null };
+			owner: this.#owner, batch, created_at: iso(), finished_at: null, result: null, failure: null };
 		this.#jobs.set(job.id, job);
 		this.#run(job, steps, end);
 		return job;
@@ -311,6 +333,7 @@ class Fake {
 
 	#tell(job, news) {
 		Object.assign(job, news, { version: [job.version[0], job.version[1] + 1] });
+		if (job.owner !== this.#owner) return;
 		for (const socket of this.#sockets) sendFrame(socket, eventOf('event', job));
 	}
 
@@ -336,7 +359,7 @@ class Fake {
 
 	#said(socket, message) {
 		this.frames.push(message);
-		const job = this.#jobs.get(message.job);
+		const job = this.#jobOf(message.job);
 		sendFrame(socket, job ? eventOf('snapshot', job) : { type: 'gone', job: message.job });
 	}
 }
@@ -359,7 +382,7 @@ function withLink(document) {
 	return { ...document, link: `/api/v1/documents/${document.id}/file?expires=1&signature=x` };
 }
 
-function publicJob({ isCancelled, resume, ...job }) {
+function publicJob({ isCancelled, resume, owner, ...job }) {
 	return job;
 }
 

@@ -6,18 +6,23 @@ import { state } from '../state.mjs';
 import { createCodeForm } from './code.mjs';
 import { passwordFields } from './signin.mjs';
 
-let open = null; // { withdraw() } of the dialog that is shown
+let open = null; // { withdraw(), hasFailed() } of the dialog that is shown
 
 // The student has signed in, or cancelled what waited, in another browser: nothing is asked for any more.
 export function withdrawAsking() {
 	open?.withdraw();
 }
 
-// onGivenUp: closed after a try that failed. The failed try has taken the place of the old session,
-// so the page is signed out now.
+// Whether the dialog stands there after a try that failed: it goes on asking by itself.
+export function isTryingAgain() {
+	return Boolean(open?.hasFailed());
+}
+
+// onGivenUp(why): closed after a try that failed, or before (why). The failed try has taken the place of the
+// old session, so the page is signed out now.
 export function askForPassword({ onGivenUp }) {
 	if (open) return;
-	open = { withdraw };
+	open = { withdraw, hasFailed: () => hasFailed };
 	let isSending = false;
 	let hasFailed = false;
 	const error = h('p', { class: 'error', id: 'again-error', role: 'alert', hidden: true });
@@ -46,9 +51,10 @@ export function askForPassword({ onGivenUp }) {
 		try {
 			await signIn(username, password, showProgress);
 			hasFailed = false;
-			announce('Signed in again.');
 			dialog.close();
+			announce('Signed in again.'); // not before: what is outside of a dialog is not spoken
 		} catch (err) {
+			if (!dialog.open) return onGivenUp(err.message);
 			hasFailed = true;
 			setText(stage, '');
 			error.hidden = false;

@@ -1,10 +1,10 @@
 // Assignments: what is owed, most urgent first, and which of it to prepare documents for. Below it what
 // else has a date, and the calendar link.
 import { get } from '../api.mjs';
-import { announce, fill, h, keyed, outward, setText, uniqueId } from '../dom.mjs';
-import { active, failureText, finished, start } from '../jobs.mjs';
+import { announce, fill, h, keyed, outward, setText, uniqueId, whileDisabled } from '../dom.mjs';
+import { active, failureText, finished, onEnd, start } from '../jobs.mjs';
 import { createProgress } from '../progress.mjs';
-import { PICK_MAX, pick, state, unpick, unpickAll } from '../state.mjs';
+import { CHECK_MAX, PICK_MAX, pick, state, unpick, unpickAll } from '../state.mjs';
 import { ago, exact, full, groupOf, relative, serverTime, zone } from '../time.mjs';
 import { createActivities } from './activities.mjs';
 import { createCalendar } from './calendar.mjs';
@@ -30,18 +30,21 @@ const STATUS_CHIPS = {
 
 export function mount(main, { signal, go }) {
 	const meta = h('span');
-	const again = h('button', { type: 'button', class: 'small', hidden: true, onclick: checkAll }, 'Check again');
+	const again = h('button', { type: 'button', class: 'small', hidden: true,
+		onclick: () => whileDisabled(again, checkAll) }, 'Check again');
 	const slot = h('div', { class: 'slot pinned' });
 	const body = h('div', { class: 'stack' }, loading('Reading what the last check found…'));
 	main.append(h('div', { class: 'head' }, h('h1', null, title), h('p', { class: 'meta' }, meta, again)), slot, body);
 	let courses = [];
 	let parts = null;
 	let calendar = null;
+	const watched = new Set(); // ids of the checks whose end this view waits for
 
 	load();
 	const running = active('check')[0];
 	if (running) watch(running);
 	every(30_000, () => parts && update(), signal);
+	onEnd('check', end => end.state === 'succeeded' && !watched.has(end.id) && renew(), signal);
 
 	async function load() {
 		try {
@@ -55,6 +58,16 @@ export function mount(main, { signal, go }) {
 		}
 	}
 
+	// Another page has had courses checked: what stands here stays where it is.
+	async function renew() {
+		const news = await get('/assignments', { signal }).catch(() => null);
+		if (!news || signal.aborted) return;
+		courses = news.courses;
+		forgetWhatIsDone();
+		if (parts) update();
+		else build();
+	}
+
 	// What was picked and has been submitted since is owed no more.
 	function forgetWhatIsDone() {
 		const owed = new Set(courses.flatMap(course => course.assignments)
@@ -63,20 +76,20 @@ export function mount(main, { signal, go }) {
 	}
 
 	function checkAll() {
-		return check(courses.map(course => course.id));
+		const longestAgo = [...courses].sort((a, b) => (a.read_at ?? '').localeCompare(b.read_at ?? ''));
+		return check(longestAgo.slice(0, CHECK_MAX).map(course => course.id));
 	}
 
 	async function check(ids) {
-		again.disabled = true;
 		try {
 			await watch(await start('/checks', { courses: ids }));
 		} catch (err) {
 			if (!signal.aborted) fill(slot, failureBox(err.message, () => check(ids)));
 		}
-		again.disabled = false;
 	}
 
 	async function watch(job) {
+		watched.add(job.id);
 		const progress = createProgress({ label: 'Checking your courses' });
 		fill(slot, h('div', { class: 'card' }, progress.node));
 		const end = await finished(job, progress.update, signal);
@@ -153,7 +166,7 @@ export function mount(main, { signal, go }) {
 		const row = h('li', { class: 'row' },
 			h('div', { class: 'row-main' }, h('span', { class: 'row-title', dir: 'auto' }, course.name), reason),
 			h('button', { type: 'button', class: 'small', 'aria-label': `Check again: ${course.name}`,
-				onclick: () => check([course.id]) }, 'Check again'));
+				onclick: event => whileDisabled(event.currentTarget, () => check([course.id])) }, 'Check again'));
 		row.update = ({ failedCourse }, now) => setText(reason, [failedCourse.failure.message,
 			failedCourse.read_at && `What is shown of it was read ${ago(new Date(failedCourse.read_at), now)}.`]
 			.filter(Boolean).join(' '));
@@ -204,6 +217,7 @@ export function mount(main, { signal, go }) {
 		const times = courses.map(course => course.read_at && new Date(course.read_at)).filter(Boolean);
 		const oldest = times.sort((a, b) => a - b)[0];
 		const what = courses.length === 1 ? '1 course' : `${courses.length} courses`;
+		setText(again, courses.length > CHECK_MAX ? `Check ${CHECK_MAX} of them again` : 'Check again');
 		setText(meta, oldest ? `${what}, read ${ago(oldest, now)} · times in ${zone()}` : what);
 	}
 }

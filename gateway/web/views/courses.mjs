@@ -3,13 +3,11 @@ import { get } from '../api.mjs';
 import { announce, fill, h, outward, setText } from '../dom.mjs';
 import { active, failureText, finished, onEnd, start } from '../jobs.mjs';
 import { createProgress } from '../progress.mjs';
-import { chooseCourses, chosenCourses } from '../state.mjs';
+import { CHECK_MAX, chooseCourses, chosenCourses } from '../state.mjs';
 import { ago } from '../time.mjs';
 import { every, failureBox } from './parts.mjs';
 
 export const title = 'Courses';
-
-const CHECK_MAX = 60; // courses in one check
 
 const GROUPS = [
 	{ name: 'In progress', has: course => !course.hidden && course.state === 'inprogress' },
@@ -35,7 +33,9 @@ export function mount(main, { signal, go }) {
 	const running = active('check')[0];
 	if (running) watchCheck(running);
 	every(30_000, showTimes, signal);
-	onEnd('courses', end => end.state === 'succeeded' && answer?.courses && !watched.has(end.id) && renew(), signal);
+	for (const kind of ['courses', 'check']) {
+		onEnd(kind, end => end.state === 'succeeded' && answer?.courses && !watched.has(end.id) && renew(), signal);
+	}
 
 	async function load() {
 		try {
@@ -182,8 +182,10 @@ export function mount(main, { signal, go }) {
 	function showTimes() {
 		if (!answer?.courses) return;
 		setText(readAt, answer.read_at ? `Read from Moodle ${ago(new Date(answer.read_at))}` : '');
+		const checkedAt = new Map(answer.courses.map(course => [course.id, course.checked_at]));
 		for (const { course, checked } of rows) {
-			setText(checked, course.checked_at ? `checked ${ago(new Date(course.checked_at))}` : 'not checked yet');
+			const at = checkedAt.get(course.id);
+			setText(checked, at ? `checked ${ago(new Date(at))}` : 'not checked yet');
 		}
 	}
 

@@ -1,11 +1,11 @@
 // Documents: prepare drafts for what was picked, watch them being made, download them.
-import { ApiError, get, post } from '../api.mjs';
-import { announce, fill, h, keyed, setText } from '../dom.mjs';
-import { active, failureText, finished, isOver, put } from '../jobs.mjs';
+import { ApiError, get, lookFor, post } from '../api.mjs';
+import { announce, fill, h, keyed, setText, whileDisabled } from '../dom.mjs';
+import { active, failureText, finished, isOver, onEnd, put } from '../jobs.mjs';
 import { createProgress } from '../progress.mjs';
 import { forgetDraft, rememberDraft, rememberStudent, state, student, unpick, unpickAll } from '../state.mjs';
 import { ago, relative, serverTime } from '../time.mjs';
-import { every, failureBox, loading } from './parts.mjs';
+import { every, failureBox, joined, loading } from './parts.mjs';
 
 export const title = 'Documents';
 
@@ -27,6 +27,7 @@ export function mount(main, { signal }) {
 	for (const job of active('document')) watch(job);
 	load().then(watchRemembered);
 	every(30_000, update, signal);
+	onEnd('document', end => end.state === 'succeeded' && !jobs.has(end.id) && load(), signal);
 
 	async function load() {
 		try {
@@ -101,8 +102,7 @@ export function mount(main, { signal }) {
 				unpickAll();
 				fill(maker);
 				update();
-				drafts.querySelector('h2').setAttribute('tabindex', '-1');
-				drafts.querySelector('h2').focus();
+				focusDrafts();
 			} catch (err) {
 				if (signal.aborted) return;
 				error.hidden = false;
@@ -196,7 +196,8 @@ export function mount(main, { signal }) {
 			row = current;
 			const { job, document } = row;
 			setText(name, titleOf(row));
-			setText(sub, document ? describe(document) : subjects.get(job.id)?.course ?? '');
+			const about = document ? describe(document) : [subjects.get(job.id)?.course ?? ''];
+			if (sub.textContent !== about.join(' · ')) fill(sub, joined(...about));
 			const wanted = document ? `document ${document.id}` : job.state === 'succeeded' ? 'storing'
 				: isOver(job) ? 'failed' : 'running';
 			if (wanted !== shape) {
@@ -214,7 +215,7 @@ export function mount(main, { signal }) {
 				const error = h('p', { class: 'error', role: 'alert', hidden: true });
 				fill(extra, error);
 				fill(side, h('button', { type: 'button', class: 'primary small', 'aria-label': `Download ${titleOf(row)}`,
-					onclick: event => download(document, event.currentTarget, error) }, 'Download'));
+					onclick: event => whileDisabled(event.currentTarget, () => download(document, error)) }, 'Download'));
 			} else if (shape === 'running') {
 				progress = createProgress({ label: nameOf(job), compact: true });
 				fill(extra, progress.node);
@@ -224,12 +225,23 @@ export function mount(main, { signal }) {
 				const error = h('p', { class: 'error' }, failureText(job));
 				fill(extra, error);
 				fill(side, subjects.has(job.id) && h('button', { type: 'button', class: 'small',
-					'aria-label': `Try again: ${nameOf(job)}`, onclick: () => tryAgain(job, error) }, 'Try again'),
+					'aria-label': `Try again: ${nameOf(job)}`, 
+					onclick: event => whileDisabled(event.currentTarget, () => tryAgain(job, error)) }, 'Try again'),
 				h('button', { type: 'button', class: 'quiet small', 'aria-label': `Dismiss: ${nameOf(job)}`,
-					onclick: () => dismiss(job) }, 'Dismiss'));
+					onclick: () => leaveRow(job) }, 'Dismiss'));
 			}
 		}
 		return node;
+	}
+
+	function leaveRow(job) {
+		dismiss(job);
+		focusDrafts();
+	}
+
+	function focusDrafts() {
+		drafts.querySelector('h2').setAttribute('tabindex', '-1');
+		drafts.querySelector('h2').focus();
 	}
 
 	async function tryAgain(job, error) {
@@ -242,20 +254,24 @@ export function mount(main, { signal }) {
 	}
 
 	// Links are signed for a short while, so a fresh one is asked for at the click.
-	async function download(document, button, error) {
-		button.disabled = true;
+	// A file that is gone would else be a failed download that the browser alone tells of.
+	async function download(document, error) {
 		error.hidden = true;
 		try {
 			documents = (await get('/documents', { signal })).documents;
 			const fresh = documents.find(other => other.id === document.id);
 			if (!fresh) throw new ApiError('This document has expired. Prepare it once more.');
+			await lookFor(fresh.link).catch(explainLoss);
 			follow(fresh);
 		} catch (err) {
 			if (signal.aborted) return;
 			error.hidden = false;
 			setText(error, err.message);
 		}
-		button.disabled = false;
+	}
+
+	function explainLoss(err) {
+		throw err.status === 404 ? new ApiError('The file of this draft is gone. Prepare it once more.') : err;
 	}
 
 	function follow({ link, file_name: fileName }) {
@@ -277,5 +293,5 @@ function describe(doc) {
 	const size = doc.bytes < 1024 * 1024 ? `${Math.max(1, Math.round(doc.bytes / 1024))} KB`
 		: `${(doc.bytes / 1024 / 1024).toFixed(1)} MB`;
 	return [doc.course, doc.file_name, size, `made ${ago(new Date(doc.created_at))}`,
-		`expires ${relative(new Date(doc.expires_at), serverTime())}`].filter(Boolean).join(' · ');
+		`expires ${relative(new Date(doc.expires_at), serverTime())}`].filter(Boolean);
 }

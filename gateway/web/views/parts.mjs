@@ -1,5 +1,5 @@
 // Small things that several views show.
-import { h } from '../dom.mjs';
+import { h, whileDisabled } from '../dom.mjs';
 
 // Calls fn every ms until signal aborts: for what only the clock changes on the page.
 export function every(ms, fn, signal) {
@@ -9,7 +9,8 @@ export function every(ms, fn, signal) {
 
 export function failureBox(message, again) {
 	return h('div', { class: 'card failure', role: 'alert' }, h('p', null, message),
-		h('button', { type: 'button', class: 'small', onclick: again }, 'Try again'));
+		h('button', { type: 'button', class: 'small',
+			onclick: event => whileDisabled(event.currentTarget, again) }, 'Try again'));
 }
 
 // A word with a mark and a colour. The word alone says everything.
