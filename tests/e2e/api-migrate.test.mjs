@@ -33,7 +33,7 @@ test('repeating does nothing', async () => {
 });
 
 test('a new file is applied once, also by many at the same time', async () => {
-	write('900_more.sql', 'CREATE TABLE pensum.more (id int); INSERT INTO pensum.more VALUES (1);');
+	write('900_more.sql', 'SELECT pg_sleep(0.3); CREATE TABLE pensum.more (id int); INSERT INTO pensum.more VALUES (1);');
 	const runs = await Promise.all(Array.from({ length: 5 }, migrate));
 	assert.deepEqual(runs.map((run) => run.code), [0, 0, 0, 0, 0]);
 	assert.equal(runs.filter((run) => run.stdout.includes('900_more.sql: applied\n')).length, 1);

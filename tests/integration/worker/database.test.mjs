@@ -60,6 +60,22 @@ test('a PostgreSQL that is not set up for this version costs no attempt', async 
 	assert.equal((await becomes(next, 'succeeded', 20_000)).attempt, 1);
 });
 
+test('what an attempt writes when somebody else has the job by then is not kept', async () => {
+	await pg.script(`CREATE FUNCTION public.steal() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN UPDATE pensum.jobs SET worker = 'other:checker:0'; RETURN NULL; END $$;
+		CREATE TRIGGER steal AFTER INSERT ON pensum.course_lists FOR EACH STATEMENT EXECUTE FUNCTION public.steal()`);
+	try {
+		await startWorker();
+		const { release } = await startCourses();
+		release();
+		await worker.waitLine(/attempt lost/);
+		assert.deepEqual(await pg.query('SELECT user_id FROM pensum.course_lists'), []);
+		assert.deepEqual(await pg.query('SELECT state, result FROM pensum.jobs'), [['running', null]]);
+	} finally {
+		await pg.script('DROP FUNCTION public.steal() CASCADE');
+	}
+});
+
 test('a commit whose answer is lost counts, and everybody is told', async () => {
 	await startWorker();
 	const { id, release } = await startCourses();
