@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "assignment.h"
 #include "document.h"
@@ -100,6 +101,26 @@ static void hash_content(const struct document *doc, char out[VAULT_HASH_HEX])
 	vault_hash(text.data, text.len, out);
 }
 
+/* Whether the file is there: somebody may have lost it behind our back. */
+static bool has_file(struct work *w, const char *object)
+{
+	struct store *store;
+	struct error err;
+	uint64_t size;
+	int fd = -1, e = store_open(w->settings, &store, &err);
+
+	if (e == 0) {
+		e = store_open_object(store, object, &fd, &size, &err);
+		store_free(store);
+	}
+	if (e < 0) {
+		log_warning("a kept document has no file", "err=\"%s\"", err.text);
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
 static int find_kept(struct work *w, const char *hash, json_t **ret)
 {
 	CLEANUP(pg_result_cleanup) struct pg_result *r = NULL;
@@ -107,14 +128,14 @@ static int find_kept(struct work *w, const char *hash, json_t **ret)
 	struct error err;
 
 	if (pg_exec(w->pg,
-		    "SELECT id, file_name, bytes FROM pensum.documents WHERE user_id = $1 "
+		    "SELECT id, file_name, bytes, object FROM pensum.documents WHERE user_id = $1 "
 		    "AND content_hash = $2 AND expires_at > now() + interval '1 minute' "
 		    "ORDER BY expires_at DESC LIMIT 1",
 		    2, params, &r, &err) < 0) {
 		log_warning("kept documents not known", "err=\"%s\"", err.text);
 		return work_fail(w, "database_lost", NULL);
 	}
-	if (pg_rows(r) == 1)
+	if (pg_rows(r) == 1 && has_file(w, pg_value(r, 0, 3)))
 		*ret = json_pack("{s:s, s:s, s:I, s:b}", "id", pg_value(r, 0, 0), "file_name",
 				 pg_value(r, 0, 1), "bytes", (json_int_t)atoll(pg_value(r, 0, 2)),
 				 "reused", 1);

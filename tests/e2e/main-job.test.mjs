@@ -1,5 +1,7 @@
 // The main job from outside: real daemons, real Chromium, Redis and PostgreSQL, the stand-in Moodle.
 import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { startSystem } from '../support/system.mjs';
 import { JobFailure, Problem } from '../support/pensum.mjs';
@@ -84,6 +86,10 @@ test('a student signs in, sees what is owed and gets five drafts', async () => {
 
 	const again = await p.documents([owed[0].id], { name: 'Maya Novák', roll: '17' });
 	assert.equal(again[0].id, documents[0].id, 'the same draft is linked again');
+
+	fs.rmSync(path.join(system.settings['documents.dir'], session.user.id), { recursive: true });
+	const [anew] = await p.documents([owed[1].id], { name: 'Maya Novák', roll: '17' });
+	assert.equal((await p.download(anew)).length, anew.bytes, 'one whose file is gone is written again');
 	p.close();
 });
 
