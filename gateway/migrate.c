@@ -6,13 +6,17 @@
 #include <string.h>
 
 #include "buf.h"
+#include "clock.h"
 #include "file.h"
+#include "log.h"
 #include "mem.h"
 #include "pg.h"
 #include "text.h"
 #include "vault.h"
 
 #define FILE_MAX_BYTES (1024 * 1024)
+#define AGAIN_MS       3000  /* between two tries to get a lock: the others' turn */
+#define TRIES_MS       60000 /* less than systemd lets a start take */
 
 struct migration {
 	const char *name;
@@ -98,11 +102,15 @@ static int is_applied(struct pg *pg, const struct migration *m, struct error *er
 			 m->name);
 }
 
+/* Behind one who waits to change a table waits everybody who only wants to use it, however long the
+ * reader reads (a dump, a report) that keeps him waiting: a second, then it is their turn. */
 static int apply(struct pg *pg, const struct migration *m, struct error *err)
 {
 	const char *params[] = { m->name, m->hash };
-	int e = pg_script(pg, m->text.data, err);
+	int e = pg_script(pg, "SET LOCAL lock_timeout = '1s'", err);
 
+	if (e == 0)
+		e = pg_script(pg, m->text.data, err);
 	if (e == 0)
 		e = pg_exec(pg, "INSERT INTO pensum.migrations (name, sha256) VALUES ($1, $2)", 2,
 			    params, NULL, err);
@@ -111,22 +119,45 @@ static int apply(struct pg *pg, const struct migration *m, struct error *err)
 	return e;
 }
 
-static int migrate_file(struct pg *pg, const char *folder, const char *name, struct error *err)
+/* *applied: before, so that there was nothing to do. */
+static int try_once(struct pg *pg, const struct migration *m, bool *applied, struct error *err)
 {
-	CLEANUP(migration_done) struct migration m = { .name = name, .text = BUF_INIT };
-	int applied = 0;
-	int e = load(folder, &m, err);
+	int e = begin_alone(pg, err);
 
-	if (e == 0)
-		e = begin_alone(pg, err);
 	if (e < 0)
 		return e;
 	e = make_place(pg, err);
-	if (e == 0) {
-		applied = is_applied(pg, &m, err);
-		e = applied == 0 ? apply(pg, &m, err) : MIN(applied, 0);
+	if (e == 0)
+		e = is_applied(pg, m, err);
+	*applied = e > 0;
+	if (e == 0)
+		e = apply(pg, m, err);
+	return end(pg, MIN(e, 0), err);
+}
+
+static int try_for_a_while(struct pg *pg, const struct migration *m, bool *applied,
+			   struct error *err)
+{
+	struct deadline last = deadline_in(TRIES_MS);
+	int e = try_once(pg, m, applied, err);
+
+	if (e == -ENOLCK)
+		log_warning("migration waits for its turn", "reason=\"%s\"", err->text);
+	while (e == -ENOLCK && !deadline_is_over(last)) {
+		clock_sleep_ms(AGAIN_MS);
+		e = try_once(pg, m, applied, err);
 	}
-	e = end(pg, e, err);
+	return e;
+}
+
+static int migrate_file(struct pg *pg, const char *folder, const char *name, struct error *err)
+{
+	CLEANUP(migration_done) struct migration m = { .name = name, .text = BUF_INIT };
+	bool applied = false;
+	int e = load(folder, &m, err);
+
+	if (e == 0)
+		e = try_for_a_while(pg, &m, &applied, err);
 	if (e == 0)
 		printf("%s: %s\n", name, applied ? "applied before" : "applied");
 	return e;

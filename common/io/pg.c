@@ -220,6 +220,13 @@ static PGresult *receive(struct pg *pg, struct deadline deadline, struct error *
 	}
 }
 
+static int code_of(const char *sqlstate)
+{
+	if (pg_refusal_is_of_lock(sqlstate))
+		return -ENOLCK;
+	return pg_refusal_is_passing(sqlstate) ? -EAGAIN : -EPROTO;
+}
+
 static int judge(struct pg *pg, PGresult *res, struct error *err)
 {
 	const char *sqlstate = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -230,7 +237,7 @@ static int judge(struct pg *pg, PGresult *res, struct error *err)
 		return 0;
 	if (PQstatus(pg->conn) == CONNECTION_BAD)
 		return lost(pg, -EIO, err);
-	code = pg_refusal_is_passing(sqlstate) ? -EAGAIN : -EPROTO;
+	code = code_of(sqlstate);
 	set_message(err, code, sqlstate,
 		    PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)
 			    ? PQresultErrorField(res, PG_DIAG_MESSAGE_PRIMARY)

@@ -6,8 +6,9 @@
  * carries SQLSTATE and the server's primary message, which never holds a parameter's value.
  *
  * Errors: -EIO connection lost or refused (the transaction is gone), -ETIMEDOUT, -EAGAIN the server
- * refuses it now (pg_refusal.h: deadlock, disk full, read-only, a missing right or function), -EPROTO it
- * refuses the statement (constraint, syntax), which is our mistake or a conflict.
+ * refuses it now (pg_refusal.h: disk full, read-only, a missing right or function), -ENOLCK so because of a
+ * lock that others hold (deadlock, lock_timeout), -EPROTO it refuses the statement (constraint, syntax),
+ * which is our mistake or a conflict.
  */
 #pragma once
 

@@ -23,6 +23,13 @@ bool pg_refusal_is_passing(const char *sqlstate)
 	return is_one_of(sqlstate, some, ARRAY_LEN(some));
 }
 
+bool pg_refusal_is_of_lock(const char *sqlstate)
+{
+	static const char *const some[] = { "40P01", "55P03" };
+
+	return is_one_of(sqlstate, some, ARRAY_LEN(some));
+}
+
 bool pg_refusal_is_of_server(const char *sqlstate)
 {
 	static const char *const some[] = { OF_SERVER };

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { startDaemon } from '../support/daemon.mjs';
 import { startGateway } from '../support/gateway.mjs';
-import { freePort, temporaryFolder } from '../support/process.mjs';
+import { freePort, temporaryFolder, until } from '../support/process.mjs';
 import { fetch } from '../support/waiting.mjs';
 
 let world, folder;
@@ -71,13 +71,30 @@ test('a file that fails changes nothing and says why', async () => {
 	assert.equal((await migrate()).code, 0);
 });
 
+test('who reads a table for long keeps a change of it waiting, and nobody else', async () => {
+	write('902_changed.sql', 'ALTER TABLE pensum.more ADD COLUMN y int;');
+	const reading = world.sql`BEGIN; SELECT count(*) FROM pensum.more; SELECT pg_sleep(300)`.catch((error) => error);
+	const locks = (of) => world.sql`SELECT pid FROM pg_locks WHERE relation = 'pensum.more'::regclass AND mode = ${of}`;
+	await until('reader', async () => (await locks('AccessShareLock')).length === 1);
+	const migrated = migrate();
+	await until('change that waits', async () => (await locks('AccessExclusiveLock')).length === 1);
+	assert.deepEqual(await world.sql`SELECT count(*) FROM pensum.more`, [['1']]);
+	await until('second try', async () => (await locks('AccessExclusiveLock')).length === 1);
+	await world.sql`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()`;
+	await reading;
+	const done = await migrated;
+	assert.equal(done.code, 0, done.stderr);
+	assert.match(done.stdout, /902_changed\.sql: applied\n/);
+	assert.equal(done.stderr.match(/migration waits for its turn/g).length, 1, done.stderr);
+});
+
 test('a file that was changed after it was applied is refused', async () => {
 	write('900_more.sql', 'CREATE TABLE pensum.more (id int, x int);');
-	write('902_later.sql', 'CREATE TABLE pensum.later (id int);');
+	write('903_later.sql', 'CREATE TABLE pensum.later (id int);');
 	const refused = await migrate();
 	assert.equal(refused.code, 1);
 	assert.match(refused.stderr, /900_more\.sql was changed after/);
-	assert.ok(!(await applied()).includes('902_later.sql'));
+	assert.ok(!(await applied()).includes('903_later.sql'));
 });
 
 test('an empty or missing folder is an error', async () => {
