@@ -112,6 +112,17 @@ test('a page whose lease did not end cleanly is not kept', async (t) => {
 		'a page that loops': async (lease) => (await lease.evaluate('setTimeout(() => { for (;;); }, 20); 0'), sleep(60)),
 		'its time': async (lease) => assert.equal(await lease.ended, 'expired'),
 		'a bad message': async (lease) => (lease.write('x\0'), assert.equal(await lease.ended, 'bad_message')),
+		'a second window': async (lease) => {
+			await lease.goto(`${url}/`);
+			await lease.call('Runtime.evaluate', { userGesture: true, awaitPromise: true, expression: `new Promise((resolve) => {
+				const other = open('/again');
+				const look = setInterval(() => other.document.title === 'site' && (clearInterval(look), resolve(1)), 10); })` });
+		},
+		'a child of its own': async (lease) => {
+			await lease.call('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: true });
+			await lease.evaluate(`window.kept = new Worker(URL.createObjectURL(new Blob(['setInterval(() => 0, 1000)']))); 0`);
+			await lease.next('a child', (m) => m.method === 'Target.attachedToTarget');
+		},
 		'a page that closed itself': async (lease) => (lease.ask('Runtime.evaluate', { expression: 'window.close()' }), assert.equal(await lease.ended, 'page_crashed')),
 	};
 	for (const [what, end] of Object.entries(ends)) {
