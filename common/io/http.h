@@ -1,7 +1,7 @@
 /*
  * http.h - POSTs to one host, and nowhere else (libcurl).
  *
- * For the road without a browser (common/worker/service.h). A form goes out, an answer of bounded
+ * For the road without a browser (checker-worker/service.h). A form goes out, an answer of bounded
  * size comes back; what the site says is outside input. One connection is kept between requests.
  *
  * Nothing of the environment has a say: no proxy, no .netrc, no cookies. TLS is verified. A

@@ -1,8 +1,8 @@
 /*
  * pg.h - PostgreSQL for straight-line processes: one connection, blocking, with deadlines.
  *
- * Connects on first use and again after a loss. Only PQexecParams is used (no named statements), so
- * a transaction pooler works too. Values are text; NULL in params is SQL NULL. An error's sentence
+ * Connects on first use and again after a loss. Statements stay prepared on a connection, and work
+ * behind a transaction pooler, too (pg_prepared.h). Values are text; NULL in params is SQL NULL. An error's sentence
  * carries SQLSTATE and the server's primary message, which never holds a parameter's value.
  *
  * Errors: -EIO connection lost or refused (the transaction is gone), -ETIMEDOUT, -EAGAIN the server

@@ -6,7 +6,8 @@
  *	queued -> running -> succeeded | failed | cancelled
  *	running -> queued	(a retry, or its worker died: the attempt is spent)
  *	running -> waiting	(needs the student, e.g. to sign in again) -> queued
- *	running -> dead		(no attempt left; kept, listed, can be requeued)
+ *	running -> dead		(no attempt left; kept, listed) -> queued by an operator
+ *	queued, waiting -> cancelled, and a sign-in that takes ten minutes -> failed
  *
  * An event is the newest fact about a job. Its version (attempt, n) has one writer at a time and
  * only grows: queued for attempt k is (k, 0), the worker of attempt k counts (k, 1), (k, 2), …, and

@@ -4,7 +4,7 @@
  *	pensum:jobs:<queue>:<priority>	stream, group "workers"; entries {j: job id, a: attempt}; no TTL
  *	pensum:events			stream, capped; entries are job events (jobmsg.h); no TTL
  *	pensum:job:<id>			hash, the newest event of a live job; TTL
- *	pensum:session:<hash>		string, JSON of a signed-in browser; expires with it
+ *	pensum:session:<hash>		string, JSON of a signed-in browser; ends half an hour after its last use
  *	pensum:moodle:<user>		string, sealed Moodle session with its verifier; expires with it
  *	pensum:courses:<user>		string, the gateway's answer to GET /api/v1/courses; expires with the
  *					list, and when it gets old; an hour later at most; empty for some
