@@ -2,8 +2,9 @@
  * pg.h - PostgreSQL for straight-line processes: one connection, blocking, with deadlines.
  *
  * Connects on first use and again after a loss. Statements stay prepared on a connection, and work
- * behind a transaction pooler, too (pg_prepared.h). Values are text; NULL in params is SQL NULL. An error's sentence
- * carries SQLSTATE and the server's primary message, which never holds a parameter's value.
+ * behind a transaction pooler, too (pg_prepared.h). Values are text; NULL in params is SQL NULL. An
+ * error's sentence carries SQLSTATE and the server's primary message, which never holds a parameter's
+ * value.
  *
  * Errors: -EIO connection lost or refused (the transaction is gone), -ETIMEDOUT, -EAGAIN the server
  * refuses it now (pg_refusal.h: disk full, read-only, a missing right or function), -ENOLCK so because of a
