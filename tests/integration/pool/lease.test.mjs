@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { until } from '../../support/process.mjs';
 import { commandOf, environmentOf, groupOf, startPool } from './pool.mjs';
 
+const MAX_OPEN_CALLS = 256; // pool_lease.c
 let pool, site, url;
 
 before(async () => {
@@ -171,6 +172,19 @@ test('a script cannot reach files either', async () => {
 		assert.equal(await lease.evaluate('location.href'), `${url}/`);
 	}
 	lease.close();
+});
+
+test('so many calls may be open; one more is refused, until one of them is answered', async () => {
+	const lease = await pool.lease();
+	const first = lease.ask('Runtime.evaluate', { expression: 'new Promise((resolve) => (window.let = resolve))', awaitPromise: true });
+	for (let i = 1; i < MAX_OPEN_CALLS - 1; i++) lease.ask('Runtime.evaluate', { expression: 'new Promise(() => {})', awaitPromise: true });
+	assert.equal(await lease.evaluate('6 * 7'), 42);
+	lease.ask('Runtime.evaluate', { expression: 'setTimeout(() => window.let(), 300); new Promise(() => {})', awaitPromise: true });
+	assert.match((await lease.ask('Runtime.evaluate', { expression: '1' })).error.message, /too many open calls/);
+	await first;
+	assert.equal(await lease.evaluate('6 * 7'), 42);
+	lease.close();
+	await quiet();
 });
 
 test('messages that are none end the lease with a word', async () => {
