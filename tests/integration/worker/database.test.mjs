@@ -76,6 +76,16 @@ test('what an attempt writes when somebody else has the job by then is not kept'
 	}
 });
 
+test('an attempt that somebody else has taken over stops in the middle, and says nothing more', async () => {
+	await startWorker();
+	const { id } = await startCourses();
+	await pg.query(`UPDATE pensum.jobs SET attempt = 2, worker = 'other:checker:0', event_n = 1 WHERE id = '${id}'`);
+	await worker.waitLine(/attempt lost/, 20_000);
+	await worker.waitLine(/job ended.*outcome=lost/);
+	assert.deepEqual(await row(id), { state: 'running', attempt: 2, max: 3, worker: 'other:checker:0', cancel: false, code: null });
+	assert.notEqual((await published(id)).s, 'failed');
+});
+
 test('a commit whose answer is lost counts, and everybody is told', async () => {
 	await startWorker();
 	const { id, release } = await startCourses();
