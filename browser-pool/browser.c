@@ -1,6 +1,5 @@
 #include "browser.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>

@@ -1,6 +1,5 @@
 #include "caps.h"
 
-#include <stddef.h>
 
 #include "log.h"
 #include "mem.h"

@@ -2,7 +2,6 @@
 
 #include <event2/event.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 

@@ -1,6 +1,5 @@
 #include "listener.h"
 
-#include <errno.h>
 #include <event2/listener.h>
 #include <string.h>
 #include <sys/queue.h>

@@ -1,6 +1,5 @@
 #include "notify.h"
 
-#include <errno.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <unistd.h>

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "fd.h"
 #include "mem.h"
 
 #define FULL_LOOK_MS 10000

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "browser.h"
-#include "filter.h"
 #include "mem.h"
 #include "pool_lease.h"
 #include "popups.h"

@@ -1,7 +1,6 @@
 #include "jobs.h"
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

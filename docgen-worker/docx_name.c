@@ -4,7 +4,6 @@
 
 #include "clean.h"
 #include "mem.h"
-#include "text.h"
 
 #define NAME_END   "-draft.docx"
 #define MAX_STEM   (DOCX_FILE_NAME_MAX - (sizeof(NAME_END) - 1))

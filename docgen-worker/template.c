@@ -1,6 +1,5 @@
 #include "template.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <time.h>

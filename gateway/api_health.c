@@ -10,7 +10,6 @@
 
 #include "api_call.h"
 #include "clock.h"
-#include "mem.h"
 #include "options.h"
 
 #define FRESH_MS 1000

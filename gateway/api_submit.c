@@ -1,6 +1,5 @@
 #include "api_submit.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "admission.h"

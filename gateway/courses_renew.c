@@ -1,6 +1,5 @@
 #include "courses_renew.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

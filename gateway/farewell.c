@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "api_call.h"
-#include "clock.h"
 #include "keys.h"
 #include "log.h"
 #include "mem.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-#include "mem.h"
 
 #define MAX_HEADERS 100
 

@@ -1,6 +1,5 @@
 /* http_reply.c - the answers of http.h, and the headers that every one of them carries. */
 #include <assert.h>
-#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/keyvalq_struct.h>
 #include <stdarg.h>

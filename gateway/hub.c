@@ -15,7 +15,6 @@
 #include "log.h"
 #include "mem.h"
 #include "positions.h"
-#include "text.h"
 
 #define TICK_MS	      1000
 #define REREAD_TICKS  10 /* seconds between two looks at PostgreSQL while the feed works */

@@ -1,11 +1,9 @@
 #include "live.h"
 
-#include <errno.h>
 #include <event2/http.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "admission.h"
 #include "buf.h"

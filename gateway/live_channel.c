@@ -1,6 +1,5 @@
 #include "live_channel.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

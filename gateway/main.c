@@ -2,14 +2,12 @@
  * pensum-gateway: the HTTP API, the live channel and the web page, in one thread on one event base;
  * passwords are checked in a helper thread (hasher.h).
  */
-#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "backends.h"

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "mem.h"
 #include "pg_refusal.h"
 
 #define MOMENT_MS 5

@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mem.h"
 #include "text.h"
 
 static const char *const kind_names[JOB_KIND_COUNT] = { "signin", "courses", "check",

@@ -1,6 +1,5 @@
 #include "claim.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

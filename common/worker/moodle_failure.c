@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "failure.h"
 #include "log.h"
 #include "mem.h"
 #include "moodle.h"

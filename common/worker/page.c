@@ -1,7 +1,6 @@
 #include "page.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "mem.h"
