@@ -7,6 +7,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "daemon.h"
 #include "file.h"
 #include "log.h"
 #include "mem.h"
@@ -15,8 +16,9 @@
 #include "vault.h"
 
 #define FILE_MAX_BYTES (1024 * 1024)
-#define AGAIN_MS       3000  /* between two tries to get a lock: the others' turn */
-#define TRIES_MS       60000 /* less than systemd lets a start take */
+#define AGAIN_MS       3000 /* between two tries to get a lock: the others' turn */
+#define TRIES_MS       60000
+#define PATIENCE_MS    3602000 /* statement_timeout below, and the way */
 
 struct migration {
 	const char *name;
@@ -50,11 +52,14 @@ static int load(const char *folder, struct migration *m, struct error *err)
 	return e;
 }
 
-/* Two programs that migrate at the same time: one waits for the other's transaction. */
+/* Two programs that migrate at the same time: one waits for the other's transaction. Neither has the limits
+ * of what somebody waits for: a file that takes longer would never be done, however often it was begun. */
 static int begin_alone(struct pg *pg, struct error *err)
 {
 	int e = pg_begin(pg, err);
 
+	if (e == 0)
+		e = pg_script(pg, "SET LOCAL statement_timeout = '1h'", err);
 	if (e == 0)
 		e = pg_exec(pg,
 			    "SELECT pg_advisory_xact_lock(hashtextextended('pensum.migrate', 0))",
@@ -109,6 +114,7 @@ static int apply(struct pg *pg, const struct migration *m, struct error *err)
 	const char *params[] = { m->name, m->hash };
 	int e = pg_script(pg, "SET LOCAL lock_timeout = '1s'", err);
 
+	daemon_notify("EXTEND_TIMEOUT_USEC=%lld", PATIENCE_MS * 1000LL); /* of our start */
 	if (e == 0)
 		e = pg_script(pg, m->text.data, err);
 	if (e == 0)
@@ -190,6 +196,7 @@ int migrate_run(const struct settings *s, struct error *err)
 
 	if (e < 0)
 		return e;
+	pg_set_patience(pg, PATIENCE_MS);
 	e = migrate_folder(pg, s->gateway_sql_dir, err);
 	pg_free(pg);
 	return e;

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { startDaemon } from '../support/daemon.mjs';
 import { startGateway } from '../support/gateway.mjs';
-import { freePort, temporaryFolder, until } from '../support/process.mjs';
+import { freePort, startProcess, temporaryFolder, until } from '../support/process.mjs';
 import { fetch } from '../support/waiting.mjs';
 
 let world, folder;
@@ -20,7 +20,7 @@ after(async () => {
 	await world?.stop();
 });
 
-const migrate = () => world.runGateway(['--migrate'], { PENSUM_GATEWAY_SQL_DIR: folder.path });
+const migrate = (env = {}) => world.runGateway(['--migrate'], { PENSUM_GATEWAY_SQL_DIR: folder.path, ...env });
 const write = (name, text) => fs.writeFileSync(path.join(folder.path, name), text);
 const applied = async () => (await world.sql`SELECT name FROM pensum.migrations ORDER BY name`).map((row) => row[0]);
 
@@ -88,13 +88,27 @@ test('who reads a table for long keeps a change of it waiting, and nobody else',
 	assert.equal(done.stderr.match(/migration waits for its turn/g).length, 1, done.stderr);
 });
 
+test('a file may take longer than what somebody waits for, and who comes meanwhile waits for it', async () => {
+	write('903_long.sql', 'SELECT pg_sleep(18); CREATE TABLE pensum.long (id int);');
+	const systemd = path.join(folder.path, 'notify');
+	const manager = startProcess('socat', ['-u', `UNIX-RECV:${systemd}`, '-']);
+	let heard = '';
+	manager.child.stdout.on('data', (data) => (heard += data));
+	await until('the socket', () => fs.existsSync(systemd));
+	const runs = await Promise.all([migrate({ NOTIFY_SOCKET: systemd }), migrate({ NOTIFY_SOCKET: systemd })]);
+	await manager.stop();
+	assert.deepEqual(runs.map((run) => run.code), [0, 0], runs.map((run) => run.stderr).join(''));
+	assert.equal(runs.filter((run) => run.stdout.includes('903_long.sql: applied\n')).length, 1);
+	assert.equal(heard, 'EXTEND_TIMEOUT_USEC=3602000000', 'of who applies it');
+});
+
 test('a file that was changed after it was applied is refused', async () => {
 	write('900_more.sql', 'CREATE TABLE pensum.more (id int, x int);');
-	write('903_later.sql', 'CREATE TABLE pensum.later (id int);');
+	write('904_later.sql', 'CREATE TABLE pensum.later (id int);');
 	const refused = await migrate();
 	assert.equal(refused.code, 1);
 	assert.match(refused.stderr, /900_more\.sql was changed after/);
-	assert.ok(!(await applied()).includes('903_later.sql'));
+	assert.ok(!(await applied()).includes('904_later.sql'));
 });
 
 test('an empty or missing folder is an error', async () => {
