@@ -328,7 +328,7 @@ class Fake {
 	}
 
 	#pause(ms) {
-		return new Promise(resolve => setTimeout(resolve, ms / this.speed));
+		return new Promise(resolve => { setTimeout(resolve, ms / this.speed).unref(); }); // a test may end meanwhile
 	}
 
 	#tell(job, news) {
