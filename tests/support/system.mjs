@@ -7,7 +7,7 @@
 //   await system.stop();                        every daemon must end with 0, sanitizers silent
 //
 // The system keeps dead daemons dead unless `supervised` is set: then each is started again at once,
-// as systemd does.
+// as systemd does. wrap: as that of startDaemon, for each of the daemons.
 import path from 'node:path';
 import { startMoodle } from '../moodle/server.mjs';
 import { programPath, startDaemon, writeKey } from './daemon.mjs';
@@ -22,7 +22,7 @@ const sqlFolder = path.join(webFolder, '..', '..', 'deploy', 'sql');
 const DAEMONS = ['browser-pool', 'gateway', 'checker-worker', 'docgen-worker'];
 const READY = { 'browser-pool': /prog=browser-pool/, gateway: /prog=gateway msg="ready"/, 'checker-worker': /worker ready/, 'docgen-worker': /worker ready/ };
 
-export async function startSystem({ settings = {}, moodle = {}, moodleUrl, supervised = false } = {}) {
+export async function startSystem({ settings = {}, moodle = {}, moodleUrl, supervised = false, wrap } = {}) {
 	const folder = temporaryFolder('pensum-s-');
 	const redis = await startRedis();
 	const postgres = await startPostgres();
@@ -46,7 +46,7 @@ export async function startSystem({ settings = {}, moodle = {}, moodleUrl, super
 		folder: folder.path, redis, postgres, moodle: site, settings: all, daemons: {}, log: [], stopping: false };
 
 	async function start(name) {
-		const daemon = await startDaemon(`pensum-${name}`, { settings: all, ready: READY[name] });
+		const daemon = await startDaemon(`pensum-${name}`, { settings: all, ready: READY[name], wrap });
 		system.daemons[name] = daemon;
 		system.log.push(daemon);
 		daemon.exited.then(() => {

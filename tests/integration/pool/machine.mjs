@@ -5,6 +5,8 @@
 //   const pool = await startPool({}, { wrap: machine.wrap }); machine.setAvailable(80);
 //   const group = makeGroup(1 << 30);               throws where there can be none
 //   startPool({}, { wrap: group.wrap }); group.kills(); group.remove();
+//   group.take(pid);                                one that runs already: what it takes from now on
+//   group.held()                                    bytes, without the page cache
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { temporaryFolder, until } from '../../support/process.mjs';
@@ -19,6 +21,10 @@ const insideOf = (folder) => ['sh', '-c', 'echo $$ > "$0/cgroup.procs" && exec "
 export function makeGroup(limit) {
 	const v2 = '/sys/fs/cgroup', v1 = '/sys/fs/cgroup/memory', name = `pensum-test-${process.pid}`;
 	const read = (folder, file) => fs.readFileSync(`${folder}/${file}`, 'latin1');
+	const count = (folder, file, name) => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(read(folder, file))[1]);
+	const held = (folder, file, prefix) => Number(read(folder, file)) -
+		count(folder, 'memory.stat', `${prefix}active_file`) - count(folder, 'memory.stat', `${prefix}inactive_file`);
+	const take = (folder) => (pid) => fs.writeFileSync(`${folder}/cgroup.procs`, `${pid}`);
 	const remove = (folder) => until('empty group', () => {
 		try {
 			fs.rmdirSync(folder);
@@ -29,7 +35,8 @@ export function makeGroup(limit) {
 		const folder = `${v2}/${name}`;
 		fs.mkdirSync(folder);
 		fs.writeFileSync(`${folder}/memory.max`, `${limit}`);
-		return { wrap: insideOf(folder), kills: () => Number(/^oom_kill (\d+)/m.exec(read(folder, 'memory.events'))[1]), remove: () => remove(folder) };
+		return { wrap: insideOf(folder), take: take(folder), held: () => held(folder, 'memory.current', ''),
+			kills: () => count(folder, 'memory.events', 'oom_kill'), remove: () => remove(folder) };
 	}
 	const folder = `${v1}/${name}`, copy = temporaryFolder('pensum-g-');
 	fs.mkdirSync(folder);
@@ -47,7 +54,8 @@ export function makeGroup(limit) {
 	mirror();
 	const timer = setInterval(mirror, 20);
 	return { wrap: [...namespace, 'sh', '-c', 'echo $$ > "$0/cgroup.procs" && mount --bind "$1" /sys/fs/cgroup && shift && exec "$@"', folder, copy.path],
-		kills: () => Number(/^oom_kill (\d+)/m.exec(read(folder, 'memory.oom_control'))[1]),
+		take: take(folder), held: () => held(folder, 'memory.usage_in_bytes', 'total_'),
+		kills: () => count(folder, 'memory.oom_control', 'oom_kill'),
 		remove: () => (clearInterval(timer), copy.remove(), remove(folder)) };
 }
 
