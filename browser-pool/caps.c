@@ -1,6 +1,5 @@
 #include "caps.h"
 
-
 #include "log.h"
 #include "mem.h"
 #include "settings.h"

@@ -9,7 +9,6 @@
  */
 #include "api_handlers.h"
 
-
 #include "api_call.h"
 #include "api_submit.h"
 #include "buf.h"

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/queue.h>
 
-
 #define MAX_HEADERS 100
 
 int http_guard_is_length(const char *value)
