@@ -236,6 +236,7 @@ test('files that no document refers to go when they are an hour old', async () =
 	}
 	const fresh = path.join(folder, 'fresh.docx');
 	fs.writeFileSync(fresh, 'x');
+	age(fresh, 3000);
 	const kept = await world.giveDocument(maya);
 	age(kept.file, 4000);
 	const gone = await cleanUp();

@@ -28,7 +28,7 @@ before(async () => {
 	site.data.courses.push({ id: CROWDED_COURSE, fullname: 'Crowded', shortname: 'CR', members: ['maya'], assignments: [],
 		activities: Array.from({ length: CROWD }, quiz) });
 	Object.assign(site.data.courses[1], { fullname: 'R&D &amp; <i>more</i> 課題 &eacute;', favourite_of: ['maya'], hidden_by: ['maya'], startdate: '+9d' });
-	system = await startSystem({ moodle: { data: site.data } });
+	system = await startSystem({ settings: { 'log.level': 'debug' }, moodle: { data: site.data } });
 });
 after(async () => {
 	p?.close();
