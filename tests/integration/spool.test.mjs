@@ -123,6 +123,7 @@ test('a crash between the record and the end of the file changes nothing', async
 	assert.deepEqual(await row(id), ['succeeded', '1', '1']);
 	assert.deepEqual(await pg.query('SELECT courses FROM pensum.course_lists'), [['[]']], 'nothing was written twice');
 	assert.match(worker.text(), /finished work dropped.*nonsense/);
+	assert.match(worker.text(), new RegExp(`finished work dropped.*${id}\\.2 why="sealed value`));
 });
 
 test('work whose attempt was taken over meanwhile is dropped, and counted', async () => {
