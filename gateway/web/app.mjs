@@ -38,6 +38,7 @@ async function boot() {
 	addEventListener('hashchange', turned);
 	addEventListener('online', () => live.tryNow());
 	addEventListener('offline', () => live.lose());
+	addEventListener('pageshow', event => event.persisted && shownAgain());
 	if (VIEWS[location.hash] && location.hash !== '#/sign-in') wanted = location.hash;
 	try {
 		await restore();
@@ -46,6 +47,12 @@ async function boot() {
 		return;
 	}
 	turnTo(state.user ? wanted : '#/sign-in');
+}
+
+// As it was left, by the browser's way back: meanwhile somebody may have signed out.
+function shownAgain() {
+	live.lose();
+	live.tryNow();
 }
 
 async function restore() {
@@ -134,7 +141,7 @@ function showTop(hash) {
 	const steps = document.getElementById('steps');
 	const who = document.getElementById('who');
 	steps.hidden = who.hidden = !state.user;
-	if (!state.user) return;
+	if (!state.user) return fill(who);
 	fill(steps, h('ol', null, STEPS.map(step => h('li', null,
 		h('a', { href: step, 'aria-current': step === hash ? 'page' : null }, VIEWS[step].title)))));
 	const name = state.user.fullname || state.user.username;

@@ -9,9 +9,11 @@ const ARGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-back
 export const missingBrowser = process.env.PLAYWRIGHT_CORE ? false
 	: 'PLAYWRIGHT_CORE does not name an installed playwright-core folder';
 
-export function launchBrowser() {
+// keepsPages: as a visitor's browser, which shows a page again as it was left (its back/forward cache).
+export function launchBrowser({ keepsPages = false } = {}) {
 	const { chromium } = createRequire(import.meta.url)(process.env.PLAYWRIGHT_CORE);
-	return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGS });
+	return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGS,
+		ignoreDefaultArgs: keepsPages ? ['--disable-back-forward-cache'] : [] });
 }
 
 // { page, context, faults (sentences), requests (urls), sockets: [{ url, sent, received }] }

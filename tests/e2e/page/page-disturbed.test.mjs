@@ -180,3 +180,38 @@ test('of more courses than one check takes, those are checked again that were re
 	})()]);
 	assert.deepEqual(request.postDataJSON().courses.sort(), ids.slice(10));
 });
+
+test('a page that the browser shows as it was left asks at once whether it still may', options, async t => {
+	const keeper = await launchBrowser({ keepsPages: true });
+	t.after(() => keeper.close());
+	const own = await openPage(keeper);
+	await own.page.addInitScript(() => {
+		Math.random = () => 60; // the pause before a try is half a minute
+		addEventListener('pageshow', event => { window.wasKept = event.persisted; });
+	});
+	await own.page.goto(fake.url);
+	await walk.signIn(own.page, MAYA);
+	const elsewhere = new URL('/icon.svg', fake.url);
+	elsewhere.hostname = 'localhost';
+	await own.page.goto(elsewhere.href);
+	fake.endSession();
+	await own.page.goBack({ waitUntil: 'commit' }); // nothing is loaded
+	assert.equal(await own.page.evaluate(() => window.wasKept), true);
+	await own.page.getByText('Your sign-in has ended.').waitFor({ timeout: 10_000 });
+	assert.equal(await own.page.getByText('Maya').count(), 0);
+});
+
+test('while nothing has answered yet the page says that it is loading', options, async () => {
+	await page.goto('about:blank');
+	let answer;
+	const held = new Promise(resolve => { answer = resolve; });
+	await page.route('**/api/v1/session', async route => {
+		await held;
+		return route.fallback();
+	});
+	await page.goto(fake.url);
+	await page.getByRole('main').getByText('Loading…').waitFor();
+	answer();
+	await heading('Sign in').waitFor();
+	assert.equal(await page.getByText('Loading…').count(), 0);
+});
