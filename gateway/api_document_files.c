@@ -20,13 +20,6 @@
 #define LINK_TEXT_SIZE 128
 #define LINK_SIZE      192
 
-static const struct {
-	const char *format, *content_type;
-} content_types[] = {
-	{ "docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
-	{ "pdf", "application/pdf" },
-};
-
 static const char *signed_text(const char *id, const char *user_id, int64_t expires,
 			       char out[LINK_TEXT_SIZE])
 {
@@ -104,10 +97,9 @@ static bool link_is_good(struct gateway *g, struct request *r)
 
 static const char *content_type_of(const char *format)
 {
-	for (size_t i = 0; i < ARRAY_LEN(content_types); i++)
-		if (strcmp(content_types[i].format, format) == 0)
-			return content_types[i].content_type;
-	return "application/octet-stream";
+	return strcmp(format, "docx") == 0
+		       ? "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+		       : "application/octet-stream";
 }
 
 static void got_file(struct gateway *g, struct request *r, const struct pgloop_result *rows,
