@@ -225,7 +225,7 @@ export function mount(main, { signal }) {
 				const error = h('p', { class: 'error' }, failureText(job));
 				fill(extra, error);
 				fill(side, subjects.has(job.id) && h('button', { type: 'button', class: 'small',
-					'aria-label': `Try again: ${nameOf(job)}`, 
+					'aria-label': `Try again: ${nameOf(job)}`,
 					onclick: event => whileDisabled(event.currentTarget, () => tryAgain(job, error)) }, 'Try again'),
 				h('button', { type: 'button', class: 'quiet small', 'aria-label': `Dismiss: ${nameOf(job)}`,
 					onclick: () => leaveRow(job) }, 'Dismiss'));
