@@ -1,7 +1,7 @@
 // All of Pensum, Redis and PostgreSQL in the memory of a small machine, with the default settings.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { makeGroup } from '../integration/pool/machine.mjs';
+import { groupFor } from '../integration/pool/machine.mjs';
 import { isSanitized } from '../support/daemon.mjs';
 import { sleep } from '../support/process.mjs';
 import { startSystem } from '../support/system.mjs';
@@ -43,13 +43,8 @@ async function mainJob(system, n) {
 }
 
 test('twelve students at once get all that they ask for from a machine of 1 GiB, and it has room left', { timeout: 280_000 }, async (t) => {
-	let group;
-	try {
-		group = makeGroup(1024 * MIB);
-	} catch (error) {
-		t.skip(`no control group: ${error.message}`);
-		return;
-	}
+	const group = groupFor(t, 1024 * MIB);
+	if (!group) return;
 	const system = await startSystem({ moodle: { data }, wrap: group.wrap });
 	t.after(() => system.stop().finally(group.remove));
 	for (const server of [system.redis, system.postgres]) group.take(server.process.pid);

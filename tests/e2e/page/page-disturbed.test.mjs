@@ -1,28 +1,10 @@
 // The page when sign-ins end, other pages of the student work, proxies answer, and clicks come twice.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { startFake } from '../../support/fake-api.mjs';
+import { test } from 'node:test';
 import { until } from '../../support/process.mjs';
-import { launchBrowser, missingBrowser, openPage } from './browser.mjs';
+import { launchBrowser, openPage } from './browser.mjs';
+import { browser, fake, MAYA, options, page } from './stage.mjs';
 import * as walk from './walk.mjs';
-
-const options = { skip: missingBrowser, timeout: 60_000 };
-const MAYA = { username: 'maya', password: 'right' };
-
-let browser, fake, seen, page;
-before(async () => { if (!missingBrowser) browser = await launchBrowser(); });
-after(() => browser?.close());
-beforeEach(async () => {
-	if (missingBrowser) return;
-	fake = await startFake({ speed: 4 });
-	seen = await openPage(browser);
-	({ page } = seen);
-	await page.goto(fake.url);
-});
-afterEach(async () => {
-	await seen?.context.close();
-	await fake?.stop();
-});
 
 const count = request => fake.requests.filter(one => one === request).length;
 const heading = name => page.getByRole('heading', { level: 1, name });

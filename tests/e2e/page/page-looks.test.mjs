@@ -1,28 +1,10 @@
 // The page as it is seen: enlarged, with the system's own colours, and on paper.
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, test } from 'node:test';
-import { startFake } from '../../support/fake-api.mjs';
-import { launchBrowser, missingBrowser, openPage } from './browser.mjs';
+import { test } from 'node:test';
+import { fake, MAYA, options, page, seen } from './stage.mjs';
 import * as walk from './walk.mjs';
 
-const options = { skip: missingBrowser, timeout: 60_000 };
-const MAYA = { username: 'maya', password: 'right' };
 const TABS = 40;
-
-let browser, fake, seen, page;
-before(async () => { if (!missingBrowser) browser = await launchBrowser(); });
-after(() => browser?.close());
-beforeEach(async () => {
-	if (missingBrowser) return;
-	fake = await startFake({ speed: 4 });
-	seen = await openPage(browser);
-	({ page } = seen);
-	await page.goto(fake.url);
-});
-afterEach(async () => {
-	await seen?.context.close();
-	await fake?.stop();
-});
 
 // Text or name of the focused element when something else covers all of it, else null.
 function coveredFocus() {

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { test } from 'node:test';
 import { sleep, until } from '../../support/process.mjs';
-import { makeGroup } from './machine.mjs';
+import { groupFor } from './machine.mjs';
 import { groupOf, judge, renderersOf, startPool } from './pool.mjs';
 
 const MIB = 1 << 20;
@@ -138,13 +138,8 @@ test('a kept page that grows too large is discarded', async (t) => {
 });
 
 test('with 1 GiB for everything three pages that take all they can die, before the kernel has to choose', { timeout: 60_000 }, async (t) => {
-	let group;
-	try {
-		group = makeGroup(1024 * MIB);
-	} catch (error) {
-		t.skip(`no control group: ${error.message}`);
-		return;
-	}
+	const group = groupFor(t, 1024 * MIB);
+	if (!group) return;
 	t.after(() => group.remove());
 	const pool = await startPool({ 'pool.sandbox': 'off' }, { t, wrap: group.wrap });
 	const { limits } = await pool.status();
